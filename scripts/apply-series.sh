@@ -1,0 +1,19 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Brings the patched kernel tree in the cache in line with patches/ and kernel/
+# and prints its directory (last line of standard output). Do not edit that
+# tree: the next run undoes it. Without a series it is the pristine kernel.
+set -eu
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+. "$TOP/scripts/lib.sh"
+need_tool patch flock
+make_tmp
+base=$("$TOP/scripts/fetch-kernel.sh")
+lock tree
+stage=$tmp/stage
+mkdir -p "$stage"
+stage_series "$stage"
+work_tree patched
+sync_tree "$stage"
+say "patched tree: $(series_list | wc -l) patches, $(overlay_list | wc -l) new files, $sync_count files written"
+printf '%s\n' "$tree"

@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Installs the Debian packages that the build and the tests need, as root; says
+# what is missing otherwise. Does nothing, and takes no time, when all are there.
+#
+#   SKIP_PACKAGES=1   look at nothing, install nothing
+set -eu
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+. "$TOP/scripts/lib.sh"
+
+# kernel build; patches and series; checks; tests; demo
+PACKAGES="gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio lz4 xz-utils python3 perl ccache rsync
+	patch git ca-certificates
+	sparse
+	libcmocka-dev
+	gnuplot-nox"
+
+[ -z "${SKIP_PACKAGES:-}" ] || exit 0
+command -v dpkg-query >/dev/null 2>&1 ||
+	die "this is not a Debian system" \
+	    "install the equivalents of these packages and set SKIP_PACKAGES=1:" "$(echo $PACKAGES)"
+
+missing=
+# shellcheck disable=SC2086
+for package in $PACKAGES; do
+	state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$state" = installed ] || missing="$missing $package"
+done
+missing=${missing# }
+[ -n "$missing" ] || exit 0
+
+[ "$(id -u)" -eq 0 ] ||
+	die "packages are missing: $missing" "install them as root: apt-get install --no-install-recommends $missing"
+
+case $(. /etc/os-release && echo "${ID:-}-${VERSION_ID:-}") in
+debian-12|debian-13) ;;
+*) warn "this is neither Debian 12 nor 13; trying all the same" ;;
+esac
+
+say "installing packages: $missing"
+make_tmp
+DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND
+
+update()
+{
+	say "    apt-get update"
+	# shellcheck disable=SC2086
+	apt-get ${APT_OPTIONS:-} -q -o APT::Update::Error-Mode=any update >"$tmp/log" 2>&1 || {
+		tail -n 5 "$tmp/log" >&2
+		die "apt-get update failed" "is the network up, and are the machine's apt sources right?"
+	}
+	updated=yes
+}
+
+updated=no
+for package in $missing; do
+	# shellcheck disable=SC2086
+	if ! apt-cache ${APT_OPTIONS:-} policy "$package" | grep -q '^  Candidate: [0-9]'; then
+		update
+		break
+	fi
+done
+while :; do
+	# shellcheck disable=SC2086
+	if apt-get ${APT_OPTIONS:-} -q -y --no-install-recommends install $missing >"$tmp/log" 2>&1 </dev/null; then
+		say "    installed"
+		exit 0
+	fi
+	if grep -q 'No space left on device\|not have enough free space' "$tmp/log"; then
+		die "disk full while installing packages" "free some space and run this again"
+	fi
+	# the lists may be older than the archive
+	[ "$updated" = no ] || break
+	update
+done
+tail -n 12 "$tmp/log" >&2
+die "these packages could not be installed: $missing" "see the messages above"
