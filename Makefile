@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+# iommu-liveupdate: see README.md. 'make help' lists what there is.
+#
+# All work is done by scripts/; everything fetched or built is kept outside the
+# clone, in $IOMMU_LIVEUPDATE_CACHE (default ~/.cache/iommu-liveupdate).
+
+# only what is given on the command line or in the environment
+export KDIR QEMU IOMMU_LIVEUPDATE_CACHE OUT N MODE NIC CPUS RATE JOBS
+ifeq ($(KDIR),)
+unexport KDIR
+endif
+ifeq ($(QEMU),)
+unexport QEMU
+endif
+ifeq ($(JOBS),)
+unexport JOBS
+endif
+ifeq ($(RATE),)
+unexport RATE
+endif
+
+.PHONY: help packages fetch kernels demo check check-scripts check-debug soak series check-series apply clean
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+help:
+	@echo "iommu-liveupdate: devices keep their DMA through a kexec"
+	@echo
+	@echo "  make demo          show it: the same program with and without preservation,"
+	@echo "                     then a table and a picture"
+	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
+	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
+	@echo "  make soak N=100    many runs; MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2"
+	@echo
+	@echo "  make fetch         get the kernel source and QEMU, install missing packages"
+	@echo "  make kernels       build the kernels that the tests use"
+	@echo "  make series        export the patches for git am into OUT= (default: out/series)"
+	@echo "  make check-series  every step: apply, build with the option on and off, checkpatch, sparse"
+	@echo "  make apply KDIR=   put the series into your own Linux 7.3 tree"
+	@echo "  make clean         remove all builds; downloads and the pristine source are kept"
+	@echo
+	@echo "  KDIR=directory     use your own Linux 7.3 tree as base instead of Debian's"
+	@echo "  QEMU=path          use this qemu-system-x86_64 (10 or later)"
+	@echo "  JOBS=n             parallel jobs (default: all processors)"
+	@echo "  IOMMU_LIVEUPDATE_CACHE=directory  where all is kept (default: ~/.cache/iommu-liveupdate, 10 GB)"
+
+packages:
+	@scripts/install-packages.sh
+
+fetch: packages
+	@scripts/fetch-kernel.sh
+	@scripts/fetch-qemu.sh
+
+kernels: packages
+	@scripts/env.sh
+
+demo: packages
+	@scripts/run.sh demo
+
+check: packages
+	@scripts/check.sh
+
+check-scripts: packages
+	@tests/scripts/run.sh
+
+check-debug: packages
+	@scripts/run.sh check-debug
+
+soak: packages
+	@scripts/run.sh soak
+
+series: packages
+	@scripts/make-series.sh
+
+check-series: packages
+	@scripts/check-series.sh
+
+apply:
+	@scripts/apply-to-tree.sh
+
+clean:
+	@scripts/clean.sh

@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Runs all tests that this clone has and adds up what they count. Each part ends
+# with a line "N passed, N failed, N skipped"; so does this, with the sum.
+#
+#   PARTS="scripts unit vm"   only these
+set -eu
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+. "$TOP/scripts/lib.sh"
+make_tmp
+: >"$tmp/counts"
+# what make passes down would disturb the makes of the parts
+unset MAKEFLAGS MFLAGS MAKELEVEL 2>/dev/null || true
+
+# part NAME COMMAND...
+part()
+{
+	part_name=$1
+	shift
+	case " ${PARTS:-scripts unit vm} " in *" $part_name "*) ;; *) return 0 ;; esac
+	part_start=$(date +%s)
+	printf '== %s\n' "$part_name"
+	{
+		status=0
+		"$@" </dev/null || status=$?
+		echo "$status" >"$tmp/status"
+	} 2>&1 | tee "$tmp/output"
+	status=$(cat "$tmp/status")
+	count=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$tmp/output" | tail -n 1)
+	if [ -z "$count" ]; then
+		printf 'FAIL: %s ended with status %s and counted nothing\n' "$part_name" "$status"
+		count='0 passed, 1 failed, 0 skipped'
+	elif [ "$status" -ne 0 ] && [ "${count#*, 0 failed}" != "$count" ]; then
+		printf 'FAIL: %s counted no failure but ended with status %s\n' "$part_name" "$status"
+		count="${count%%, *}, 1 failed, ${count##*, }"
+	fi
+	printf '== %s: %s (%s s)\n' "$part_name" "$count" "$(($(date +%s) - part_start))"
+	printf '%s\n' "$count" >>"$tmp/counts"
+}
+
+[ ! -x "$TOP/tests/scripts/run.sh" ] || part scripts "$TOP/tests/scripts/run.sh"
+[ ! -f "$TOP/tests/unit/Makefile" ] ||
+	part unit "$TOP/scripts/env.sh" --kernels "" make --no-print-directory -C "$TOP/tests/unit" check
+[ ! -x "$TOP/tests/vm/run-checks.sh" ] || part vm "$TOP/scripts/env.sh" "$TOP/tests/vm/run-checks.sh"
+
+awk -F '[ ,]+' '
+	{ p += $1; f += $3; s += $5 }
+	END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit !(f == 0 && p > 0) }' "$tmp/counts"
