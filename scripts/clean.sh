@@ -10,6 +10,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 [ -d "$CACHE/lock" ] || die "$CACHE does not look like the cache of this project" "nothing was removed"
 lock fetch
 lock tree
+lock series
 if [ -n "${ALL:-}" ]; then
 	for dir in apt base ccache download images log qemu user series; do
 		rm -rf "${CACHE:?}/$dir"

@@ -77,6 +77,7 @@ lock()
 	cache_dir lock
 	case $1 in
 	fetch) exec 8>"$CACHE/lock/$1"; lock_fd=8 ;;
+	series) exec 7>"$CACHE/lock/$1"; lock_fd=7 ;;
 	*) exec 9>"$CACHE/lock/$1"; lock_fd=9 ;;
 	esac
 	if ! flock -n "$lock_fd"; then
@@ -238,9 +239,6 @@ stage_patch()
 	for stage_path in $(patch_adds "$stage_file"); do
 		[ -f "$OVERLAY/$stage_path" ] ||
 			die "patches/$2 says 'Adds: $stage_path', but kernel/$stage_path does not exist"
-		[ ! -e "$base/$stage_path" ] ||
-			die "kernel/$stage_path exists in the base tree already" \
-			    "kernel/ is for new files only; edits of existing ones are patches"
 		mkdir -p "$stage/$(dirname "$stage_path")" &&
 		cp -p "$OVERLAY/$stage_path" "$stage/$stage_path"
 	done
@@ -249,14 +247,16 @@ stage_patch()
 # stage_series STAGE: the whole series and every overlay file.
 stage_series()
 {
+	for stage_left in $(overlay_list); do
+		[ ! -e "$base/$stage_left" ] ||
+			die "kernel/$stage_left exists in the base tree already" \
+			    "kernel/ is for new files only; edits of existing ones are patches"
+	done
 	for stage_name in $(series_list); do
 		stage_patch "$1" "$stage_name"
 	done
 	for stage_left in $(overlay_list); do
 		[ -e "$1/$stage_left" ] && continue
-		[ ! -e "$base/$stage_left" ] ||
-			die "kernel/$stage_left exists in the base tree already" \
-			    "kernel/ is for new files only; edits of existing ones are patches"
 		[ ! -f "$PATCHES/series" ] || warn "kernel/$stage_left: no patch says 'Adds: $stage_left'"
 		mkdir -p "$1/$(dirname "$stage_left")" && cp -p "$OVERLAY/$stage_left" "$1/$stage_left"
 	done

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# Kernel builds: configuration from fragments, ccache, the make call itself. To
+# be sourced after lib.sh. Uses $tree, $out, $files (the fragments) and $own.
+
+# build_setup: $tree and $out are known. The build directory is a child of the
+# source tree: then kbuild uses relative paths throughout, and ccache hits across
+# trees, clones and machines.
+build_setup()
+{
+	mkdir -p "$out" || die "cannot create $out"
+	cache_dir log
+	cc=gcc
+	if command -v ccache >/dev/null 2>&1; then
+		cc='ccache gcc'
+		cache_dir ccache
+		CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$CACHE CCACHE_NOHASHDIR=1
+		CCACHE_MAXSIZE=6G CCACHE_COMPILERCHECK=content
+		export CCACHE_DIR CCACHE_BASEDIR CCACHE_NOHASHDIR CCACHE_MAXSIZE CCACHE_COMPILERCHECK
+	fi
+	KBUILD_BUILD_TIMESTAMP='@1700000000' KBUILD_BUILD_VERSION=1
+	KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host
+	export KBUILD_BUILD_TIMESTAMP KBUILD_BUILD_VERSION KBUILD_BUILD_USER KBUILD_BUILD_HOST
+	# KDIR has done its work, the others would be taken by kbuild
+	unset KDIR KCONFIG_CONFIG MAKEFLAGS MFLAGS MAKELEVEL O V W C CHECK CF LOCALVERSION \
+		ARCH CROSS_COMPILE 2>/dev/null || true
+}
+
+kmake() { make -C "$tree" O="$out" ARCH=x86_64 CC="$cc" HOSTCC="$cc" "$@"; }
+
+# The configuration is made beside the one in use, and replaces it only if it
+# differs: else everything would be looked at again. (Without ccache: the many
+# tiny compilations of kconfig only get slower by it.)
+make_config()
+{
+	# shellcheck disable=SC2086
+	kmake CC=gcc KCONFIG_CONFIG=.config.new tinyconfig &&
+	(cd "$out" && KCONFIG_CONFIG=.config.new "$tree/scripts/kconfig/merge_config.sh" \
+		-m -O "$out" "$out/.config.new" $files) &&
+	kmake CC=gcc KCONFIG_CONFIG=.config.new olddefconfig || return 1
+	rm -f "$out/.config.new.old"
+	cmp -s "$out/.config.new" "$out/.config" || cp "$out/.config.new" "$out/.config" || return 1
+	rm -f "$out/.config.new"
+}
+
+touched_kconfig() { grep '/Kconfig' "$tree.touched" || true; }
+
+# What the configuration depends on: fragments, compiler, the Kconfig files.
+config_key()
+{
+	# shellcheck disable=SC2086
+	cat $files
+	gcc --version | head -n 1
+	if [ "$own" = yes ]; then
+		date +%s%N
+	else
+		touched_kconfig | while read -r key_path; do
+			[ ! -f "$tree$key_path" ] || sha256sum "$tree$key_path"
+		done
+	fi
+}
+
+# in_series SYMBOL: does the series, as far as it is applied, define it?
+in_series()
+{
+	for in_path in $(touched_kconfig); do
+		! grep -qsE "^(menu)?config $1\$" "$tree$in_path" || return 0
+	done
+	return 1
+}
+
+# Every line of the fragments must have survived; the last word on a symbol counts.
+check_config()
+{
+	# shellcheck disable=SC2086
+	cat $files | sed -n -e 's/^\(CONFIG_[A-Za-z0-9_]*\)=\(.*\)/\1 \2/p' \
+		-e 's/^# \(CONFIG_[A-Za-z0-9_]*\) is not set/\1 n/p' |
+	awk '{ want[$1] = $0 } END { for (i in want) print want[i] }' | sort |
+	while read -r symbol value; do
+		if [ "$value" = n ]; then
+			! grep -q "^$symbol=" "$out/.config" || echo "$symbol is set, wanted: not set"
+		elif ! grep -qFx "$symbol=$value" "$out/.config"; then
+			if grep -q "^$symbol=" "$CONFIGS/liveupdate.config" && ! in_series "${symbol#CONFIG_}"; then
+				say "    note: the series does not bring $symbol yet"
+				continue
+			fi
+			printf '%s=%s did not survive: %s\n' "$symbol" "$value" \
+				"$(grep -w "$symbol" "$out/.config" || echo 'no such symbol, or a dependency is missing')"
+		fi
+	done
+}
+
+# configure NAME: bring $out/.config in line with the fragments.
+configure()
+{
+	configure_key=$(config_key | sha)
+	if [ ! -f "$out/.config" ] || [ "$(cat "$out/.config-key" 2>/dev/null)" != "$configure_key" ]; then
+		rm -f "$out/.config-key"
+		run_logged "configuration of $1" "$CACHE/log/config-$1.log" make_config ||
+			die "the configuration of $1 failed" "the whole log: $CACHE/log/config-$1.log"
+		echo "$configure_key" >"$out/.config-key"
+	fi
+	check_config >"$tmp/config"
+	if [ -s "$tmp/config" ]; then
+		sed 's/^/    /' "$tmp/config" >&2
+		die "the configuration of $1 is not what its fragments want" \
+		    "look at the dependencies of these symbols, or change the fragments:" "$files"
+	fi
+}
