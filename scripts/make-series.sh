@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Exports the series as mails for git am into $OUT (default out/series): one
+# topic each, the new files of its Adds: line included. The result is proven by
+# git am on a scratch repository, and must give the very tree that is built.
+# No Signed-off-by is added: whoever sends them does that.
+set -eu
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+. "$TOP/scripts/lib.sh"
+need_tool git patch
+OUT=${OUT:-$TOP/out/series}
+case $OUT in /*) ;; *) OUT=$PWD/$OUT ;; esac
+total=$(series_list | wc -l)
+[ "$total" -gt 0 ] || die "there is no series: patches/series names no patch"
+base=$("$TOP/scripts/fetch-kernel.sh")
+make_tmp
+
+# The author stands in the patch; else it is whoever exports.
+name=$(git -C "$TOP" config user.name || echo nobody)
+mail=$(git -C "$TOP" config user.email || echo nobody@localhost)
+
+g() { git -C "$tmp/repo" -c user.name="$name" -c user.email="$mail" -c core.autocrlf=false \
+	-c commit.gpgsign=false -c gc.auto=0 "$@"; }
+
+# the files of the base that any patch touches
+git init -q "$tmp/repo"
+for patch in $(series_list); do
+	[ -f "$PATCHES/$patch" ] || die "patches/series names $patch, but there is no such file"
+	for path in $(patch_edits "$PATCHES/$patch"); do
+		[ -f "$base/$path" ] || continue
+		mkdir -p "$tmp/repo/$(dirname "$path")"
+		cp "$base/$path" "$tmp/repo/$path"
+	done
+done
+g add -A -f
+g commit -q --allow-empty -m "Linux $(tree_version "$base")"
+g tag base
+
+stage=$tmp/stage
+mkdir -p "$stage" "$tmp/out"
+count=0
+for patch in $(series_list); do
+	count=$((count + 1))
+	stage_patch "$stage" "$patch"
+	patch_header "$PATCHES/$patch" >"$tmp/header"
+	from=$(sed -n '/^$/q; s/^From: //p' "$tmp/header" | head -n 1)
+	date=$(sed -n '/^$/q; s/^Date: //p' "$tmp/header" | head -n 1)
+	# subject with its continuation lines; [PATCH ...] is made anew
+	subject=$(awk '/^Subject: / { s = substr($0, 10); on = 1; next }
+		       on && /^[ \t]/ { sub(/^[ \t]+/, " "); s = s $0; next }
+		       { on = 0 } END { print s }' "$tmp/header" | sed 's/^\[[^]]*\] *//')
+	# the body is what follows the first empty line, or everything but our header lines
+	if [ -n "$subject" ]; then
+		sed '1,/^$/d' "$tmp/header"
+	else
+		sed -e '/^Adds:/d' -e '/^From: /d' -e '/^Date: /d' "$tmp/header"
+	fi | sed '/^Adds:/d' | sed -e '/./,$!d' | cat -s >"$tmp/body"
+	if [ -z "$subject" ]; then
+		subject=$(head -n 1 "$tmp/body")
+		sed '1d' "$tmp/body" | sed '/./,$!d' >"$tmp/body.rest"
+		mv "$tmp/body.rest" "$tmp/body"
+	fi
+	[ -n "$subject" ] || die "patches/$patch has no subject" "its first lines must be a commit message"
+	[ -s "$tmp/body" ] || die "patches/$patch has no message but its subject" "say why in its header"
+	{ printf '%s\n\n' "$subject"; cat "$tmp/body"; } >"$tmp/message"
+	# bring what the stage has now into the repository
+	(cd "$stage" && tar -cf - .) | tar -C "$tmp/repo" -xf -
+	for path in $(patch_edits "$PATCHES/$patch"); do
+		[ -f "$stage/$path" ] || rm -f "$tmp/repo/$path"
+	done
+	find "$tmp/repo" -name '*.orig' -exec rm -f {} +
+	g add -A -f
+	[ -n "$date" ] || date=$(git -C "$TOP" log -1 --format=%aD -- "patches/$patch" 2>/dev/null || true)
+	[ -n "$date" ] || date='Tue, 14 Nov 2023 22:13:20 +0000'
+	GIT_COMMITTER_DATE=$date g commit -q --cleanup=whitespace --date="$date" \
+		--author="${from:-$name <$mail>}" -F "$tmp/message" ||
+		die "patches/$patch changes nothing"
+done
+left=
+for path in $(overlay_list); do
+	[ -e "$stage/$path" ] || left="$left kernel/$path"
+done
+[ -z "$left" ] || die "no patch brings these files:$left" "name each in an 'Adds: path' line of the patch it enters with"
+
+g format-patch -q --no-signature --zero-commit -o "$tmp/out" base..HEAD
+
+# the proof
+g checkout -q -b proof base
+if ! g am -q "$tmp/out"/*.patch >"$tmp/am.log" 2>&1; then
+	cat "$tmp/am.log" >&2
+	die "git am refuses the exported series"
+fi
+: >"$tmp/diff"
+(cd "$stage" && find . -type f) | while read -r path; do
+	cmp "$stage/$path" "$tmp/repo/$path" >>"$tmp/diff" 2>&1 || true
+done
+[ ! -s "$tmp/diff" ] || { cat "$tmp/diff" >&2; die "git am gives another tree than the one that is built"; }
+
+mkdir -p "$OUT" || die "cannot create $OUT"
+rm -f "$OUT"/[0-9][0-9][0-9][0-9]-*.patch
+cp "$tmp/out"/*.patch "$OUT/" || die "cannot write to $OUT" "is the disk full?"
+say "$count patches in $OUT, accepted by git am on Linux $(tree_version "$base")"
+printf '%s\n' "$OUT"
