@@ -1,0 +1,451 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Tests of scripts/: what they say and do when something is wrong, and that the
+# patched tree is kept in line. All on a toy kernel tree, in a cache of its own,
+# without network and without building anything: a few seconds.
+# shellcheck disable=SC2015,SC2016
+set -u
+TOP=$(cd "$(dirname "$0")/../.." && pwd)
+S=$TOP/scripts
+T=$(mktemp -d "${TMPDIR:-/tmp}/iommu-liveupdate-scripts.XXXXXX") || exit 1
+trap 'rm -rf "$T"' EXIT
+trap 'exit 130' INT TERM
+
+# nothing of the caller's must leak in, above all not the cache
+unset KDIR QEMU OUT MAKEFLAGS MFLAGS MAKELEVEL EXTRA_CONFIG IOMMU_LIVEUPDATE_LOCKS \
+	IOMMU_LIVEUPDATE_QUIET APT_OPTIONS SKIP_PACKAGES PARTS
+IOMMU_LIVEUPDATE_CACHE=$T/cache PATCHES=$T/patches OVERLAY=$T/kernel
+export IOMMU_LIVEUPDATE_CACHE PATCHES OVERLAY
+
+passed=0 failed=0 skipped=0
+name=
+begin() { name=$1; bad=; }
+expect() { [ "$1" = "$2" ] || bad="$bad
+    $3: got '$1', wanted '$2'"; }
+# says TEXT...: all in what the last try printed
+says() { for text; do grep -qF -e "$text" "$T/err" || bad="$bad
+    does not say '$text'"; done; }
+end()
+{
+	if [ -z "$bad" ]; then
+		passed=$((passed + 1)); printf 'PASS: %s\n' "$name"
+	else
+		failed=$((failed + 1)); printf 'FAIL: %s%s\n' "$name" "$bad"
+		sed 's/^/    | /' "$T/err" | head -n 20
+	fi
+}
+# try WANTED-STATUS COMMAND...: standard output in $T/outp, standard error in $T/err
+try()
+{
+	want=$1
+	shift
+	"$@" >"$T/outp" 2>"$T/err" </dev/null
+	got=$?
+	case $want in
+	ok) expect "$got" 0 status ;;
+	fail) [ "$got" -ne 0 ] || bad="$bad
+    succeeded, an error was wanted" ;;
+	esac
+}
+sums() { (cd "$1" && find . -type f ! -path './build-*' | sort | xargs cksum); }
+
+toy()	# toy DIR VERSION PATCHLEVEL
+{
+	mkdir -p "$1/kernel/liveupdate" "$1/drivers/iommu"
+	printf '# SPDX-License-Identifier: GPL-2.0\nVERSION = %s\nPATCHLEVEL = %s\nSUBLEVEL = 4\nEXTRAVERSION =\nNAME = Toy\n' \
+		"$2" "$3" >"$1/Makefile"
+	echo 'int luo;' >"$1/kernel/liveupdate/luo_core.c"
+	seq 1 40 >"$1/drivers/iommu/numbers.c"
+	seq 101 140 >"$1/drivers/iommu/hundreds.c"
+}
+
+# a series of two patches, the first of them bringing a new file
+series()
+{
+	rm -rf "$T/patches" "$T/kernel"
+	mkdir -p "$T/patches" "$T/kernel/drivers/iommu"
+	printf 'first.patch\n# a comment\nsecond.patch\n' >"$T/patches/series"
+	cat >"$T/patches/first.patch" <<'P'
+Subject: iommu: make twenty bigger
+
+Twenty was too small.
+
+Adds: drivers/iommu/new.c
+---
+--- a/drivers/iommu/numbers.c
++++ b/drivers/iommu/numbers.c
+@@ -17,7 +17,7 @@
+ 17
+ 18
+ 19
+-20
++2000
+ 21
+ 22
+ 23
+P
+	cat >"$T/patches/second.patch" <<'P'
+Subject: iommu: make thirty bigger
+
+Thirty was too small as well, and so was 120.
+
+--- a/drivers/iommu/numbers.c
++++ b/drivers/iommu/numbers.c
+@@ -27,7 +27,7 @@
+ 27
+ 28
+ 29
+-30
++3000
+ 31
+ 32
+ 33
+--- a/drivers/iommu/hundreds.c
++++ b/drivers/iommu/hundreds.c
+@@ -17,7 +17,7 @@
+ 117
+ 118
+ 119
+-120
++12000
+ 121
+ 122
+ 123
+P
+	echo 'int new;' >"$T/kernel/drivers/iommu/new.c"
+}
+
+toy "$T/linux" 7 3
+toy "$T/wrong" 6 12
+mkdir "$T/empty"
+
+# ---------------------------------------------------------------- syntax
+
+begin 'all scripts parse as POSIX shell'
+: >"$T/err"
+for script in "$S"/*.sh "$0"; do
+	sh -n "$script" 2>>"$T/err" || bad="$bad
+    $script"
+done
+end
+
+# ---------------------------------------------------------------- the base
+
+begin 'KDIR with a wrong version is refused'
+try fail env KDIR="$T/wrong" "$S/fetch-kernel.sh"
+says 'is Linux 6.12.4, the series is for Linux 7.3' 'leave KDIR out'
+end
+
+begin 'KDIR that does not exist is refused'
+try fail env KDIR="$T/nowhere" "$S/fetch-kernel.sh"
+says 'is no directory'
+end
+
+begin 'KDIR that is no kernel tree is refused'
+try fail env KDIR="$T/empty" "$S/fetch-kernel.sh"
+says 'is not a Linux source tree'
+end
+
+begin 'KDIR with the right version is taken, its path is all that is printed'
+try ok env KDIR="$T/linux" "$S/fetch-kernel.sh"
+expect "$(cat "$T/outp")" "$T/linux" 'standard output'
+end
+
+begin 'no Debian archive among the apt sources: an error that says what to do'
+try fail env APT_OPTIONS='-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/dev/null' "$S/fetch-kernel.sh"
+says 'no Debian archive among the apt sources' 'KDIR='
+end
+
+# an address that refuses at once
+echo 'deb http://127.0.0.1:9/debian bookworm main' >"$T/sources.list"
+begin 'no network: an error that says what to do'
+try fail env KERNEL_SUITES='trixie-backports sid' \
+	APT_OPTIONS="-o Dir::Etc::sourcelist=$T/sources.list -o Dir::Etc::sourceparts=/dev/null" "$S/fetch-kernel.sh"
+says 'no network' 'KDIR='
+[ ! -e "$T/cache/base/current" ] || bad="$bad
+    something was recorded"
+end
+
+begin 'disk full: an error that says what to do, before anything is unpacked'
+mkdir -p "$T/stub-df" "$T/cache/download"
+printf '#!/bin/sh\necho Filesystem\necho "x 100000 99000 1000 99%% /"\n' >"$T/stub-df/df"
+chmod +x "$T/stub-df/df"
+try fail env KDIR="$T/linux" PATH="$T/stub-df:$PATH" "$S/apply-series.sh"
+says 'disk full' 'make clean'
+end
+
+# ---------------------------------------------------------------- QEMU
+
+begin 'QEMU that is too old is refused'
+printf '#!/bin/sh\necho "QEMU emulator version 7.2.1 (Debian)"\n' >"$T/old-qemu"
+chmod +x "$T/old-qemu"
+try fail env QEMU="$T/old-qemu" "$S/fetch-qemu.sh"
+says 'is version 7.2.1'
+end
+
+begin 'QEMU that is no program is refused'
+try fail env QEMU="$T/no-qemu" "$S/fetch-qemu.sh"
+says 'cannot be run'
+end
+
+begin 'QEMU that is good is taken'
+printf '#!/bin/sh\necho "QEMU emulator version 10.0.2 (Debian)"\n' >"$T/new-qemu"
+chmod +x "$T/new-qemu"
+try ok env QEMU="$T/new-qemu" "$S/fetch-qemu.sh"
+expect "$(cat "$T/outp")" "$T/new-qemu" 'standard output'
+end
+
+# ---------------------------------------------------------------- packages
+
+begin 'missing packages without being root: an error that names them'
+mkdir -p "$T/stub-apt"
+printf '#!/bin/sh\ncase "$*" in *sparse*) exit 1;; esac\necho installed\n' >"$T/stub-apt/dpkg-query"
+printf '#!/bin/sh\necho 1000\n' >"$T/stub-apt/id"
+chmod +x "$T/stub-apt"/*
+try fail env PATH="$T/stub-apt:$PATH" "$S/install-packages.sh"
+says 'packages are missing: sparse' 'apt-get install'
+end
+
+# ---------------------------------------------------------------- the patched tree
+
+KDIR=$T/linux
+export KDIR
+
+begin 'without a series the patched tree is the pristine one'
+try ok "$S/apply-series.sh"
+tree=$(cat "$T/outp")
+expect "$(sums "$tree")" "$(sums "$T/linux")" 'content'
+end
+
+begin 'the series and the new files are in the patched tree'
+series
+try ok "$S/apply-series.sh"
+expect "$(cat "$T/outp")" "$tree" 'standard output'
+expect "$(sed -n 20p "$tree/drivers/iommu/numbers.c") $(sed -n 30p "$tree/drivers/iommu/numbers.c")" '2000 3000' 'edits'
+expect "$(cat "$tree/drivers/iommu/new.c")" 'int new;' 'new file'
+expect "$(find "$tree" -name '*.orig' -o -name '*.rej' -o -name '*.sync')" '' 'left-overs'
+end
+
+begin 'a second run writes nothing'
+before=$(sums "$tree"; stat -c %Y.%y "$tree/drivers/iommu/"*)
+try ok "$S/apply-series.sh"
+says '0 files written'
+expect "$(sums "$tree"; stat -c %Y.%y "$tree/drivers/iommu/"*)" "$before" 'content and time stamps'
+end
+
+begin 'an edit of one patch rewrites only what it changes'
+stamp=$(stat -c %y "$tree/drivers/iommu/numbers.c" "$tree/drivers/iommu/new.c")
+sed -i 's/^+12000/+12001/' "$T/patches/second.patch"
+try ok "$S/apply-series.sh"
+says '1 files written'
+expect "$(sed -n 20p "$tree/drivers/iommu/hundreds.c")" 12001 'edit'
+expect "$(stat -c %y "$tree/drivers/iommu/numbers.c" "$tree/drivers/iommu/new.c")" "$stamp" 'time stamps of the others'
+end
+
+begin 'what leaves the series leaves the tree, with a new time stamp'
+touch -d '2020-01-01' "$T/linux/drivers/iommu/hundreds.c"
+series
+echo first.patch >"$T/patches/series"
+try ok "$S/apply-series.sh"
+expect "$(sed -n 20p "$tree/drivers/iommu/hundreds.c")" 120 'file of the second patch'
+[ "$tree/drivers/iommu/hundreds.c" -nt "$T/linux/drivers/iommu/hundreds.c" ] || bad="$bad
+    the file put back looks old to make"
+rm -rf "$T/patches" "$T/kernel"
+try ok "$S/apply-series.sh"
+expect "$(sums "$tree")" "$(sums "$T/linux")" 'content without a series'
+end
+
+begin 'a change of the own base tree gets into the patched tree'
+series
+echo 'int more;' >"$T/linux/kernel/liveupdate/more.c"
+try ok "$S/apply-series.sh"
+expect "$(cat "$tree/kernel/liveupdate/more.c" 2>&1)" 'int more;' 'new file of the base'
+expect "$(sed -n 20p "$tree/drivers/iommu/numbers.c")" 2000 'edit'
+rm -f "$T/linux/kernel/liveupdate/more.c"
+try ok "$S/apply-series.sh"
+end
+
+begin 'offsets are fine'
+{ echo 0; seq 1 40; } >"$T/linux/drivers/iommu/numbers.c"
+try ok "$S/apply-series.sh"
+expect "$(sed -n 21p "$tree/drivers/iommu/numbers.c")" 2000 'edit'
+end
+
+begin 'a patch that needs fuzz is refused, by name, with the reject'
+seq 1 40 | sed 's/^32$/changed/' >"$T/linux/drivers/iommu/numbers.c"
+before=$(sums "$tree")
+try fail "$S/apply-series.sh"
+says 'patch second.patch does not apply' '-30' '+3000' 'without fuzz'
+expect "$(sums "$tree" | grep -v numbers.c)" "$(printf '%s\n' "$before" | grep -v numbers.c)" 'the tree'
+seq 1 40 >"$T/linux/drivers/iommu/numbers.c"
+end
+
+begin 'a patch of the series that is not there is named'
+series
+echo third.patch >>"$T/patches/series"
+try fail "$S/apply-series.sh"
+says 'patches/series names third.patch'
+end
+
+begin 'an Adds: line without its file is named'
+series
+rm "$T/kernel/drivers/iommu/new.c"
+try fail "$S/apply-series.sh"
+says "patches/first.patch says 'Adds: drivers/iommu/new.c'"
+end
+
+begin 'a file of kernel/ that the base has already is refused'
+series
+cp "$T/linux/drivers/iommu/hundreds.c" "$T/kernel/drivers/iommu/"
+try fail "$S/apply-series.sh"
+says 'kernel/drivers/iommu/hundreds.c exists in the base tree already'
+end
+
+begin 'two runs at once do not disturb each other'
+series
+rm -rf "$tree" "$tree.complete" "$tree.touched"
+"$S/apply-series.sh" >"$T/one" 2>/dev/null & one=$!
+try ok "$S/apply-series.sh"
+wait "$one" || bad="$bad
+    the other run failed"
+expect "$(cat "$T/one")" "$tree" 'the other run'
+expect "$(sed -n 20p "$tree/drivers/iommu/numbers.c")" 2000 'edit'
+end
+
+begin 'a variant that does not exist is refused, the others are named'
+try fail "$S/build-kernel.sh" nonsense
+says 'no such variant: nonsense' 'debug-old'
+end
+
+# ---------------------------------------------------------------- export
+
+begin 'the export is one mail per patch, new files included, and git am takes it'
+series
+try ok env OUT="$T/mails" "$S/make-series.sh"
+expect "$(cd "$T/mails" && echo *)" '0001-iommu-make-twenty-bigger.patch 0002-iommu-make-thirty-bigger.patch' 'files'
+grep -q '^+int new;' "$T/mails/0001"* || bad="$bad
+    the new file is not in the first mail"
+! grep -q '^Adds:\|Signed-off-by' "$T/mails"/* || bad="$bad
+    Adds: or Signed-off-by: in a mail"
+grep -q '^Twenty was too small' "$T/mails/0001"* || bad="$bad
+    the message is lost"
+(cd "$T/linux" && rm -rf "$T/am" && cp -r . "$T/am" && cd "$T/am" && git init -q . && git add -A &&
+ git -c user.name=t -c user.email=t@t commit -q -m base &&
+ git -c user.name=t -c user.email=t@t am -q "$T/mails"/*.patch) >"$T/err" 2>&1 || bad="$bad
+    git am fails"
+expect "$(sums "$T/am" | grep -v '\.git/')" "$(sums "$tree")" 'the tree that git am gives'
+end
+
+begin 'the export of the same series is the same'
+mv "$T/mails" "$T/mails1"
+try ok env OUT="$T/mails" "$S/make-series.sh"
+expect "$(cat "$T/mails"/* | grep -v '^From [0-9a-f]')" "$(cat "$T/mails1"/* | grep -v '^From [0-9a-f]')" 'mails'
+end
+
+begin 'a new file that no patch brings cannot be exported'
+echo 'int stray;' >"$T/kernel/drivers/iommu/stray.c"
+try fail env OUT="$T/mails" "$S/make-series.sh"
+says 'no patch brings these files: kernel/drivers/iommu/stray.c'
+end
+
+begin 'a patch without a message cannot be exported'
+series
+sed -i '1,/^---$/d' "$T/patches/first.patch"
+rm -r "$T/kernel"
+try fail env OUT="$T/mails" "$S/make-series.sh"
+says 'patches/first.patch has no subject'
+end
+
+# ---------------------------------------------------------------- make apply
+
+begin 'apply without KDIR says how'
+try fail env -u KDIR "$S/apply-to-tree.sh"
+says 'KDIR is not set'
+end
+
+begin 'apply puts the series into a tree of somebody'
+series
+cp -r "$T/linux" "$T/mine"
+try ok env KDIR="$T/mine" "$S/apply-to-tree.sh"
+expect "$(sums "$T/mine")" "$(sums "$tree")" 'content'
+end
+
+begin 'apply refuses a tree that has it, and changes nothing'
+before=$(sums "$T/mine")
+try fail env KDIR="$T/mine" "$S/apply-to-tree.sh"
+says 'in this tree already'
+expect "$(sums "$T/mine")" "$before" 'content'
+rm "$T/mine/drivers/iommu/new.c"
+before=$(sums "$T/mine")
+mv "$T/kernel/drivers/iommu/new.c" "$T/new.c"
+sed -i '/^Adds/d' "$T/patches/first.patch"
+try fail env KDIR="$T/mine" "$S/apply-to-tree.sh"
+says 'in this tree already'
+expect "$(sums "$T/mine")" "$before" 'content, edits only'
+end
+
+begin 'apply refuses a tree of another version'
+series
+before=$(sums "$T/wrong")
+try fail env KDIR="$T/wrong" "$S/apply-to-tree.sh"
+says 'is Linux 6.12.4'
+expect "$(sums "$T/wrong")" "$before" 'content'
+end
+
+begin 'apply does all or nothing'
+rm -rf "$T/mine"
+cp -r "$T/linux" "$T/mine"
+sed -i 's/^119$/changed/' "$T/mine/drivers/iommu/hundreds.c"
+before=$(sums "$T/mine")
+try fail env KDIR="$T/mine" "$S/apply-to-tree.sh"
+says 'second.patch' 'nothing was changed'
+expect "$(sums "$T/mine")" "$before" 'content'
+end
+
+# ---------------------------------------------------------------- make check
+
+# a clone with parts that count what we want
+clone()
+{
+	rm -rf "$T/clone"
+	mkdir -p "$T/clone/tests/scripts"
+	cp -r "$S" "$T/clone/"
+	[ $# -eq 0 ] || {
+		printf '#!/bin/sh\n%s\n' "$1" >"$T/clone/tests/scripts/run.sh"
+		chmod +x "$T/clone/tests/scripts/run.sh"
+	}
+}
+last() { tail -n 1 "$T/outp"; }
+
+begin 'check: what passed is counted'
+clone 'echo noise; echo 3 passed, 0 failed, 1 skipped'
+try ok "$T/clone/scripts/check.sh"
+expect "$(last)" '3 passed, 0 failed, 1 skipped' 'last line'
+end
+
+begin 'check: a failure makes it fail'
+clone 'echo 3 passed, 2 failed, 0 skipped; exit 1'
+try fail "$T/clone/scripts/check.sh"
+expect "$(last)" '3 passed, 2 failed, 0 skipped' 'last line'
+end
+
+begin 'check: a part that dies without a count is a failure'
+clone 'echo noise; exit 0'
+try fail "$T/clone/scripts/check.sh"
+expect "$(last)" '0 passed, 1 failed, 0 skipped' 'last line'
+end
+
+begin 'check: a part that counts no failure but ends badly is a failure'
+clone 'echo 3 passed, 0 failed, 0 skipped; exit 1'
+try fail "$T/clone/scripts/check.sh"
+expect "$(last)" '3 passed, 1 failed, 0 skipped' 'last line'
+end
+
+begin 'check: nothing that ran is a failure'
+clone
+try fail "$T/clone/scripts/check.sh"
+expect "$(last)" '0 passed, 0 failed, 0 skipped' 'last line'
+end
+
+printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
