@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nic.h"
+
+#define CTRL		0x0000
+#define  CTRL_SLU	(1u << 6)
+#define  CTRL_RST	(1u << 26)
+#define STATUS		0x0008
+#define  STATUS_LU	(1u << 1)
+#define MDIC		0x0020
+#define  MDIC_RESTART	(0x1340 | (1u << 21) | (1u << 26))
+#define IMC		0x00d8
+#define RCTL		0x0100
+#define  RCTL_EN	(1u << 1)
+#define  RCTL_UPE	(1u << 3)
+#define  RCTL_MPE	(1u << 4)
+#define  RCTL_BAM	(1u << 15)
+#define  RCTL_256_BYTES	(3u << 16)
+#define  RCTL_SECRC	(1u << 26)
+#define MTA		0x5200
+#define MTA_WORDS	128
+
+/* Offsets within a receive queue's block */
+#define RDBAL		0x00
+#define RDBAH		0x04
+#define RDLEN		0x08
+#define SRRCTL		0x0c
+#define  SRRCTL_ONE_BUFFER (1u << 25)
+#define RDH		0x10
+#define RDT		0x18
+#define RXDCTL		0x28
+#define  RXDCTL_ENABLE	(1u << 25)
+
+#define RCTL_COMMON	(RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC)
+#define LINK_WAIT_MS	4000
+#define PAGE		4096
+
+struct rx_descriptor {
+	__u64 buffer;
+	__u64 status;
+};
+
+static const struct nic_model models[] = {
+	{
+		.name = "igb",
+		.vendor = 0x8086,
+		.device = 0x10c9,
+		.queue = 0xc000,
+		.slot_size = 1024,
+		.rctl = RCTL_COMMON,
+		.has_queue_enable = 1,
+		.restart_link = 1,
+	}, {
+		.name = "e1000e",
+		.vendor = 0x8086,
+		.device = 0x10d3,
+		.queue = 0x2800,
+		.slot_size = 256,
+		.rctl = RCTL_COMMON | RCTL_256_BYTES,
+	},
+};
+
+const struct nic_model *nic_model(const char *name)
+{
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+		if (!strcmp(models[i].name, name))
+			return &models[i];
+	return NULL;
+}
+
+static size_t rx_buffers_offset(const struct rx_ring *ring)
+{
+	size_t descriptors = ring->slots * sizeof(struct rx_descriptor);
+
+	return (descriptors + PAGE - 1) & ~(size_t)(PAGE - 1);
+}
+
+size_t rx_slot_offset(const struct rx_ring *ring, __u32 slot)
+{
+	return rx_buffers_offset(ring) + (size_t)slot * ring->slot_stride;
+}
+
+size_t rx_ring_size(const struct rx_ring *ring)
+{
+	return rx_slot_offset(ring, ring->slots);
+}
+
+void rx_ring_fill_descriptors(const struct rx_ring *ring)
+{
+	struct rx_descriptor *descriptors = ring->memory;
+
+	for (__u32 slot = 0; slot < ring->slots; slot++) {
+		descriptors[slot].buffer = ring->iova + rx_slot_offset(ring, slot);
+		descriptors[slot].status = 0;
+	}
+}
+
+static __u32 get(const volatile void *registers, __u32 offset)
+{
+	return *(const volatile __u32 *)((const volatile char *)registers + offset);
+}
+
+static void put(const struct device *device, __u32 offset, __u32 value)
+{
+	*(volatile __u32 *)((volatile char *)device->registers + offset) = value;
+}
+
+static int link_is_up(const struct device *device)
+{
+	return !!(get(device->registers, STATUS) & STATUS_LU);
+}
+
+static int wait_for_link(const struct device *device)
+{
+	for (int waited = 0; waited < LINK_WAIT_MS; waited++) {
+		if (link_is_up(device))
+			return 0;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
+int nic_reset(const struct nic_model *model, const struct device *device)
+{
+	put(device, IMC, ~0u);
+	put(device, CTRL, get(device->registers, CTRL) | CTRL_RST);
+	usleep(20 * 1000);
+	put(device, IMC, ~0u);
+	put(device, CTRL, get(device->registers, CTRL) | CTRL_SLU);
+	/* igb's link stays down after a reset until it negotiates anew. */
+	if (model->restart_link && !link_is_up(device))
+		put(device, MDIC, MDIC_RESTART);
+	for (__u32 word = 0; word < MTA_WORDS; word++)
+		put(device, MTA + 4 * word, 0);
+	return wait_for_link(device);
+}
+
+int nic_start_receive(const struct nic_model *model, const struct device *device,
+		      const struct rx_ring *ring)
+{
+	__u32 queue = model->queue;
+	int error = device_set_bus_master(device);
+
+	if (error)
+		return error;
+	put(device, queue + RDBAL, (__u32)ring->iova);
+	put(device, queue + RDBAH, ring->iova >> 32);
+	put(device, queue + RDLEN, ring->slots * sizeof(struct rx_descriptor));
+	put(device, queue + RDH, 0);
+	put(device, queue + RDT, 0);
+	if (model->has_queue_enable) {
+		put(device, queue + SRRCTL, ring->slot_size / 1024 | SRRCTL_ONE_BUFFER);
+		put(device, queue + RXDCTL, RXDCTL_ENABLE);
+	}
+	put(device, RCTL, model->rctl);
+	/* The ring counts as empty when tail equals head: one slot stays unused. */
+	put(device, queue + RDT, ring->slots - 1);
+	return 0;
+}
+
+void nic_stop_receive(const struct nic_model *model, const struct device *device)
+{
+	put(device, RCTL, 0);
+	if (model->has_queue_enable)
+		put(device, model->queue + RXDCTL, 0);
+}
+
+void nic_read_state(const struct nic_model *model, const volatile void *registers,
+		    struct nic_state *state)
+{
+	state->status = get(registers, STATUS);
+	state->rctl = get(registers, RCTL);
+	state->rdbal = get(registers, model->queue + RDBAL);
+	state->rdlen = get(registers, model->queue + RDLEN);
+	state->rdh = get(registers, model->queue + RDH);
+	state->rdt = get(registers, model->queue + RDT);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Receive side of two Intel network cards, without interrupts: once the ring
+ * is armed the card fetches descriptors and writes frames all by itself.
+ */
+#ifndef EXAMPLES_NIC_H
+#define EXAMPLES_NIC_H
+
+#include "device.h"
+
+/*
+ * One piece of DMA memory: descriptors from offset 0 on, buffers from the
+ * next page on.  A stride larger than the buffer leaves room between two.
+ */
+struct rx_ring {
+	void *memory;
+	__u64 iova;
+	__u32 slots;
+	__u32 slot_size;
+	__u32 slot_stride;
+};
+
+/* What a reset or a new owner would have changed. */
+struct nic_state {
+	__u32 rctl;
+	__u32 rdbal;
+	__u32 rdlen;
+	__u32 rdh;
+	__u32 rdt;
+	__u32 status;
+};
+
+struct nic_model {
+	const char *name;
+	unsigned int vendor, device;
+	__u32 queue;		/* register block of receive queue 0 */
+	__u32 slot_size;
+	__u32 rctl;
+	int has_queue_enable;
+	int restart_link;
+};
+
+const struct nic_model *nic_model(const char *name);
+
+size_t rx_ring_size(const struct rx_ring *ring);
+size_t rx_slot_offset(const struct rx_ring *ring, __u32 slot);
+void rx_ring_fill_descriptors(const struct rx_ring *ring);
+
+/*
+ * The reset must come before bus mastering is switched on: a card that kept
+ * its ring would at once write into memory it no longer owns.
+ */
+int nic_reset(const struct nic_model *model, const struct device *device);
+int nic_start_receive(const struct nic_model *model, const struct device *device,
+		      const struct rx_ring *ring);
+void nic_stop_receive(const struct nic_model *model, const struct device *device);
+
+/* Reading disturbs nothing, so registers may come from pci_peek_registers(). */
+void nic_read_state(const struct nic_model *model, const volatile void *registers,
+		    struct nic_state *state);
+
+#endif
