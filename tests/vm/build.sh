@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Builds the guest's init, the example programs and the host program, and prints
+# the directory.
+#
+#   UAPI       holds include/, the exported headers of the kernel under test
+#   BUILD_DIR  where the programs go
+#   CC         default: gcc
+set -eu
+: "${UAPI:?directory with the exported kernel headers in include/}"
+: "${BUILD_DIR:?directory for the programs}"
+here=$(cd "$(dirname "$0")" && pwd)
+examples=$here/../../examples
+warnings='-Wall -Wextra'
+[ -n "${ALLOW_WARNINGS:-}" ] || warnings="$warnings -Werror"
+
+# compile OUTPUT FLAGS... ; other programs of the same build may run meanwhile
+compile()
+{
+	output=$1
+	shift
+	# shellcheck disable=SC2086
+	"${CC:-gcc}" -std=gnu11 -O2 -D_GNU_SOURCE $warnings -o "$output.$$" "$@"
+	mv "$output.$$" "$output"
+}
+
+up_to_date()
+{
+	[ -x "$1" ] && [ -z "$(find "$here" "$examples" -name '*.[ch]' -newer "$1")" ]
+}
+
+mkdir -p "$BUILD_DIR"
+if ! up_to_date "$BUILD_DIR/vm-run"; then
+	compile "$BUILD_DIR/init" -static -s -I "$UAPI/include" -I "$here/include" -I "$examples" \
+		"$here"/guest/*.c "$examples/device.c" "$examples/nic.c" "$examples/liveupdate.c"
+	compile "$BUILD_DIR/survive" -static -s -I "$UAPI/include" -I "$examples" \
+		"$examples"/*.c
+	compile "$BUILD_DIR/vm-run" -pthread -I "$here/include" "$here"/host/*.c
+fi
+printf '%s\n' "$BUILD_DIR"

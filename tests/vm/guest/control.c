@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+/* One kernel, no kexec: shows that the rig itself loses nothing, and sees a fault. */
+#include "events.h"
+#include "machine.h"
+#include "receiver.h"
+#include "scenarios.h"
+
+void control_old_kernel(void)
+{
+	struct receiver receiver;
+
+	receiver_set_up(&receiver);
+	traffic_start(&receiver);
+	sleep_ms(option_number("before_ms", 1000));
+	traffic_stop();
+	receiver_report_landed(&receiver);
+}
+
+void unmap_old_kernel(void)
+{
+	struct receiver receiver;
+
+	receiver_set_up(&receiver);
+	traffic_start(&receiver);
+	sleep_ms(option_number("before_ms", 1000));
+	must(ioas_unmap(receiver.device.iommufd, receiver.ioas_id, receiver.ring.iova,
+			receiver.size), "unmap under traffic");
+	sleep_ms(200);
+	traffic_stop();
+	receiver_report_landed(&receiver);
+}

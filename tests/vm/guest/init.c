@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The whole user space of the guest, before and after the kexec. */
+#include <stddef.h>
+#include <string.h>
+
+#include "events.h"
+#include "machine.h"
+#include "scenarios.h"
+
+static const struct scenario scenarios[] = {
+	{ "control", control_old_kernel, NULL },
+	{ "unmap", unmap_old_kernel, NULL },
+	{ "update", update_old_kernel, update_new_kernel },
+	{ "neighbour", neighbour_old_kernel, update_new_kernel },
+	{ "blocked", update_old_kernel, blocked_new_kernel },
+	{ "fallocated", fallocated_old_kernel, NULL },
+	{ "refusals", refusals_old_kernel, NULL },
+	{ "shared-group", shared_group_old_kernel, NULL },
+	{ "ats", ats_old_kernel, NULL },
+	{ "frozen", frozen_old_kernel, NULL },
+};
+
+static const struct scenario *find_scenario(const char *name)
+{
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+		if (!strcmp(scenarios[i].name, name))
+			return &scenarios[i];
+	return NULL;
+}
+
+int main(void)
+{
+	const struct scenario *scenario;
+	long stage;
+
+	machine_mount_filesystems();
+	if (events_open())
+		power_off();
+	stage = option_number("stage", 1);
+	event("user-space stage=%ld build=%s", stage, kernel_build());
+
+	scenario = find_scenario(option_text("script", "update"));
+	if (!scenario)
+		give_up("no such script");
+	if (stage == 1)
+		scenario->old_kernel();
+	else if (scenario->new_kernel)
+		scenario->new_kernel();
+	else
+		give_up("this scenario should not have come through a kexec");
+
+	event("done");
+	power_off();
+}

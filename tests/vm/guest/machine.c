@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "machine.h"
+
+void machine_mount_filesystems(void)
+{
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mkdir("/dev", 0755);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+}
+
+long long monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+void sleep_ms(int milliseconds)
+{
+	struct timespec left = {
+		.tv_sec = milliseconds / 1000,
+		.tv_nsec = milliseconds % 1000 * 1000000L,
+	};
+
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
+const char *kernel_build(void)
+{
+	static char build[192];
+	struct utsname names;
+
+	uname(&names);
+	snprintf(build, sizeof(build), "%.64s/%.96s", names.release, names.version);
+	for (char *byte = build; *byte; byte++)
+		if (*byte == ' ')
+			*byte = '_';
+	return build;
+}
+
+void power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	/* A kernel without the means to power off halts here. */
+	for (;;)
+		pause();
+}
+
+const char *option_text(const char *name, const char *otherwise)
+{
+	static char values[8][64];
+	static int next;
+	char command_line[2048], key[64], *found;
+	char *value = values[next++ % 8];
+
+	read_file("/proc/cmdline", command_line, sizeof(command_line));
+	snprintf(key, sizeof(key), "lu_%s=", name);
+	found = strstr(command_line, key);
+	if (!found)
+		return otherwise;
+	snprintf(value, 64, "%.63s", found + strlen(key));
+	value[strcspn(value, " ")] = '\0';
+	return value;
+}
+
+long option_number(const char *name, long otherwise)
+{
+	const char *text = option_text(name, NULL);
+
+	return text ? strtol(text, NULL, 0) : otherwise;
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+const char *read_file(const char *path, char *buffer, unsigned int size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? 0 : read(fd, buffer, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	buffer[length > 0 ? length : 0] = '\0';
+	buffer[strcspn(buffer, "\n")] = '\0';
+	return buffer;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The machine around the test: mounts, command line, clock, power. */
+#ifndef TESTS_VM_GUEST_MACHINE_H
+#define TESTS_VM_GUEST_MACHINE_H
+
+void machine_mount_filesystems(void);
+long long monotonic_ns(void);
+void sleep_ms(int milliseconds);
+/* Release and version of the running kernel, without blanks. */
+const char *kernel_build(void);
+void power_off(void) __attribute__((noreturn));
+
+/* The value of lu_NAME= on the command line, or the given default. */
+const char *option_text(const char *name, const char *otherwise);
+long option_number(const char *name, long otherwise);
+
+int write_file(const char *path, const char *text);
+/* Strips the newline.  Empty when it cannot be read. */
+const char *read_file(const char *path, char *buffer, unsigned int size);
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A second card that is not preserved, kept mastering through the shutdown by
+ * a test option of the kernel and attached and detached all the time on the
+ * other CPU.  From the hand-over on none of its frames may land anywhere; in
+ * the new kernel it works like any other.
+ */
+#include <pthread.h>
+
+#include "events.h"
+#include "machine.h"
+#include "neighbour.h"
+#include "preserve.h"
+#include "scenarios.h"
+
+#define ATTACHED_MS	5
+#define DETACHED_MS	1
+
+static void set_up_neighbour(struct receiver *receiver)
+{
+	char bdf[BDF_LENGTH];
+
+	receiver_choose(receiver);
+	receiver_find_device(receiver, 1, bdf);
+	receiver_create_memory(receiver);
+	receiver_open_device(receiver, bdf);
+	receiver_attach(receiver);
+	receiver_start(receiver);
+}
+
+/* A card whose descriptors could not be read must be armed again. */
+static void *attach_and_detach(void *argument)
+{
+	struct receiver *receiver = argument;
+
+	for (;;) {
+		sleep_ms(ATTACHED_MS);
+		must(device_detach(&receiver->device), "detach the neighbour");
+		sleep_ms(DETACHED_MS);
+		must(device_attach(&receiver->device, receiver->hwpt_id), "attach the neighbour");
+		nic_start_receive(receiver->model, &receiver->device, &receiver->ring);
+	}
+	return NULL;
+}
+
+void neighbour_old_kernel(void)
+{
+	int before_ms = option_number("before_ms", 1000);
+	struct receiver receiver, neighbour;
+	pthread_t thread;
+
+	prepare_kexec();
+	receiver_set_up(&receiver);
+	set_up_neighbour(&neighbour);
+	traffic_start(&receiver);
+	sleep_ms(before_ms / 2);
+	check(receiver_scan(&neighbour).landed, "the neighbour receives");
+	preserve_everything(&receiver);
+	if (pthread_create(&thread, NULL, attach_and_detach, &neighbour))
+		give_up("no thread");
+	sleep_ms(before_ms / 2);
+	must(announce_and_jump(), "kexec");
+}
+
+/* The host looks first: what the card receives from here on is allowed. */
+void neighbour_works_again(void)
+{
+	struct receiver neighbour;
+
+	event_ask("scan-memory stream=1");
+	set_up_neighbour(&neighbour);
+	sleep_ms(500);
+	check(receiver_scan(&neighbour).landed, "the neighbour receives in the new kernel");
+}

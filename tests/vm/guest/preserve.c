@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "events.h"
+#include "liveupdate.h"
+#include "machine.h"
+#include "preserve.h"
+
+void prepare_kexec(void)
+{
+	char command_line[2048];
+
+	read_file("/next-cmdline", command_line, sizeof(command_line));
+	must(kexec_prepare("/bzImage", "/initrd", command_line), "kexec_file_load");
+}
+
+int announce_and_jump(void)
+{
+	event_ask("kexec-call");
+	return kexec_jump();
+}
+
+int preserve_memory_only(const struct receiver *receiver)
+{
+	int session = must(session_create(SESSION_NAME), "create session");
+
+	must(session_preserve_fd(session, receiver->memfd, TOKEN_MEMORY), "preserve memfd");
+	return session;
+}
+
+int preserve_everything(const struct receiver *receiver)
+{
+	const struct device *device = &receiver->device;
+	int session;
+
+	must(hwpt_mark_preserve(device->iommufd, receiver->hwpt_id, TOKEN_HWPT), "mark HWPT");
+	session = preserve_memory_only(receiver);
+	must(session_preserve_fd(session, device->iommufd, TOKEN_IOMMUFD), "preserve iommufd");
+	must(session_preserve_fd(session, device->fd, TOKEN_DEVICE), "preserve device");
+	return session;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The sessions of a live update, and the jump, as the scenarios use them. */
+#ifndef TESTS_VM_GUEST_PRESERVE_H
+#define TESTS_VM_GUEST_PRESERVE_H
+
+#include "receiver.h"
+
+/* Loads /bzImage and /initrd with the command line in /next-cmdline. */
+void prepare_kexec(void);
+/* The last thing that the host hears from the old kernel. */
+int announce_and_jump(void);
+
+/* Mark, session, memfd, iommufd, device: all of it has to work. */
+int preserve_everything(const struct receiver *receiver);
+/* Memory alone, which 7.3.4 can do: what landed can be counted afterwards. */
+int preserve_memory_only(const struct receiver *receiver);
+
+#endif

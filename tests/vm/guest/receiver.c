@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "frame.h"
+#include "interrupt_buffer.h"
+#include "liveupdate.h"
+#include "machine.h"
+#include "receiver.h"
+
+#define MEMORY_ALIGNMENT	(2ul << 20)
+#define SETTLE_MS		200
+#define DETAILS_MAX		8
+
+void receiver_choose(struct receiver *receiver)
+{
+	memset(receiver, 0, sizeof(*receiver));
+	receiver->memfd = -1;
+	receiver->model = nic_model(option_text("nic", "igb"));
+	if (!receiver->model)
+		give_up("unknown network card");
+	receiver->ring.iova = RING_IOVA;
+	receiver->ring.slots = option_number("slots", 16384);
+	receiver->ring.slot_size = receiver->model->slot_size;
+	receiver->ring.slot_stride = option_number("stride", receiver->model->slot_size);
+	receiver->size = (rx_ring_size(&receiver->ring) + MEMORY_ALIGNMENT - 1) &
+			 ~(MEMORY_ALIGNMENT - 1);
+}
+
+/* The host judges config writes by these places. */
+static void report_function(const char *bdf, const char *role)
+{
+	event("function bdf=%s role=%s pcie=0x%x pm=0x%x", bdf, role,
+	      pci_find_capability(bdf, PCI_CAP_EXPRESS),
+	      pci_find_capability(bdf, PCI_CAP_POWER));
+}
+
+static void report_bridges_above(const char *bdf, const char *role)
+{
+	char link[128], path[512] = "", *at;
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", bdf);
+	length = readlink(link, path, sizeof(path) - 1);
+	if (length < 0)
+		return;
+	path[length] = '\0';
+	for (at = strtok(path, "/"); at; at = strtok(NULL, "/"))
+		if (strlen(at) == 12 && at[4] == ':' && strcmp(at, bdf))
+			report_function(at, role);
+}
+
+void receiver_find_device(struct receiver *receiver, int nth, char *bdf)
+{
+	must(pci_find(receiver->model->vendor, receiver->model->device, nth, bdf),
+	     "find the network card");
+	must(pci_bind_vfio(bdf), "bind vfio-pci");
+	report_bridges_above(bdf, nth ? "other" : "bridge");
+	report_function(bdf, nth ? "other" : "device");
+}
+
+void receiver_map_memory(struct receiver *receiver)
+{
+	receiver->ring.memory = mmap(NULL, receiver->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				     receiver->memfd, 0);
+	if (receiver->ring.memory == MAP_FAILED)
+		give_up("mmap of the ring: %m");
+}
+
+void receiver_create_memory(struct receiver *receiver)
+{
+	receiver->memfd = must(memory_create("ring", receiver->size), "create memfd");
+	must(memory_seal(receiver->memfd), "seal memfd");
+	receiver_map_memory(receiver);
+	receiver_fill_pattern(receiver);
+}
+
+/* Writing to all of it also makes every page present before it is mapped. */
+void receiver_fill_pattern(struct receiver *receiver)
+{
+	__u64 *words = receiver->ring.memory;
+
+	for (size_t offset = 0; offset < receiver->size; offset += sizeof(*words))
+		words[offset / sizeof(*words)] = pattern_word(offset);
+	rx_ring_fill_descriptors(&receiver->ring);
+	if (option_number("divert", 0))
+		divert_slots(&receiver->ring);
+}
+
+void receiver_open_device(struct receiver *receiver, const char *bdf)
+{
+	int iommufd = must(iommufd_open(), "open iommufd");
+
+	must(device_open(&receiver->device, bdf, iommufd), "open device");
+}
+
+void receiver_attach(struct receiver *receiver)
+{
+	struct device *device = &receiver->device;
+
+	must(ioas_create(device->iommufd, !option_number("hugepages", 0), &receiver->ioas_id),
+	     "create IOAS");
+	must(hwpt_create(device, receiver->ioas_id, &receiver->hwpt_id), "create HWPT");
+	must(device_attach(device, receiver->hwpt_id), "attach");
+	must(ioas_map_file(device->iommufd, receiver->ioas_id, receiver->memfd, 0,
+			   receiver->size, receiver->ring.iova), "map memfd");
+}
+
+void receiver_start(struct receiver *receiver)
+{
+	must(nic_reset(receiver->model, &receiver->device), "reset network card");
+	must(nic_start_receive(receiver->model, &receiver->device, &receiver->ring),
+	     "arm the ring");
+}
+
+void receiver_set_up(struct receiver *receiver)
+{
+	char bdf[BDF_LENGTH];
+
+	receiver_choose(receiver);
+	receiver_find_device(receiver, 0, bdf);
+	receiver_create_memory(receiver);
+	receiver_open_device(receiver, bdf);
+	receiver_attach(receiver);
+	receiver_start(receiver);
+	receiver_report_registers(receiver, bdf, "armed");
+}
+
+void receiver_adopt_memory(struct receiver *receiver, int memfd)
+{
+	receiver->memfd = memfd;
+	receiver_map_memory(receiver);
+}
+
+/* Through sysfs: nothing is opened and nothing is written. */
+void receiver_report_registers(const struct receiver *receiver, const char *bdf,
+			       const char *when)
+{
+	struct nic_state state;
+	__u16 command = 0;
+	volatile void *registers;
+	size_t size;
+
+	pci_config_read(bdf, PCI_COMMAND, &command, sizeof(command));
+	if (!(command & PCI_COMMAND_MEMORY)) {
+		event("registers when=%s command=0x%x", when, command);
+		return;
+	}
+	registers = pci_peek_registers(bdf, &size);
+	if (!registers) {
+		event("registers when=%s command=0x%x unreadable=1", when, command);
+		return;
+	}
+	nic_read_state(receiver->model, registers, &state);
+	event("registers when=%s command=0x%x rctl=0x%x rdbal=0x%x rdlen=0x%x rdh=%u rdt=%u",
+	      when, command, state.rctl, state.rdbal, state.rdlen, state.rdh, state.rdt);
+	munmap((void *)registers, size);
+}
+
+static __u64 background(const struct receiver *receiver, size_t offset)
+{
+	return receiver->background_is_zero ? 0 : pattern_word(offset);
+}
+
+static bool background_is_intact(const struct receiver *receiver, size_t from, size_t to)
+{
+	const __u64 *words = receiver->ring.memory;
+
+	for (size_t offset = from; offset < to; offset += sizeof(*words))
+		if (words[offset / sizeof(*words)] != background(receiver, offset))
+			return false;
+	return true;
+}
+
+/* A run of consecutive numbers in consecutive slots. */
+struct run {
+	bool open;
+	__u32 slot, first, last, stream;
+};
+
+static void report_run(struct run *run)
+{
+	if (run->open)
+		event("landed slot=%u first=%u last=%u stream=%u", run->slot, run->first,
+		      run->last, run->stream);
+	run->open = false;
+}
+
+static void extend_run(struct run *run, __u32 slot, const struct frame *frame)
+{
+	if (run->open && frame->stream == run->stream && frame->sequence == run->last + 1) {
+		run->last++;
+		return;
+	}
+	report_run(run);
+	*run = (struct run) {
+		.open = true,
+		.slot = slot,
+		.first = frame->sequence,
+		.last = frame->sequence,
+		.stream = frame->stream,
+	};
+}
+
+static void report_corruption(const struct receiver *receiver, size_t from, size_t to,
+			      __u32 *corrupted)
+{
+	const __u64 *words = receiver->ring.memory;
+
+	if ((*corrupted)++ >= DETAILS_MAX)
+		return;
+	while (from < to && words[from / 8] == background(receiver, from))
+		from += 8;
+	event("corrupted offset=0x%zx found=0x%llx", from, words[from / 8]);
+}
+
+/* A slot holds a whole frame and its untouched tail, or its untouched pattern. */
+static struct scan walk(struct receiver *receiver, bool report)
+{
+	const struct rx_ring *ring = &receiver->ring;
+	struct scan scan = { 0 };
+	struct run run = { 0 };
+
+	for (__u32 slot = 0; slot < ring->slots; slot++) {
+		size_t start = rx_slot_offset(ring, slot), end = start + ring->slot_stride;
+		const struct frame *frame = (void *)((char *)ring->memory + start);
+
+		if (frame_is_intact(frame)) {
+			scan.landed++;
+			receiver->last_slot = slot;
+			if (report)
+				extend_run(&run, slot, frame);
+			start += sizeof(*frame);
+		}
+		if (!background_is_intact(receiver, start, end)) {
+			if (report)
+				report_corruption(receiver, start, end, &scan.corrupted);
+			else
+				scan.corrupted++;
+		}
+	}
+	report_run(&run);
+	if (!background_is_intact(receiver, rx_ring_size(ring), receiver->size))
+		report_corruption(receiver, rx_ring_size(ring), receiver->size, &scan.corrupted);
+	return scan;
+}
+
+struct scan receiver_scan(struct receiver *receiver)
+{
+	return walk(receiver, false);
+}
+
+struct scan receiver_report_landed(struct receiver *receiver)
+{
+	struct scan scan = walk(receiver, true);
+
+	if (option_number("divert", 0))
+		report_diverted(&receiver->ring);
+	event("memory landed=%u corrupted=%u last_slot=%u", scan.landed, scan.corrupted,
+	      receiver->last_slot);
+	return scan;
+}
+
+void traffic_start(const struct receiver *receiver)
+{
+	event_ask("traffic-start slots=%u buffers=0x%llx stride=%u", receiver->ring.slots,
+		  receiver->ring.iova + rx_slot_offset(&receiver->ring, 0),
+		  receiver->ring.slot_stride);
+}
+
+void traffic_stop(void)
+{
+	event_ask("traffic-stop");
+	/* QEMU may still hold a dozen frames. */
+	sleep_ms(SETTLE_MS);
+}

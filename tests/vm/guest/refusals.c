@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What must not be preserved is refused with the errno that says why, and
+ * frames go on arriving as if nothing had been asked for.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/iommufd.h>
+#include <linux/vfio.h>
+#include <linux/kexec.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "liveupdate.h"
+#include "machine.h"
+#include "preserve.h"
+#include "scenarios.h"
+
+#define EXTRA_IOVA	0x30000000ull
+#define EXTRA_SIZE	(2ull << 20)
+#define TOKEN_EXTRA	9
+#define TOKEN_OTHER	10
+
+static int new_session(const char *name)
+{
+	return must(session_create(name), "create session");
+}
+
+static int preserve_memory(const struct receiver *receiver, int session)
+{
+	return session_preserve_fd(session, receiver->memfd, TOKEN_MEMORY);
+}
+
+static int preserve_iommufd(const struct receiver *receiver, int session)
+{
+	return session_preserve_fd(session, receiver->device.iommufd, TOKEN_IOMMUFD);
+}
+
+static int preserve_device(const struct receiver *receiver, int session)
+{
+	return session_preserve_fd(session, receiver->device.fd, TOKEN_DEVICE);
+}
+
+/* Proof that a refusal left nothing behind: the right way still works. */
+static void expect_right_order_works(const struct receiver *receiver, const char *after)
+{
+	int session = new_session("right-order");
+
+	event("note the right order after: %s", after);
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(preserve_iommufd(receiver, session), 0, "iommufd");
+	check_errno(preserve_device(receiver, session), 0, "device");
+	close(session);
+}
+
+static void refuse_device_without_marked_hwpt(const struct receiver *receiver)
+{
+	const struct device *device = &receiver->device;
+	int session = new_session("unmarked");
+	__u32 other;
+
+	must(hwpt_create(device, receiver->ioas_id, &other), "create another HWPT");
+	check_errno(hwpt_mark_preserve(device->iommufd, other, TOKEN_OTHER), 0,
+		    "mark another HWPT");
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(preserve_iommufd(receiver, session), 0, "iommufd with another HWPT marked");
+	check_errno(preserve_device(receiver, session), ENOENT,
+		    "device attached to an unmarked HWPT");
+	close(session);
+	check_errno(iommufd_destroy(device->iommufd, other), 0, "destroy the other HWPT");
+}
+
+static void refuse_wrong_marks(const struct receiver *receiver)
+{
+	const struct device *device = &receiver->device;
+	__u32 other;
+
+	check_errno(hwpt_mark_preserve(device->iommufd, 0x7fffffff, TOKEN_OTHER), ENOENT,
+		    "mark of an unknown object");
+	check_errno(hwpt_mark_preserve(device->iommufd, receiver->hwpt_id, TOKEN_HWPT), 0, "mark");
+	check_errno(hwpt_mark_preserve(device->iommufd, receiver->hwpt_id, TOKEN_HWPT), EEXIST,
+		    "mark again");
+	check_errno(hwpt_mark_preserve(device->iommufd, receiver->hwpt_id, TOKEN_OTHER), EEXIST,
+		    "mark again with another token");
+	must(hwpt_create(device, receiver->ioas_id, &other), "create another HWPT");
+	check_errno(hwpt_mark_preserve(device->iommufd, other, TOKEN_HWPT), EADDRINUSE,
+		    "mark with a token in use");
+	check_errno(iommufd_destroy(device->iommufd, other), 0, "destroy the other HWPT");
+}
+
+static int create_fault_queue(int iommufd, __u32 *id)
+{
+	struct iommu_fault_alloc alloc = { .size = sizeof(alloc) };
+
+	if (ioctl(iommufd, IOMMU_FAULT_QUEUE_ALLOC, &alloc))
+		return -errno;
+	*id = alloc.out_fault_id;
+	return alloc.out_fault_fd;
+}
+
+static void refuse_fault_capable_hwpt(const struct receiver *receiver)
+{
+	const struct device *device = &receiver->device;
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc),
+		.flags = IOMMU_HWPT_FAULT_ID_VALID,
+		.dev_id = device->id,
+		.pt_id = receiver->ioas_id,
+	};
+	int queue = must(create_fault_queue(device->iommufd, &alloc.fault_id),
+			 "create fault queue");
+
+	if (!check(!ioctl(device->iommufd, IOMMU_HWPT_ALLOC, &alloc),
+		   "create a fault-capable HWPT: %m"))
+		return;
+	check_errno(hwpt_mark_preserve(device->iommufd, alloc.out_hwpt_id, TOKEN_OTHER),
+		    EOPNOTSUPP, "mark of a fault-capable HWPT");
+	iommufd_destroy(device->iommufd, alloc.out_hwpt_id);
+	close(queue);
+	iommufd_destroy(device->iommufd, alloc.fault_id);
+}
+
+static void refuse_device_before_iommufd(const struct receiver *receiver)
+{
+	int session = new_session("device-first");
+
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(preserve_device(receiver, session), ENOENT, "device before iommufd");
+	close(session);
+}
+
+static void refuse_iommufd_before_memory(const struct receiver *receiver)
+{
+	int session = new_session("iommufd-first");
+
+	check_errno(preserve_iommufd(receiver, session), ENOENT, "iommufd before memfd");
+	close(session);
+}
+
+static void refuse_memory_of_another_session(const struct receiver *receiver)
+{
+	int other = new_session("other"), session = new_session("this");
+
+	check_errno(preserve_memory(receiver, other), 0, "memfd in another session");
+	check_errno(preserve_iommufd(receiver, session), ENOENT,
+		    "iommufd with its memfd in another session");
+	close(session);
+	close(other);
+}
+
+static void refuse_anonymous_memory(const struct receiver *receiver)
+{
+	const struct device *device = &receiver->device;
+	void *memory = mmap(NULL, EXTRA_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int session = new_session("anonymous");
+
+	must(ioas_map_memory(device->iommufd, receiver->ioas_id, memory, EXTRA_SIZE, EXTRA_IOVA),
+	     "map anonymous memory");
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(preserve_iommufd(receiver, session), EOPNOTSUPP,
+		    "iommufd with anonymous memory mapped");
+	close(session);
+	check_errno(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), 0,
+		    "unmap anonymous memory");
+	munmap(memory, EXTRA_SIZE);
+}
+
+enum flaw { FLAW_UNSEALED, FLAW_SEALED_LATE, FLAW_HOLE };
+
+static const char *const flaw_texts[] = {
+	[FLAW_UNSEALED] = "iommufd with an unsealed memfd mapped",
+	[FLAW_SEALED_LATE] = "iommufd with a memfd mapped that was sealed later",
+	[FLAW_HOLE] = "iommufd with a memfd mapped that has got a hole",
+};
+
+static int create_touched_memory(void)
+{
+	int memfd = must(memory_create("extra", EXTRA_SIZE), "create memfd");
+	void *memory = mmap(NULL, EXTRA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+
+	memset(memory, 0x5a, EXTRA_SIZE);
+	munmap(memory, EXTRA_SIZE);
+	return memfd;
+}
+
+static void refuse_flawed_memory(const struct receiver *receiver, enum flaw flaw)
+{
+	const struct device *device = &receiver->device;
+	int memfd = create_touched_memory(), session = new_session("flawed");
+
+	if (flaw == FLAW_HOLE)
+		must(memory_seal(memfd), "seal");
+	must(ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA),
+	     "map");
+	if (flaw == FLAW_SEALED_LATE)
+		must(memory_seal(memfd), "seal");
+	if (flaw == FLAW_HOLE &&
+	    fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 65536))
+		give_up("punch hole: %m");
+
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(session_preserve_fd(session, memfd, TOKEN_EXTRA), 0, "extra memfd");
+	check_errno(preserve_iommufd(receiver, session), EINVAL, flaw_texts[flaw]);
+	close(session);
+	check_errno(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), 0,
+		    "unmap extra memory");
+	close(memfd);
+}
+
+static void refuse_kexec_with_interrupts_on(const struct receiver *receiver)
+{
+	const struct device *device = &receiver->device;
+	int vector = eventfd(0, EFD_CLOEXEC), session;
+
+	must(device_set_interrupts(device, VFIO_PCI_MSIX_IRQ_INDEX, 1, &vector),
+	     "switch interrupts on");
+	session = new_session("interrupts");
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(preserve_iommufd(receiver, session), 0, "iommufd");
+	check_errno(preserve_device(receiver, session), 0, "device with interrupts on");
+	prepare_kexec();
+	/* Twice: a refusal must not be used up. */
+	check_errno(kexec_jump(), EINVAL, "kexec with interrupts on");
+	check_errno(kexec_jump(), EINVAL, "kexec with interrupts on, again");
+	check_errno(device_set_interrupts(device, VFIO_PCI_MSIX_IRQ_INDEX, 0, NULL), 0,
+		    "switch interrupts off");
+	close(session);
+	close(vector);
+}
+
+/*
+ * An image loaded by kexec_load(2) has no live update data.  This one is a
+ * single invalid instruction: when it is run the machine is gone.
+ */
+static int load_image_without_data(void)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	struct kexec_segment segment = {
+		.buf = page,
+		.bufsz = sizeof(page),
+		.mem = (void *)0x8000000,
+		.memsz = sizeof(page),
+	};
+
+	page[0] = 0x0f;
+	page[1] = 0x0b;
+	return syscall(SYS_kexec_load, 0x8000000ul, 1ul, &segment, KEXEC_ARCH_DEFAULT) ?
+	       -errno : 0;
+}
+
+static void refuse_image_without_data(const struct receiver *receiver)
+{
+	int error = load_image_without_data(), session;
+
+	if (error == -ENOSYS) {
+		event("note this kernel has no kexec_load");
+		return;
+	}
+	must(error, "kexec_load");
+	session = new_session("no-data");
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(preserve_iommufd(receiver, session), 0, "iommufd");
+	check_errno(preserve_device(receiver, session), 0, "device");
+	check_errno(kexec_jump(), EINVAL, "kexec of an image without live update data");
+	close(session);
+}
+
+/* Each function leaves everything as it was; marks cannot be taken back. */
+void refusals_old_kernel(void)
+{
+	struct receiver receiver;
+
+	receiver_set_up(&receiver);
+	traffic_start(&receiver);
+	refuse_fault_capable_hwpt(&receiver);
+	refuse_device_without_marked_hwpt(&receiver);
+	refuse_wrong_marks(&receiver);
+	refuse_device_before_iommufd(&receiver);
+	refuse_iommufd_before_memory(&receiver);
+	refuse_memory_of_another_session(&receiver);
+	refuse_anonymous_memory(&receiver);
+	refuse_flawed_memory(&receiver, FLAW_UNSEALED);
+	refuse_flawed_memory(&receiver, FLAW_SEALED_LATE);
+	refuse_flawed_memory(&receiver, FLAW_HOLE);
+	expect_right_order_works(&receiver, "refusals of preserve");
+	refuse_kexec_with_interrupts_on(&receiver);
+	refuse_image_without_data(&receiver);
+	expect_right_order_works(&receiver, "refused kexecs");
+	sleep_ms(500);
+	traffic_stop();
+	receiver_report_landed(&receiver);
+}
+
+/* Behind a switch port without ACS the group is shared with the ports. */
+void shared_group_old_kernel(void)
+{
+	struct receiver receiver;
+	int session;
+
+	receiver_set_up(&receiver);
+	traffic_start(&receiver);
+	must(hwpt_mark_preserve(receiver.device.iommufd, receiver.hwpt_id, TOKEN_HWPT), "mark");
+	session = preserve_memory_only(&receiver);
+	check_errno(preserve_iommufd(&receiver, session), 0, "iommufd");
+	check_errno(preserve_device(&receiver, session), EOPNOTSUPP, "device in a shared group");
+	close(session);
+	sleep_ms(500);
+	traffic_stop();
+	receiver_report_landed(&receiver);
+}
+
+#define VIRTIO_VENDOR		0x1af4
+#define VIRTIO_NET_MODERN	0x1041
+
+/* A card with a cache of its own for translations. */
+static void refuse_ats_device(void)
+{
+	struct receiver other;
+	char bdf[BDF_LENGTH];
+	int session;
+
+	receiver_choose(&other);
+	must(pci_find(VIRTIO_VENDOR, VIRTIO_NET_MODERN, 0, bdf), "find the virtio card");
+	must(pci_bind_vfio(bdf), "bind vfio-pci to the virtio card");
+	receiver_create_memory(&other);
+	receiver_open_device(&other, bdf);
+	receiver_attach(&other);
+	must(hwpt_mark_preserve(other.device.iommufd, other.hwpt_id, TOKEN_HWPT), "mark");
+	session = preserve_memory_only(&other);
+	check_errno(preserve_iommufd(&other, session), 0, "iommufd");
+	check_errno(preserve_device(&other, session), EOPNOTSUPP, "device with ATS");
+	close(session);
+}
+
+void ats_old_kernel(void)
+{
+	struct receiver receiver;
+
+	receiver_set_up(&receiver);
+	traffic_start(&receiver);
+	refuse_ats_device();
+	sleep_ms(500);
+	traffic_stop();
+	receiver_report_landed(&receiver);
+}

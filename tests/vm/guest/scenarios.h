@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef TESTS_VM_GUEST_SCENARIOS_H
+#define TESTS_VM_GUEST_SCENARIOS_H
+
+struct scenario {
+	const char *name;
+	void (*old_kernel)(void);
+	/* NULL when the scenario must never get past the kexec. */
+	void (*new_kernel)(void);
+};
+
+void control_old_kernel(void);
+void unmap_old_kernel(void);
+
+void update_old_kernel(void);
+void update_new_kernel(void);
+
+void neighbour_old_kernel(void);
+void blocked_new_kernel(void);
+void fallocated_old_kernel(void);
+void refusals_old_kernel(void);
+void shared_group_old_kernel(void);
+void ats_old_kernel(void);
+void frozen_old_kernel(void);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two archives in the "newc" format: the inner one holds /init alone and is
+ * the next kernel's, the outer one carries the next kernel and the inner one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "run.h"
+
+struct archive {
+	char *data;
+	size_t size;
+	FILE *stream;
+	unsigned int inode;
+};
+
+static void pad(struct archive *archive)
+{
+	while (ftell(archive->stream) % 4)
+		fputc(0, archive->stream);
+}
+
+static void add_entry(struct archive *archive, const char *name, unsigned int mode,
+		      const void *data, size_t size, unsigned int major, unsigned int minor)
+{
+	fprintf(archive->stream, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
+		archive->inode++, mode, 0, 0, 1, 0, (unsigned int)size, 0, 0, major, minor,
+		(unsigned int)strlen(name) + 1, 0);
+	fwrite(name, 1, strlen(name) + 1, archive->stream);
+	pad(archive);
+	fwrite(data, 1, size, archive->stream);
+	pad(archive);
+}
+
+static void add_file(struct archive *archive, const char *name, unsigned int mode,
+		     const void *data, size_t size)
+{
+	add_entry(archive, name, S_IFREG | mode, data, size, 0, 0);
+}
+
+static char *read_whole(const char *path, size_t *size)
+{
+	FILE *file = fopen(path, "r");
+	struct stat status;
+	char *data;
+
+	if (!file || fstat(fileno(file), &status)) {
+		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		return NULL;
+	}
+	*size = status.st_size;
+	data = malloc(*size + 1);
+	if (data && fread(data, 1, *size, file) != *size) {
+		free(data);
+		data = NULL;
+	}
+	fclose(file);
+	return data;
+}
+
+static void archive_begin(struct archive *archive, const char *init, size_t init_size)
+{
+	static const char *const directories[] = { "dev", "proc", "sys" };
+
+	archive->inode = 1;
+	archive->stream = open_memstream(&archive->data, &archive->size);
+	for (int i = 0; i < 3; i++)
+		add_entry(archive, directories[i], S_IFDIR | 0755, NULL, 0, 0, 0);
+	add_entry(archive, "dev/console", S_IFCHR | 0600, NULL, 0, 5, 1);
+	add_file(archive, "init", 0755, init, init_size);
+}
+
+static void archive_end(struct archive *archive)
+{
+	add_entry(archive, "TRAILER!!!", 0, NULL, 0, 0, 0);
+	fclose(archive->stream);
+}
+
+static int write_whole(const char *path, const char *data, size_t size)
+{
+	FILE *file = fopen(path, "w");
+	int error = 0;
+
+	if (!file)
+		return -errno;
+	if (fwrite(data, 1, size, file) != size)
+		error = -EIO;
+	if (fclose(file))
+		error = -errno;
+	return error;
+}
+
+
+
+int initramfs_build(const struct run *run, const char *path)
+{
+	struct archive inner = { 0 }, outer = { 0 };
+	size_t init_size, kernel_size;
+	char *init = read_whole(run->options.init, &init_size);
+	char *kernel = read_whole(run->options.new_kernel, &kernel_size);
+	char command_line[2048];
+	int error;
+
+	if (!init || !kernel)
+		return -ENOENT;
+	archive_begin(&inner, init, init_size);
+	archive_end(&inner);
+
+	next_command_line(run, command_line, sizeof(command_line));
+	archive_begin(&outer, init, init_size);
+	add_file(&outer, "bzImage", 0644, kernel, kernel_size);
+	add_file(&outer, "initrd", 0644, inner.data, inner.size);
+	add_file(&outer, "next-cmdline", 0644, command_line, strlen(command_line));
+	archive_end(&outer);
+
+	error = write_whole(path, outer.data, outer.size);
+	free(inner.data);
+	free(outer.data);
+	free(init);
+	free(kernel);
+	return error;
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From what was seen to one line of figures and one verdict. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run.h"
+
+struct figures {
+	unsigned int sent, landed, late, lost;
+	unsigned int blackout_sent, blackout_landed;
+	unsigned int after_landed;	/* sent after the first line of the new user space */
+	int64_t gap_ns, blackout_ns;
+};
+
+static bool sent_in_blackout(const struct run *run, const struct frame_record *record)
+{
+	return run->kexec_ns && run->user_space_ns && record->taken_ns > run->kexec_ns &&
+	       record->taken_ns < run->user_space_ns;
+}
+
+static void count_frame(const struct run *run, const struct frame_record *record,
+			struct figures *figures)
+{
+	figures->sent++;
+	figures->late += record->late;
+	figures->landed += record->landed;
+	if (sent_in_blackout(run, record)) {
+		figures->blackout_sent++;
+		figures->blackout_landed += record->landed;
+	}
+	if (run->user_space_ns && record->taken_ns > run->user_space_ns)
+		figures->after_landed += record->landed;
+}
+
+/* Between neighbours that landed, and up to the last frame offered. */
+static int64_t longest_gap(struct sender *sender, unsigned int count)
+{
+	const struct frame_record *record = NULL;
+	int64_t longest = 0, before = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		record = sender_record(sender, i);
+		if (!before)
+			before = record->taken_ns;
+		if (!record->landed && i + 1 < count)
+			continue;
+		if (record->taken_ns - before > longest)
+			longest = record->taken_ns - before;
+		before = record->taken_ns;
+	}
+	return longest;
+}
+
+static void compute(const struct run *run, struct figures *figures)
+{
+	struct sender *sender = run->senders[0];
+	unsigned int count = sender_count(sender);
+
+	memset(figures, 0, sizeof(*figures));
+	for (unsigned int i = 0; i < count; i++)
+		count_frame(run, sender_record(sender, i), figures);
+	figures->lost = figures->sent - figures->landed;
+	figures->gap_ns = longest_gap(sender, count);
+	if (run->kexec_ns && run->user_space_ns)
+		figures->blackout_ns = run->user_space_ns - run->kexec_ns;
+}
+
+static unsigned int faults(const struct run *run)
+{
+	return run->trace_faults ? run->trace_faults : run->console_faults;
+}
+
+static void write_frames(const struct run *run)
+{
+	char path[512];
+	FILE *file;
+
+	run_path(run, "frames.dat", path, sizeof(path));
+	file = fopen(path, "w");
+	if (!file)
+		return;
+	fprintf(file, "# sequence  sent at ms after the kexec call  landed  late  slot\n");
+	for (unsigned int i = 0; i < sender_count(run->senders[0]); i++) {
+		const struct frame_record *record = sender_record(run->senders[0], i);
+
+		fprintf(file, "%u %.3f %u %u %u\n", i,
+			(record->taken_ns - run->kexec_ns) / 1e6, record->landed, record->late,
+			record->slot);
+	}
+	fclose(file);
+}
+
+static void write_phase(FILE *file, const char *name, int64_t when, int64_t kexec)
+{
+	if (when)
+		fprintf(file, "%s %.1f\n", name, (when - kexec) / 1e6);
+}
+
+static void write_phases(const struct run *run)
+{
+	char path[512];
+	FILE *file;
+
+	if (!run->kexec_ns)
+		return;
+	run_path(run, "phases.dat", path, sizeof(path));
+	file = fopen(path, "w");
+	if (!file)
+		return;
+	write_phase(file, "kexec", run->kexec_ns, run->kexec_ns);
+	write_phase(file, "kernel", run->new_kernel_ns, run->kexec_ns);
+	write_phase(file, "iommu", run->vtd_ns, run->kexec_ns);
+	write_phase(file, "user", run->user_space_ns, run->kexec_ns);
+	write_phase(file, "memory", run->memory_ns, run->kexec_ns);
+	write_phase(file, "reopened", run->reopened_ns, run->kexec_ns);
+	fclose(file);
+}
+
+static bool same_ring(const struct registers *a, const struct registers *b)
+{
+	return a->known && b->known && a->rctl == b->rctl && a->rdbal == b->rdbal &&
+	       a->rdlen == b->rdlen;
+}
+
+static void expect_nothing_lost(struct run *run, const struct figures *figures)
+{
+	if (!figures->sent)
+		run_problem(run, "no frame was sent");
+	if (figures->lost)
+		run_problem(run, "%u of %u frames lost", figures->lost, figures->sent);
+	if (faults(run))
+		run_problem(run, "%u DMAR faults", faults(run));
+}
+
+static void expect_continuity(struct run *run, const struct figures *figures)
+{
+	expect_nothing_lost(run, figures);
+	if (!run->kexec_ns || !run->user_space_ns)
+		run_problem(run, "there was no kexec");
+	if (!figures->blackout_landed)
+		run_problem(run, "no frame landed between the kexec call and user space");
+	if (!same_ring(&run->armed, &run->after))
+		run_problem(run, "registers of the card are not what they were");
+	trace_check(run);
+	if (run->raised)
+		run_problem(run, "%u interrupts raised by receive buffers", run->raised);
+	if (run->options.interrupt_buffers && !run->diverted)
+		run_problem(run, "no frame was received as an interrupt");
+	/* Counted only now, from the trace. */
+	if (run->trace_faults)
+		run_problem(run, "%u DMAR faults in the trace", run->trace_faults);
+}
+
+static void expect_loss(struct run *run, const struct figures *figures)
+{
+	if (!run->kexec_ns || !run->user_space_ns)
+		run_problem(run, "there was no kexec");
+	if (!figures->landed)
+		run_problem(run, "no frame landed even before the kexec");
+	if (!figures->lost)
+		run_problem(run, "no frame was lost");
+	if (figures->lost < figures->blackout_sent / 2)
+		run_problem(run, "only %u of %u frames sent in the blackout were lost",
+			    figures->lost, figures->blackout_sent);
+}
+
+static void expect_fault(struct run *run, const struct figures *figures)
+{
+	trace_check(run);
+	if (!run->trace_faults || !run->console_faults)
+		run_problem(run, "no fault was seen: trace %u, log %u", run->trace_faults,
+			    run->console_faults);
+	if (!figures->lost)
+		run_problem(run, "frames landed without a mapping");
+}
+
+/* After the hand-over the device is cut off: nothing lands, nowhere. */
+static void expect_blocked(struct run *run, const struct figures *figures)
+{
+	if (!run->kexec_ns || !run->user_space_ns)
+		run_problem(run, "there was no kexec");
+	if (figures->after_landed)
+		run_problem(run, "%u frames landed in the new kernel", figures->after_landed);
+	if (!run->scanned)
+		run_problem(run, "guest memory was not searched");
+	if (run->raw)
+		run_problem(run, "%u frames at their IOVA: written without translation",
+			    run->raw);
+	trace_check(run);
+}
+
+static void judge_always(struct run *run)
+{
+	if (!run->done)
+		run_problem(run, "the guest did not come to its end");
+	if (run->corrupted)
+		run_problem(run, "%u slots corrupted", run->corrupted);
+	if (run->options.second_nic && run->kexec_ns && !run->scanned)
+		run_problem(run, "guest memory was not searched");
+	if (run->stray)
+		run_problem(run, "%u frames in guest memory that should not be there",
+			    run->stray);
+	if (run->twice || run->unknown)
+		run_problem(run, "%u numbers found twice, %u never sent", run->twice,
+			    run->unknown);
+}
+
+static void judge_expectation(struct run *run, const struct figures *figures)
+{
+	const char *expect = run->options.expect;
+
+	if (!strcmp(expect, "continuity"))
+		expect_continuity(run, figures);
+	else if (!strcmp(expect, "loss"))
+		expect_loss(run, figures);
+	else if (!strcmp(expect, "fault"))
+		expect_fault(run, figures);
+	else if (!strcmp(expect, "blocked"))
+		expect_blocked(run, figures);
+	else if (!strcmp(expect, "nothing-lost"))
+		expect_nothing_lost(run, figures);
+	else
+		run_problem(run, "unknown expectation %s", expect);
+}
+
+static const char *build_name(const char *build)
+{
+	return *build ? build : "-";
+}
+
+static void print_result(const struct run *run, const struct figures *figures)
+{
+	const struct options *options = &run->options;
+
+	printf("result: scenario=%s nic=%s mode=%s preserve=%s sent=%u landed=%u late=%u lost=%u "
+	       "corrupted=%u faults=%u warnings=%u gap_ms=%" PRId64 " blackout_ms=%" PRId64
+	       " old=%s new=%s\n",
+	       options->name, options->nic, options->mode,
+	       strcmp(options->preserve, "yes") ? "no" : "yes", figures->sent, figures->landed,
+	       figures->late, figures->lost, run->corrupted, faults(run), run->warnings,
+	       (int64_t)(figures->gap_ns / NS_PER_MS),
+	       (int64_t)(figures->blackout_ns / NS_PER_MS),
+	       build_name(run->old_build), build_name(run->new_build));
+}
+
+bool judge(struct run *run)
+{
+	struct figures figures;
+
+	compute(run, &figures);
+	judge_always(run);
+	judge_expectation(run, &figures);
+	write_frames(run);
+	write_phases(run);
+	for (int i = 0; i < run->problem_count; i++)
+		printf("  %s\n", run->problems[i]);
+	if (run->kexec_ns && run->user_space_ns)
+		printf("  %u of %u frames sent in the blackout landed\n",
+		       figures.blackout_landed, figures.blackout_sent);
+	if (run->options.interrupt_buffers)
+		printf("  %u frames received as interrupts, %u vectors raised\n", run->diverted,
+		       run->raised);
+	if (run->options.cold)
+		printf("  %u frames landed in pages first used after the kexec\n", run->cold);
+	print_result(run, &figures);
+	return !run->problem_count;
+}

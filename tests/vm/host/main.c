@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Boots one virtual machine, runs one scenario in it, judges it. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "run.h"
+
+#define EXIT_PASSED	0
+#define EXIT_FAILED	1
+#define EXIT_USAGE	2
+#define EXIT_SKIPPED	4
+
+void run_problem(struct run *run, const char *format, ...)
+{
+	va_list arguments;
+
+	if (run->problem_count == PROBLEMS)
+		return;
+	va_start(arguments, format);
+	vsnprintf(run->problems[run->problem_count++], sizeof(run->problems[0]), format,
+		  arguments);
+	va_end(arguments);
+}
+
+void run_path(const struct run *run, const char *file, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", run->options.output, file);
+}
+
+static void usage(void)
+{
+	fprintf(stderr,
+		"usage: vm-run --qemu PATH --old-kernel BZIMAGE --init PATH --output DIR [options]\n"
+		"  --new-kernel BZIMAGE  the kernel that is jumped into, else the old one again\n"
+		"  --name NAME           of the scenario, for the result line\n"
+		"  --script NAME         what the guest does (control, unmap, update, ...)\n"
+		"  --expect WHAT         continuity, loss, fault, blocked or nothing-lost\n"
+		"  --mode MODE           legacy, sm-ss or sm-fs\n"
+		"  --nic NIC             igb or e1000e\n"
+		"  --topology WHERE      ports, root or switch\n"
+		"  --preserve WHAT       yes, no or refused\n"
+		"  --cpus N --memory MB --rate N --timeout S\n"
+		"  --second-nic RATE     another card, with traffic of its own\n"
+		"  --ats-device          a virtio card with ATS\n"
+		"  --shared-memory       lets the host look into guest memory\n"
+		"  --cold                frames in the blackout must hit untouched pages\n"
+		"  --interrupt-buffers   some receive buffers where writes are interrupts\n"
+		"  --guest OPTIONS       more lu_NAME=VALUE options for the guest\n"
+		"  --append, --old-append, --new-append OPTIONS   for both kernels or one\n");
+	exit(EXIT_USAGE);
+}
+
+static void set_defaults(struct options *options)
+{
+	*options = (struct options) {
+		.name = "update",
+		.script = "update",
+		.mode = "legacy",
+		.nic = "igb",
+		.topology = "ports",
+		.preserve = "yes",
+		.expect = "continuity",
+		.guest = "",
+		.append = "",
+		.old_append = "",
+		.new_append = "",
+		.cpus = 1,
+		.memory_mb = 512,
+		.rate = 1000,
+		.timeout_s = 180,
+	};
+}
+
+enum option_id {
+	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
+	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
+	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT,
+	OPT_SECOND_NIC, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD, OPT_INTERRUPT_BUFFERS,
+};
+
+static const struct option long_options[] = {
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "script", required_argument, NULL, OPT_SCRIPT },
+	{ "qemu", required_argument, NULL, OPT_QEMU },
+	{ "old-kernel", required_argument, NULL, OPT_OLD_KERNEL },
+	{ "new-kernel", required_argument, NULL, OPT_NEW_KERNEL },
+	{ "init", required_argument, NULL, OPT_INIT },
+	{ "output", required_argument, NULL, OPT_OUTPUT },
+	{ "mode", required_argument, NULL, OPT_MODE },
+	{ "nic", required_argument, NULL, OPT_NIC },
+	{ "topology", required_argument, NULL, OPT_TOPOLOGY },
+	{ "preserve", required_argument, NULL, OPT_PRESERVE },
+	{ "expect", required_argument, NULL, OPT_EXPECT },
+	{ "guest", required_argument, NULL, OPT_GUEST },
+	{ "append", required_argument, NULL, OPT_APPEND },
+	{ "old-append", required_argument, NULL, OPT_OLD_APPEND },
+	{ "new-append", required_argument, NULL, OPT_NEW_APPEND },
+	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "rate", required_argument, NULL, OPT_RATE },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "second-nic", required_argument, NULL, OPT_SECOND_NIC },
+	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
+	{ "shared-memory", no_argument, NULL, OPT_SHARED_MEMORY },
+	{ "cold", no_argument, NULL, OPT_COLD },
+	{ "interrupt-buffers", no_argument, NULL, OPT_INTERRUPT_BUFFERS },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void set_number(struct options *options, int id, const char *text)
+{
+	int number = atoi(text);
+
+	if (number <= 0)
+		usage();
+	if (id == OPT_CPUS)
+		options->cpus = number;
+	else if (id == OPT_MEMORY)
+		options->memory_mb = number;
+	else if (id == OPT_RATE)
+		options->rate = number;
+	else if (id == OPT_TIMEOUT)
+		options->timeout_s = number;
+	else
+		options->second_rate = number;
+	options->second_nic = options->second_rate;
+}
+
+static void set_text(struct options *options, int id, const char *text)
+{
+	const char **const places[] = {
+		[OPT_NAME] = &options->name,
+		[OPT_SCRIPT] = &options->script,
+		[OPT_QEMU] = &options->qemu,
+		[OPT_OLD_KERNEL] = &options->old_kernel,
+		[OPT_NEW_KERNEL] = &options->new_kernel,
+		[OPT_INIT] = &options->init,
+		[OPT_OUTPUT] = &options->output,
+		[OPT_MODE] = &options->mode,
+		[OPT_NIC] = &options->nic,
+		[OPT_TOPOLOGY] = &options->topology,
+		[OPT_PRESERVE] = &options->preserve,
+		[OPT_EXPECT] = &options->expect,
+		[OPT_GUEST] = &options->guest,
+		[OPT_APPEND] = &options->append,
+		[OPT_OLD_APPEND] = &options->old_append,
+		[OPT_NEW_APPEND] = &options->new_append,
+	};
+
+	*places[id] = text;
+}
+
+static void parse(struct options *options, int argc, char **argv)
+{
+	int id;
+
+	set_defaults(options);
+	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (id == '?')
+			usage();
+		else if (id == OPT_ATS_DEVICE)
+			options->ats_device = true;
+		else if (id == OPT_SHARED_MEMORY)
+			options->shared_memory = true;
+		else if (id == OPT_COLD)
+			options->cold = true;
+		else if (id == OPT_INTERRUPT_BUFFERS)
+			options->interrupt_buffers = true;
+		else if (id >= OPT_CPUS)
+			set_number(options, id, optarg);
+		else
+			set_text(options, id, optarg);
+	}
+	if (optind != argc || !options->qemu || !options->old_kernel || !options->init ||
+	    !options->output)
+		usage();
+	if (!options->new_kernel)
+		options->new_kernel = options->old_kernel;
+}
+
+static int make_sender(struct run *run, int number, int rate)
+{
+	char local[128], remote[128];
+
+	snprintf(local, sizeof(local), "%s/host%d", run->socket_dir, number);
+	snprintf(remote, sizeof(remote), "%s/nic%d", run->socket_dir, number);
+	run->senders[number] = sender_create(local, remote, number, rate,
+					     run->options.timeout_s);
+	return run->senders[number] ? 0 : -EIO;
+}
+
+/* Socket paths must be short, so they are not in the output directory. */
+static int prepare(struct run *run)
+{
+	char path[512];
+	int error;
+
+	run->events = -1;
+	run->listener = -1;
+	mkdir(run->options.output, 0755);
+	snprintf(run->socket_dir, sizeof(run->socket_dir), "/tmp/vm-run.XXXXXX");
+	if (!mkdtemp(run->socket_dir))
+		return -errno;
+	run_path(run, "initramfs", path, sizeof(path));
+	error = initramfs_build(run, path);
+	if (!error)
+		error = make_sender(run, 0, run->options.rate);
+	if (!error && run->options.second_nic)
+		error = make_sender(run, 1, run->options.second_rate);
+	return error;
+}
+
+static void remove_file(const char *directory, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	unlink(path);
+}
+
+static void clean_up(const struct run *run)
+{
+	static const char *const sockets[] = { "events", "host0", "host1", "nic0", "nic1" };
+
+	for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
+		remove_file(run->socket_dir, sockets[i]);
+	rmdir(run->socket_dir);
+	remove_file(run->options.output, "initramfs");
+	remove_file(run->options.output, "memory");
+}
+
+int main(int argc, char **argv)
+{
+	static struct run run;
+	bool passed;
+	int error;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	parse(&run.options, argc, argv);
+	error = prepare(&run);
+	run.start_ns = wall_clock_ns();
+	if (!error)
+		error = qemu_start(&run);
+	if (error) {
+		fprintf(stderr, "cannot start the machine: %s\n", strerror(-error));
+		clean_up(&run);
+		return EXIT_FAILED;
+	}
+	watch(&run);
+	if (run.skipped) {
+		printf("%s\n", run.skip_reason);
+		clean_up(&run);
+		return EXIT_SKIPPED;
+	}
+	passed = judge(&run);
+	clean_up(&run);
+	return passed ? EXIT_PASSED : EXIT_FAILED;
+}

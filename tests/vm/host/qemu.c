@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The machine: command lines of QEMU and of both kernels. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "run.h"
+
+#define ARGUMENTS_MAX	128
+
+struct arguments {
+	char *list[ARGUMENTS_MAX];
+	int count;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct arguments *arguments, const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	if (arguments->count == ARGUMENTS_MAX - 1 ||
+	    vasprintf(&arguments->list[arguments->count++], format, values) < 0)
+		abort();
+	va_end(values);
+}
+
+static void add_option(struct arguments *arguments, const char *option, const char *value)
+{
+	add(arguments, "%s", option);
+	add(arguments, "%s", value);
+}
+
+static void common_command_line(const struct run *run, int stage, const char *append,
+				char *line, size_t size)
+{
+	const struct options *options = &run->options;
+
+	snprintf(line, size, "console=ttyS0 panic=-1 kho=on liveupdate=on intel_iommu=%s "
+		 "lu_stage=%d lu_script=%s lu_nic=%s lu_preserve=%s lu_rate=%d %s%s %s %s",
+		 strcmp(options->mode, "legacy") ? "on,sm_on" : "on", stage, options->script,
+		 options->nic, options->preserve, options->rate,
+		 options->interrupt_buffers ? "lu_divert=1 " : "", options->guest,
+		 options->append, append);
+}
+
+void next_command_line(const struct run *run, char *line, size_t size)
+{
+	common_command_line(run, 2, run->options.new_append, line, size);
+}
+
+static void add_machine(const struct run *run, struct arguments *arguments)
+{
+	const struct options *options = &run->options;
+	char path[512];
+
+	add_option(arguments, "-accel", "tcg");
+	add_option(arguments, "-cpu", "qemu64");
+	add(arguments, "-smp");
+	add(arguments, "%d", options->cpus);
+	add(arguments, "-m");
+	add(arguments, "%d", options->memory_mb);
+	add(arguments, "-M");
+	if (options->shared_memory) {
+		run_path(run, "memory", path, sizeof(path));
+		add(arguments, "q35,kernel-irqchip=split,memory-backend=ram");
+		add(arguments, "-object");
+		add(arguments, "memory-backend-file,id=ram,size=%dM,mem-path=%s,share=on",
+		    options->memory_mb, path);
+	} else {
+		add(arguments, "q35,kernel-irqchip=split");
+	}
+	add(arguments, "-nodefaults");
+	add(arguments, "-no-reboot");
+	add_option(arguments, "-display", "none");
+}
+
+static void add_kernel(const struct run *run, struct arguments *arguments)
+{
+	char path[512], line[2048];
+
+	common_command_line(run, 1, run->options.old_append, line, sizeof(line));
+	add_option(arguments, "-kernel", run->options.old_kernel);
+	run_path(run, "initramfs", path, sizeof(path));
+	add_option(arguments, "-initrd", path);
+	add_option(arguments, "-append", line);
+}
+
+static void add_ports(const struct run *run, struct arguments *arguments)
+{
+	add_option(arguments, "-serial", "stdio");
+	add(arguments, "-chardev");
+	add(arguments, "socket,id=events,path=%s/events", run->socket_dir);
+	add_option(arguments, "-serial", "chardev:events");
+}
+
+static void add_traces(const struct run *run, struct arguments *arguments)
+{
+	static const char *const events[] = {
+		"pci_cfg_write", "vtd_reg_write_gcmd", "vtd_reg_dmar_root", "vtd_dmar_enable",
+		"vtd_ir_enable", "vtd_dmar_fault",
+	};
+	char path[512];
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		add_option(arguments, "-trace", events[i]);
+	if (run->options.cold)
+		add_option(arguments, "-trace", "vtd_iotlb_page_update");
+	if (run->options.interrupt_buffers)
+		add_option(arguments, "-trace", "vtd_ir_remap_msi");
+	run_path(run, "trace.log", path, sizeof(path));
+	add_option(arguments, "-D", path);
+	add_option(arguments, "-msg", "timestamp=on");
+}
+
+/* Must stand before the devices that it translates for. */
+static void add_iommu(const struct run *run, struct arguments *arguments)
+{
+	const char *mode = run->options.mode;
+
+	add(arguments, "-device");
+	add(arguments, "intel-iommu,intremap=on,aw-bits=48,caching-mode=on%s%s%s",
+	    strcmp(mode, "legacy") ? ",x-scalable-mode=on" : "",
+	    strcmp(mode, "sm-fs") ? "" : ",x-flts=on",
+	    run->options.ats_device ? ",device-iotlb=on" : "");
+}
+
+static void add_nic(const struct run *run, struct arguments *arguments, int number,
+		    const char *place)
+{
+	const char *dir = run->socket_dir;
+
+	add(arguments, "-netdev");
+	add(arguments, "dgram,id=n%d,local.type=unix,local.path=%s/nic%d,remote.type=unix,"
+	    "remote.path=%s/host%d", number, dir, number, dir, number);
+	add(arguments, "-device");
+	add(arguments, "%s,netdev=n%d,mac=52:54:00:00:00:%02x,%s", run->options.nic, number,
+	    number + 1, place);
+}
+
+static void add_main_nic(const struct run *run, struct arguments *arguments)
+{
+	const char *topology = run->options.topology;
+
+	if (!strcmp(topology, "root")) {
+		add_nic(run, arguments, 0, "addr=5");
+		return;
+	}
+	add_option(arguments, "-device", "pcie-root-port,id=rp1,chassis=1,slot=1,addr=4");
+	if (!strcmp(topology, "switch")) {
+		/* No ACS: the card shares its group with the ports. */
+		add_option(arguments, "-device", "x3130-upstream,id=up,bus=rp1");
+		add_option(arguments, "-device", "xio3130-downstream,id=rp2,bus=up,chassis=2,slot=2");
+	} else {
+		add_option(arguments, "-device", "pcie-root-port,id=rp2,chassis=2,slot=2,bus=rp1");
+	}
+	add_nic(run, arguments, 0, "bus=rp2");
+}
+
+static void add_devices(const struct run *run, struct arguments *arguments)
+{
+	add_iommu(run, arguments);
+	add_main_nic(run, arguments);
+	if (run->options.second_nic) {
+		/* QEMU wants a root port for each igb. */
+		add_option(arguments, "-device",
+			   "pcie-root-port,id=rp3,chassis=3,slot=3,addr=6");
+		add_nic(run, arguments, 1, "bus=rp3");
+	}
+	if (run->options.ats_device) {
+		add_option(arguments, "-device",
+			   "pcie-root-port,id=rp4,chassis=4,slot=4,addr=7");
+		add_option(arguments, "-device",
+			   "virtio-net-pci,iommu_platform=on,ats=on,disable-legacy=on,bus=rp4");
+	}
+}
+
+static int listen_for_events(struct run *run)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/events", run->socket_dir);
+	run->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (run->listener < 0 ||
+	    bind(run->listener, (struct sockaddr *)&address, sizeof(address)) ||
+	    listen(run->listener, 1))
+		return -errno;
+	return 0;
+}
+
+static void exec_qemu(struct run *run, struct arguments *arguments, int console)
+{
+	char path[512];
+	int log;
+
+	run_path(run, "qemu.log", path, sizeof(path));
+	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	dup2(console, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
+	close(STDIN_FILENO);
+	open("/dev/null", O_RDONLY);
+	setpriority(PRIO_PROCESS, 0, -10);
+	execv(run->options.qemu, arguments->list);
+	_exit(127);
+}
+
+static void log_command(struct run *run, const struct arguments *arguments)
+{
+	char path[512];
+	FILE *file;
+
+	run_path(run, "command", path, sizeof(path));
+	file = fopen(path, "w");
+	if (!file)
+		return;
+	for (int i = 0; i < arguments->count; i++)
+		fprintf(file, "'%s' ", arguments->list[i]);
+	fputc('\n', file);
+	fclose(file);
+}
+
+int qemu_start(struct run *run)
+{
+	struct arguments arguments = { 0 };
+	int ends[2], error = listen_for_events(run);
+
+	if (error)
+		return error;
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	add(&arguments, "%s", run->options.qemu);
+	add_machine(run, &arguments);
+	add_kernel(run, &arguments);
+	add_ports(run, &arguments);
+	add_traces(run, &arguments);
+	add_devices(run, &arguments);
+	log_command(run, &arguments);
+
+	run->child = fork();
+	if (run->child < 0)
+		return -errno;
+	if (!run->child)
+		exec_qemu(run, &arguments, ends[1]);
+	close(ends[1]);
+	run->console = ends[0];
+	return 0;
+}

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reads what the machine says, gives every line a time, and answers. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "run.h"
+
+struct line_buffer {
+	char text[4096];
+	size_t length;
+};
+
+static const char *const warning_signs[] = {
+	"WARNING:", "BUG:", "Oops", "refcount_t:", "possible circular", "possible recursive",
+	"KASAN", "UBSAN", "kmemleak:", "bad page", "rcu: INFO:", "Kernel panic",
+};
+
+/* Lines that hold such a word but only tell that a checker is there. */
+static const char *const harmless_signs[] = {
+	"kmemleak: Kernel memory leak detector initialized",
+	"kmemleak: Automatic memory scanning thread",
+	"KASAN init", "KernelAddressSanitizer initialized",
+};
+
+static bool contains_any(const char *line, const char *const *signs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strstr(line, signs[i]))
+			return true;
+	return false;
+}
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void note_console_times(struct run *run, const char *line, int64_t now)
+{
+	if (!run->kexec_ns)
+		return;
+	if (!run->new_kernel_ns && strstr(line, "Linux version"))
+		run->new_kernel_ns = now;
+	if (run->new_kernel_ns && !run->vtd_ns && strstr(line, "DMAR: Intel(R) Virtualization"))
+		run->vtd_ns = now;
+}
+
+static void console_line(struct run *run, const char *line, int64_t now)
+{
+	note_console_times(run, line, now);
+	if (contains_any(line, warning_signs, COUNT(warning_signs)) &&
+	    !contains_any(line, harmless_signs, COUNT(harmless_signs))) {
+		run->warnings++;
+		run_problem(run, "log: %s", line);
+	}
+	if (strstr(line, "DMAR: [DMA ") || strstr(line, "DMAR: [INTR-REMAP]"))
+		run->console_faults++;
+}
+
+static unsigned long long value_of(const char *line, const char *key)
+{
+	char pattern[32];
+	const char *found;
+
+	snprintf(pattern, sizeof(pattern), " %s=", key);
+	found = strstr(line, pattern);
+	return found ? strtoull(found + strlen(pattern), NULL, 0) : 0;
+}
+
+static void text_of(const char *line, const char *key, char *text, size_t size)
+{
+	char pattern[32];
+	const char *found;
+
+	snprintf(pattern, sizeof(pattern), " %s=", key);
+	found = strstr(line, pattern);
+	snprintf(text, size, "%s", found ? found + strlen(pattern) : "");
+	text[strcspn(text, " ")] = '\0';
+}
+
+static void event_user_space(struct run *run, const char *line, int64_t now)
+{
+	if (value_of(line, "stage") == 1) {
+		text_of(line, "build", run->old_build, sizeof(run->old_build));
+	} else {
+		text_of(line, "build", run->new_build, sizeof(run->new_build));
+		run->user_space_ns = now;
+	}
+}
+
+static void event_function(struct run *run, const char *line)
+{
+	struct function *function = &run->functions[run->function_count];
+
+	/* Once is enough: the next kernel has to keep the numbers. */
+	if (run->kexec_ns || run->function_count == FUNCTIONS)
+		return;
+	text_of(line, "bdf", function->bdf, sizeof(function->bdf));
+	text_of(line, "role", function->role, sizeof(function->role));
+	function->pcie = value_of(line, "pcie");
+	function->pm = value_of(line, "pm");
+	run->function_count++;
+}
+
+static void event_registers(struct run *run, const char *line)
+{
+	struct registers *registers;
+	char when[16];
+
+	text_of(line, "when", when, sizeof(when));
+	if (!strcmp(when, "armed") && !run->kexec_ns)
+		registers = &run->armed;
+	else if (!strcmp(when, "after"))
+		registers = &run->after;
+	else
+		registers = &run->end;
+	registers->known = strstr(line, "rctl=");
+	registers->command = value_of(line, "command");
+	registers->rctl = value_of(line, "rctl");
+	registers->rdbal = value_of(line, "rdbal");
+	registers->rdlen = value_of(line, "rdlen");
+	registers->rdh = value_of(line, "rdh");
+}
+
+static void note_landed(struct run *run, unsigned int stream, unsigned int sequence,
+			unsigned int slot)
+{
+	struct frame_record *record = NULL;
+
+	if (stream < STREAMS && run->senders[stream])
+		record = sender_record(run->senders[stream], sequence);
+	if (!record) {
+		run->unknown++;
+		return;
+	}
+	if (record->landed)
+		run->twice++;
+	record->landed = 1;
+	record->slot = slot;
+}
+
+static void event_landed(struct run *run, const char *line)
+{
+	unsigned int slot = value_of(line, "slot"), stream = value_of(line, "stream");
+	unsigned int last = value_of(line, "last");
+
+	for (unsigned int sequence = value_of(line, "first"); sequence <= last; sequence++)
+		note_landed(run, stream, sequence, slot++);
+}
+
+/* It went where its descriptor said, which is not memory. */
+static void event_diverted(struct run *run, const char *line)
+{
+	struct frame_record *record = sender_record(run->senders[0], value_of(line, "sequence"));
+
+	if (!record || record->landed)
+		run->unknown++;
+	else
+		record->landed = 1;
+	run->diverted++;
+}
+
+/* The hand-over is over when the new kernel says its first word. */
+static void event_scan_memory(struct run *run, const char *line)
+{
+	unsigned int stream = value_of(line, "stream");
+
+	run->scanned = true;
+	run->stray += memory_count_frames(run, stream, stream ? run->new_kernel_ns :
+								run->user_space_ns);
+	if (!stream)
+		run->raw += memory_count_untranslated(run, stream);
+}
+
+static void event_check(struct run *run, const char *line)
+{
+	if (strstr(line, " FAILED ")) {
+		run->checks_failed++;
+		run_problem(run, "guest: %s", strstr(line, "check"));
+	} else {
+		run->checks_ok++;
+	}
+}
+
+static void start_traffic(struct run *run, const char *line, int64_t now)
+{
+	run->traffic_ns = now;
+	run->buffers_iova = value_of(line, "buffers");
+	run->slots = value_of(line, "slots");
+	run->slot_stride = value_of(line, "stride");
+	for (int i = 0; i < STREAMS; i++)
+		if (run->senders[i])
+			sender_start(run->senders[i]);
+}
+
+static void stop_traffic(struct run *run)
+{
+	for (int i = 0; i < STREAMS; i++)
+		sender_stop(run->senders[i]);
+}
+
+static bool is(const char *word, const char *name)
+{
+	size_t length = strlen(name);
+
+	return !strncmp(word, name, length) && (!word[length] || word[length] == ' ');
+}
+
+static void handle_event(struct run *run, const char *word, int64_t now)
+{
+	if (is(word, "user-space"))
+		event_user_space(run, word, now);
+	else if (is(word, "function"))
+		event_function(run, word);
+	else if (is(word, "registers"))
+		event_registers(run, word);
+	else if (is(word, "traffic-start"))
+		start_traffic(run, word, now);
+	else if (is(word, "traffic-stop"))
+		stop_traffic(run);
+	else if (is(word, "kexec-call"))
+		run->kexec_ns = now;
+	else if (is(word, "memory-retrieved"))
+		run->memory_ns = now;
+	else if (is(word, "reopened"))
+		run->reopened_ns = now;
+	else if (is(word, "landed"))
+		event_landed(run, word);
+	else if (is(word, "memory"))
+		run->corrupted += value_of(word, "corrupted");
+	else if (is(word, "scan-memory"))
+		event_scan_memory(run, word);
+	else if (is(word, "diverted"))
+		event_diverted(run, word);
+	else if (is(word, "check"))
+		event_check(run, word);
+	else if (is(word, "done"))
+		run->done = true;
+}
+
+static void note_end(struct run *run, const char *word)
+{
+	if (is(word, "gave-up")) {
+		run->gave_up = true;
+		run_problem(run, "guest %s", word);
+	} else if (is(word, "skipped")) {
+		run->skipped = true;
+		snprintf(run->skip_reason, sizeof(run->skip_reason), "%s", word);
+	}
+}
+
+static void event_line(struct run *run, const char *line, int64_t now)
+{
+	bool answer = !strncmp(line, "LU? ", 4);
+	const char *word;
+
+	if (strncmp(line, "LU", 2))
+		return;
+	word = strchr(line, ' ');
+	word = word ? strchr(word + 1, ' ') : NULL;
+	if (!word)
+		return;
+	word++;
+	handle_event(run, word, now);
+	note_end(run, word);
+	if (answer && send(run->events, "ok\n", 3, MSG_NOSIGNAL) != 3)
+		run_problem(run, "the guest does not take the answer");
+}
+
+typedef void (*line_handler)(struct run *run, const char *line, int64_t now);
+
+/* False at the end of the stream. */
+static bool read_lines(struct run *run, int fd, struct line_buffer *buffer, FILE *log,
+		       line_handler handler)
+{
+	char chunk[4096];
+	ssize_t got = read(fd, chunk, sizeof(chunk));
+	int64_t now = wall_clock_ns();
+
+	if (got <= 0)
+		return false;
+	for (ssize_t i = 0; i < got; i++) {
+		if (chunk[i] == '\r')
+			continue;
+		if (chunk[i] != '\n' && buffer->length < sizeof(buffer->text) - 1) {
+			buffer->text[buffer->length++] = chunk[i];
+			continue;
+		}
+		buffer->text[buffer->length] = '\0';
+		buffer->length = 0;
+		fprintf(log, "%9.4f %s\n", (now - run->start_ns) / 1e9, buffer->text);
+		handler(run, buffer->text, now);
+	}
+	return true;
+}
+
+static FILE *open_log(struct run *run, const char *name)
+{
+	char path[512];
+	FILE *file;
+
+	run_path(run, name, path, sizeof(path));
+	file = fopen(path, "w");
+	if (!file) {
+		perror(path);
+		exit(2);
+	}
+	return file;
+}
+
+static int milliseconds_left(const struct run *run)
+{
+	int64_t end = run->start_ns + run->options.timeout_s * NS_PER_S;
+	int64_t left = (end - wall_clock_ns()) / NS_PER_MS;
+
+	return left > 0 ? (int)left : 0;
+}
+
+static void accept_events(struct run *run)
+{
+	run->events = accept(run->listener, NULL, NULL);
+	close(run->listener);
+	run->listener = -1;
+}
+
+static void watch_lines(struct run *run, FILE *console_log, FILE *event_log)
+{
+	static struct line_buffer console, events;
+
+	memset(&console, 0, sizeof(console));
+	memset(&events, 0, sizeof(events));
+	while (run->console >= 0) {
+		struct pollfd fds[] = {
+			{ .fd = run->console, .events = POLLIN },
+			{ .fd = run->events, .events = POLLIN },
+			{ .fd = run->listener, .events = POLLIN },
+		};
+		int ready = poll(fds, COUNT(fds), milliseconds_left(run));
+
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready <= 0) {
+			run->timed_out = true;
+			return;
+		}
+		if (fds[2].revents)
+			accept_events(run);
+		/* Events first: what they announce comes before what follows on the console. */
+		if (fds[1].revents &&
+		    !read_lines(run, run->events, &events, event_log, event_line)) {
+			close(run->events);
+			run->events = -1;
+		}
+		if (fds[0].revents &&
+		    !read_lines(run, run->console, &console, console_log, console_line)) {
+			close(run->console);
+			run->console = -1;
+		}
+	}
+	while (run->events >= 0 &&
+	       read_lines(run, run->events, &events, event_log, event_line))
+		;
+}
+
+void watch(struct run *run)
+{
+	FILE *console_log = open_log(run, "console.log");
+	FILE *event_log = open_log(run, "events.log");
+	int status;
+
+	watch_lines(run, console_log, event_log);
+	if (run->timed_out) {
+		run_problem(run, "no end after %d s", run->options.timeout_s);
+		kill(run->child, SIGKILL);
+	}
+	stop_traffic(run);
+	waitpid(run->child, &status, 0);
+	if (!run->timed_out && (!WIFEXITED(status) || WEXITSTATUS(status)))
+		run_problem(run, "QEMU ended with status 0x%x, see qemu.log", status);
+	fclose(console_log);
+	fclose(event_log);
+}

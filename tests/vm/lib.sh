@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# Shared by run-checks.sh, run-demo.sh and run-soak.sh; sourced, not run.
+#
+#   QEMU, UAPI, BUILD_DIR        see scripts/env.sh
+#   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF   bzImages
+#   RATE      frames per second, default 1000
+#   TIMEOUT   seconds per run, default 180, 900 on debug kernels
+#   MEMORY    of the machine in MB, default 512, 1536 on debug kernels
+
+: "${QEMU:?a qemu-system-x86_64 of version 10 or later; scripts/env.sh sets it}"
+: "${UAPI:?exported kernel headers; scripts/env.sh sets it}"
+: "${BUILD_DIR:?directory for the programs; scripts/env.sh sets it}"
+RATE=${RATE:-1000}
+if [ -n "${CHECK_DEBUG:-}" ]; then
+	TIMEOUT=${TIMEOUT:-900} MEMORY=${MEMORY:-1536}
+else
+	TIMEOUT=${TIMEOUT:-180} MEMORY=${MEMORY:-512}
+fi
+results=${RESULTS:-$BUILD_DIR/results}
+mkdir -p "$results"
+"$here/build.sh" >/dev/null
+
+# vm_run NAME OLD NEW OPTIONS... ; status: 0 passed, 1 failed, 4 skipped
+vm_run()
+{
+	vm_name=$1 vm_old=$2 vm_new=$3
+	shift 3
+	mkdir -p "$results/$vm_name"
+	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
+		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --output "$results/$vm_name" \
+		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" "$@"
+}
+
+# field LINE KEY ; the value of KEY= in a result line
+field()
+{
+	printf '%s\n' "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"
+}

@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# usage: run-checks.sh [NAME...]
+# Runs the scenarios, all or the named ones; a NAME may be a shell pattern.
+# The kernels come from the environment, see lib.sh; KERNEL_OLD and KERNEL_NEW
+# may be any two bzImages.  What each run left behind is kept in $RESULTS/NAME
+# (default: $BUILD_DIR/results): events.log, console.log, trace.log, frames.dat.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+
+passed=0 failed=0 skipped=0
+
+wanted()
+{
+	name=$1
+	shift
+	[ $# -gt 0 ] || return 0
+	for pattern; do
+		# shellcheck disable=SC2254
+		case $name in $pattern) return 0 ;; esac
+	done
+	return 1
+}
+
+# kernel WORD ; empty when this kernel is not at hand
+kernel()
+{
+	case $1 in
+	pristine) printf '%s' "${KERNEL_PRISTINE:-}" ;;
+	old) printf '%s' "${KERNEL_OLD:-}" ;;
+	new) printf '%s' "${KERNEL_NEW:-}" ;;
+	off) printf '%s' "${KERNEL_OFF:-}" ;;
+	esac
+}
+
+count()
+{
+	case $1 in
+	0) passed=$((passed + 1)); echo "PASS $2" ;;
+	4) skipped=$((skipped + 1)); echo "SKIP $2" ;;
+	*) failed=$((failed + 1)); echo "FAIL $2 (see $results/$2)" ;;
+	esac
+}
+
+run_scenario()
+{
+	name=$1 old=$(kernel "$2") new=$(kernel "$3")
+	if [ -z "$old" ] || [ -z "$new" ]; then
+		echo "no kernel for $2 or $3"
+		count 4 "$name"
+		return
+	fi
+	shift 3
+	status=0
+	vm_run "$name" "$old" "$new" "$@" || status=$?
+	count "$status" "$name"
+}
+
+while read -r name old new options; do
+	case $name in '' | '#'*) continue ;; esac
+	wanted "$name" "$@" || continue
+	# shellcheck disable=SC2086
+	run_scenario "$name" "$old" "$new" $options </dev/null
+done <"$here/scenarios"
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Live updates over and over: N=100 MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2
+# RATE=frames per second.  A failed run's directory is kept in $RESULTS.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+: "${KERNEL_OLD:?bzImage}" "${KERNEL_NEW:?bzImage}"
+N=${N:-100} MODE=${MODE:-legacy} NIC=${NIC:-igb} CPUS=${CPUS:-1}
+name=soak-$MODE-$NIC-$CPUS
+log=$results/$name.log
+
+passed=0 failed=0 lost=0 faults=0 warnings=0
+
+# add_up LINE ; a run that ended without a result line counts as failed only
+add_up()
+{
+	[ -n "$1" ] || return 0
+	lost=$((lost + $(field "$1" lost)))
+	faults=$((faults + $(field "$1" faults)))
+	warnings=$((warnings + $(field "$1" warnings)))
+}
+
+run=1
+while [ "$run" -le "$N" ]; do
+	status=0
+	vm_run "$name" "$KERNEL_OLD" "$KERNEL_NEW" --mode "$MODE" --nic "$NIC" --cpus "$CPUS" \
+		>"$log" 2>&1 || status=$?
+	line=$(sed -n '/^result: /p' "$log" | tail -n 1)
+	add_up "$line"
+	if [ "$status" -eq 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		sed 's/^/    /' "$log"
+		rm -rf "$results/$name.failed-$run"
+		mv "$results/$name" "$results/$name.failed-$run"
+	fi
+	echo "$run/$N: ${line:-no result}"
+	run=$((run + 1))
+done
+
+echo "soak: runs=$N passed=$passed failed=$failed lost=$lost faults=$faults warnings=$warnings"
+[ "$failed" -eq 0 ]
