@@ -41,7 +41,13 @@ part()
 [ ! -x "$TOP/tests/scripts/run.sh" ] || part scripts "$TOP/tests/scripts/run.sh"
 [ ! -f "$TOP/tests/unit/Makefile" ] ||
 	part unit "$TOP/scripts/env.sh" --kernels "" make --no-print-directory -C "$TOP/tests/unit" check
-[ ! -x "$TOP/tests/vm/run-checks.sh" ] || part vm "$TOP/scripts/env.sh" "$TOP/tests/vm/run-checks.sh"
+# the kernels that the scenarios name: the columns OLD and NEW of that list
+kernels="pristine old new"
+if [ -f "$TOP/tests/vm/scenarios" ]; then
+	kernels=$(awk '!/^#/ && NF > 2 { print $2; print $3 }' "$TOP/tests/vm/scenarios" | sort -u | tr "\n" " ")
+fi
+[ ! -x "$TOP/tests/vm/run-checks.sh" ] ||
+	part vm "$TOP/scripts/env.sh" --kernels "$kernels" "$TOP/tests/vm/run-checks.sh"
 
 awk -F '[ ,]+' '
 	{ p += $1; f += $3; s += $5 }

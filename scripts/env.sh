@@ -12,7 +12,7 @@
 #   CACHE              the cache
 #
 # --debug makes debug-old and debug-new instead, and names them KERNEL_OLD and
-# KERNEL_NEW as well; CHECK_DEBUG=1 is set then.
+# KERNEL_NEW as well; CHECK_DEBUG=1 and a lower RATE are set then.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
@@ -41,8 +41,8 @@ for kernel in $kernels; do
 	names="$names $name"
 done
 if [ "$debug" = yes ]; then
-	KERNEL_OLD=$KERNEL_DEBUG_OLD KERNEL_NEW=$KERNEL_DEBUG_NEW CHECK_DEBUG=1
-	names="$names KERNEL_OLD KERNEL_NEW CHECK_DEBUG"
+	KERNEL_OLD=$KERNEL_DEBUG_OLD KERNEL_NEW=$KERNEL_DEBUG_NEW CHECK_DEBUG=1 RATE=${RATE:-250}
+	names="$names KERNEL_OLD KERNEL_NEW CHECK_DEBUG RATE"
 fi
 UAPI=$("$TOP/scripts/uapi-headers.sh")
 content=$({ hash_files "$TOP/examples" "$TOP/tests/unit" "$TOP/tests/vm" "$TOP/include" "$TOP/lib" \
