@@ -8,8 +8,12 @@
 #include "frame.h"
 #include "interrupt_buffer.h"
 
-/* Nothing else uses this destination, so the host can tell these writes apart. */
-#define INTERRUPT_IOVA	0xfee5a000ull
+/*
+ * In the format for remapping, with an index that no entry is present for:
+ * refused as long as remapping is on.  Nothing else uses this page, so the
+ * host can tell these writes apart.
+ */
+#define INTERRUPT_IOVA	0xfee5a010ull
 
 static bool slot_is_diverted(__u32 slot)
 {

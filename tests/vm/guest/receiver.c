@@ -24,7 +24,7 @@ void receiver_choose(struct receiver *receiver)
 	if (!receiver->model)
 		give_up("unknown network card");
 	receiver->ring.iova = RING_IOVA;
-	receiver->ring.slots = option_number("slots", 16384);
+	receiver->ring.slots = option_number("slots", 32768);
 	receiver->ring.slot_size = receiver->model->slot_size;
 	receiver->ring.slot_stride = option_number("stride", receiver->model->slot_size);
 	receiver->size = (rx_ring_size(&receiver->ring) + MEMORY_ALIGNMENT - 1) &

@@ -49,6 +49,21 @@ static void note_console_times(struct run *run, const char *line, int64_t now)
 		run->vtd_ns = now;
 }
 
+/* A neighbour that is not preserved may fault; refused interrupts may be wanted. */
+static bool is_fault_of_device(const struct run *run, const char *line)
+{
+	const char *device = strstr(line, "evice [");
+
+	if (strstr(line, "DMAR: [INTR-REMAP]"))
+		return !run->options.interrupt_buffers;
+	if (!strstr(line, "DMAR: [DMA ") || !device)
+		return false;
+	for (int i = 0; i < run->function_count; i++)
+		if (!strcmp(run->functions[i].role, "device"))
+			return !strncmp(device + 7, run->functions[i].bdf + 5, 7);
+	return true;
+}
+
 static void console_line(struct run *run, const char *line, int64_t now)
 {
 	note_console_times(run, line, now);
@@ -57,7 +72,7 @@ static void console_line(struct run *run, const char *line, int64_t now)
 		run->warnings++;
 		run_problem(run, "log: %s", line);
 	}
-	if (strstr(line, "DMAR: [DMA ") || strstr(line, "DMAR: [INTR-REMAP]"))
+	if (is_fault_of_device(run, line))
 		run->console_faults++;
 }
 
@@ -152,6 +167,14 @@ static void event_landed(struct run *run, const char *line)
 		note_landed(run, stream, sequence, slot++);
 }
 
+static void event_memory(struct run *run, const char *line)
+{
+	run->corrupted += value_of(line, "corrupted");
+	if (value_of(line, "last_slot") + 2 >= run->slots)
+		run_problem(run, "the ring of %u slots ran full: not a verdict on the kernel",
+			    run->slots);
+}
+
 /* It went where its descriptor said, which is not memory. */
 static void event_diverted(struct run *run, const char *line)
 {
@@ -231,7 +254,7 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 	else if (is(word, "landed"))
 		event_landed(run, word);
 	else if (is(word, "memory"))
-		run->corrupted += value_of(word, "corrupted");
+		event_memory(run, word);
 	else if (is(word, "scan-memory"))
 		event_scan_memory(run, word);
 	else if (is(word, "diverted"))
