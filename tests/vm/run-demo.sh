@@ -20,7 +20,7 @@ run()
 	vm_run "demo-$which" "$KERNEL_OLD" "$KERNEL_NEW" --mode "$MODE" --nic "$NIC" \
 		--cpus "$CPUS" "$@" >"$demo/$which.log" 2>&1 || failed="$failed $which"
 	sed 's/^/  /' "$demo/$which.log"
-	awk '!/^#/ && $3 { bin = int(($2 + 100000) / 10) * 10 - 100000; landed[bin]++ }
+	awk '!/^#/ { bin = int(($2 + 100000) / 10) * 10 - 100000; landed[bin] += $3 }
 	     END { for (bin in landed) print bin, landed[bin] }' \
 		"$results/demo-$which/frames.dat" | sort -n >"$demo/$which.bins"
 }
