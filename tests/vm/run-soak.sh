@@ -1,12 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Live updates over and over: N=100 MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2
-# RATE=frames per second.  A failed run's directory is kept in $RESULTS.
+# RATE=frames per second; PRESERVE=no is the control, in which every run has to
+# lose frames.  A failed run's directory is kept in $RESULTS.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 : "${KERNEL_OLD:?bzImage}" "${KERNEL_NEW:?bzImage}"
 N=${N:-100} MODE=${MODE:-legacy} NIC=${NIC:-igb} CPUS=${CPUS:-1}
+PRESERVE=${PRESERVE:-yes}
+expect=continuity
+[ "$PRESERVE" = yes ] || expect=loss
 name=soak-$MODE-$NIC-$CPUS
 log=$results/$name.log
 
@@ -25,7 +29,7 @@ run=1
 while [ "$run" -le "$N" ]; do
 	status=0
 	vm_run "$name" "$KERNEL_OLD" "$KERNEL_NEW" --mode "$MODE" --nic "$NIC" --cpus "$CPUS" \
-		>"$log" 2>&1 || status=$?
+		--preserve "$PRESERVE" --expect "$expect" >"$log" 2>&1 || status=$?
 	line=$(sed -n '/^result: /p' "$log" | tail -n 1)
 	add_up "$line"
 	if [ "$status" -eq 0 ]; then

@@ -49,6 +49,7 @@ int main(void)
 	else
 		give_up("this scenario should not have come through a kexec");
 
+	check_for_leaks();
 	event("done");
 	power_off();
 }

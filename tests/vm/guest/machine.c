@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "events.h"
 #include "machine.h"
 
 void machine_mount_filesystems(void)
@@ -112,4 +113,21 @@ const char *read_file(const char *path, char *buffer, unsigned int size)
 	buffer[length > 0 ? length : 0] = '\0';
 	buffer[strcspn(buffer, "\n")] = '\0';
 	return buffer;
+}
+
+#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+
+/* Twice, as a pointer may be on its way between two places. */
+void check_for_leaks(void)
+{
+	char found[256];
+
+	if (access(KMEMLEAK, W_OK))
+		return;
+	for (int scan = 0; scan < 2; scan++) {
+		sleep_ms(1000);
+		write_file(KMEMLEAK, "scan");
+	}
+	read_file(KMEMLEAK, found, sizeof(found));
+	check(!*found, "no memory is leaked: %s", found);
 }

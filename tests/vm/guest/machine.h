@@ -14,6 +14,9 @@ void power_off(void) __attribute__((noreturn));
 const char *option_text(const char *name, const char *otherwise);
 long option_number(const char *name, long otherwise);
 
+/* Lets kmemleak look, where the kernel has it. */
+void check_for_leaks(void);
+
 int write_file(const char *path, const char *text);
 /* Strips the newline.  Empty when it cannot be read. */
 const char *read_file(const char *path, char *buffer, unsigned int size);

@@ -55,7 +55,7 @@ void neighbour_old_kernel(void)
 	traffic_start(&receiver);
 	sleep_ms(before_ms / 2);
 	check(receiver_scan(&neighbour).landed, "the neighbour receives");
-	preserve_everything(&receiver);
+	preserve_as_asked(&receiver);
 	if (pthread_create(&thread, NULL, attach_and_detach, &neighbour))
 		give_up("no thread");
 	sleep_ms(before_ms / 2);

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "events.h"
 #include "liveupdate.h"
 #include "machine.h"
@@ -36,4 +40,37 @@ int preserve_everything(const struct receiver *receiver)
 	must(session_preserve_fd(session, device->iommufd, TOKEN_IOMMUFD), "preserve iommufd");
 	must(session_preserve_fd(session, device->fd, TOKEN_DEVICE), "preserve device");
 	return session;
+}
+
+static void expect_refusal(const struct receiver *receiver, int session)
+{
+	const struct device *device = &receiver->device;
+
+	check_errno(hwpt_mark_preserve(device->iommufd, receiver->hwpt_id, TOKEN_HWPT), ENOTTY,
+		    "mark HWPT");
+	check_errno(session_preserve_fd(session, device->iommufd, TOKEN_IOMMUFD), ENOENT,
+		    "preserve iommufd");
+	check_errno(session_preserve_fd(session, device->fd, TOKEN_DEVICE), ENOENT,
+		    "preserve device");
+}
+
+static void preserve_and_take_back(const struct receiver *receiver)
+{
+	close(preserve_everything(receiver));
+	preserve_memory_only(receiver);
+}
+
+void preserve_as_asked(const struct receiver *receiver)
+{
+	const char *what = option_text("preserve", "yes");
+
+	if (!strcmp(what, "yes"))
+		preserve_everything(receiver);
+	else if (!strcmp(what, "closed"))
+		preserve_and_take_back(receiver);
+	else if (!strcmp(what, "refused"))
+		expect_refusal(receiver, preserve_memory_only(receiver));
+	else
+		preserve_memory_only(receiver);
+	event("preserved what=%s", what);
 }

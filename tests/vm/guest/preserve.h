@@ -15,4 +15,13 @@ int preserve_everything(const struct receiver *receiver);
 /* Memory alone, which 7.3.4 can do: what landed can be counted afterwards. */
 int preserve_memory_only(const struct receiver *receiver);
 
+/*
+ * Option preserve:
+ *	yes	everything: no frame may be missing
+ *	no	only the memory, as on a kernel without the series
+ *	refused	the same, and the rest is tried and must be refused
+ *	closed	everything, taken back by closing the session; then the memory
+ */
+void preserve_as_asked(const struct receiver *receiver);
+
 #endif

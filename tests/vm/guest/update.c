@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A live update with frames arriving all the time.  Option preserve:
- *
- *	yes	everything: no frame may be missing
- *	no	only the memory, as on a kernel without the series
- *	refused	the same, and the rest is tried and must be refused
- *	closed	everything, taken back by closing the session; then the memory
- *
- * With reopen=1 the next kernel opens the device anew, as a program has to
- * that was not preserved.
+ * A live update with frames arriving all the time.  With reopen=1 the next
+ * kernel opens the device anew, as a program has to that was not preserved.
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "events.h"
 #include "liveupdate.h"
@@ -21,39 +13,6 @@
 #include "preserve.h"
 #include "pressure.h"
 #include "scenarios.h"
-
-static void expect_refusal(const struct receiver *receiver, int session)
-{
-	const struct device *device = &receiver->device;
-
-	check_errno(hwpt_mark_preserve(device->iommufd, receiver->hwpt_id, TOKEN_HWPT), ENOTTY,
-		    "mark HWPT");
-	check_errno(session_preserve_fd(session, device->iommufd, TOKEN_IOMMUFD), ENOENT,
-		    "preserve iommufd");
-	check_errno(session_preserve_fd(session, device->fd, TOKEN_DEVICE), ENOENT,
-		    "preserve device");
-}
-
-static void preserve_and_take_back(const struct receiver *receiver)
-{
-	close(preserve_everything(receiver));
-	preserve_memory_only(receiver);
-}
-
-static void preserve(const struct receiver *receiver)
-{
-	const char *what = option_text("preserve", "yes");
-
-	if (!strcmp(what, "yes"))
-		preserve_everything(receiver);
-	else if (!strcmp(what, "closed"))
-		preserve_and_take_back(receiver);
-	else if (!strcmp(what, "refused"))
-		expect_refusal(receiver, preserve_memory_only(receiver));
-	else
-		preserve_memory_only(receiver);
-	event("preserved what=%s", what);
-}
 
 void update_old_kernel(void)
 {
@@ -64,7 +23,7 @@ void update_old_kernel(void)
 	receiver_set_up(&receiver);
 	traffic_start(&receiver);
 	sleep_ms(before_ms / 2);
-	preserve(&receiver);
+	preserve_as_asked(&receiver);
 	sleep_ms(before_ms / 2);
 	must(announce_and_jump(), "kexec");
 }
@@ -135,6 +94,7 @@ static void go_on_anew(struct receiver *receiver, int session)
 	struct receiver again = { .memfd = -1 };
 	bool reopen = option_number("reopen", 0);
 
+	trouble_the_new_kernel();
 	if (reopen)
 		start_again(&again);
 	sleep_ms(option_number("after_ms", 1000));

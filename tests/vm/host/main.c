@@ -51,7 +51,7 @@ static void usage(void)
 		"  --shared-memory       lets the host look into guest memory\n"
 		"  --cold                frames in the blackout must hit untouched pages\n"
 		"  --interrupt-buffers   some receive buffers where writes are interrupts\n"
-		"  --guest OPTIONS       more lu_NAME=VALUE options for the guest\n"
+		"  --guest OPTIONS       lu_NAME=VALUE,... for the guest\n"
 		"  --append, --old-append, --new-append OPTIONS   for both kernels or one\n");
 	exit(EXIT_USAGE);
 }

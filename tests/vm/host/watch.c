@@ -60,7 +60,7 @@ static bool is_fault_of_device(const struct run *run, const char *line)
 		return false;
 	for (int i = 0; i < run->function_count; i++)
 		if (!strcmp(run->functions[i].role, "device"))
-			return !strncmp(device + 7, run->functions[i].bdf + 5, 7);
+			return !!strstr(device, run->functions[i].bdf + 5);
 	return true;
 }
 
