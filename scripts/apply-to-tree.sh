@@ -3,6 +3,7 @@
 # usage: KDIR=directory apply-to-tree.sh
 # Puts the series, new files included, into somebody's own Linux 7.3 tree. All
 # is tried on a copy first: either everything is applied or nothing.
+# shellcheck disable=SC2015,SC2016,SC2034,SC2086
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"

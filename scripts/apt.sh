@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154,SC2016
 # Downloads from the machine's Debian archive with a sources list, state and
 # cache of our own: nothing of the machine's apt configuration is used but the
 # address of its archive, and nothing of it is changed. To be sourced after lib.sh.

@@ -14,6 +14,7 @@
 #
 # A variant is a list of fragments in tests/configs/, see below.
 # EXTRA_CONFIG=file... adds fragments of your own (a variant of its own each).
+# shellcheck disable=SC2015,SC2086
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"

@@ -8,6 +8,7 @@
 #   SPARSE=no     leave sparse out
 #
 # Ends with a line "N passed, N failed, N skipped".
+# shellcheck disable=SC2015,SC2034
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"

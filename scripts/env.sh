@@ -13,6 +13,7 @@
 #
 # --debug makes debug-old and debug-new instead, and names them KERNEL_OLD and
 # KERNEL_NEW as well; CHECK_DEBUG=1 and a lower RATE are set then.
+# shellcheck disable=SC2034,SC2154,SC2163
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"

@@ -7,6 +7,7 @@
 #
 # Debian packages the kernel source as linux-source-7.3. It comes from
 # trixie-backports, also on Debian 12, else from any suite that has a 7.3.x.
+# shellcheck disable=SC2015,SC2016,SC2034,SC2086
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"

@@ -4,6 +4,7 @@
 # what is missing otherwise. Does nothing, and takes no time, when all are there.
 #
 #   SKIP_PACKAGES=1   look at nothing, install nothing
+# shellcheck disable=SC2015,SC2016,SC2034,SC2086
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
@@ -18,7 +19,7 @@ PACKAGES="gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio lz4 xz-uti
 [ -z "${SKIP_PACKAGES:-}" ] || exit 0
 command -v dpkg-query >/dev/null 2>&1 ||
 	die "this is not a Debian system" \
-	    "install the equivalents of these packages and set SKIP_PACKAGES=1:" "$(echo $PACKAGES)"
+	    "install the equivalents of these packages and set SKIP_PACKAGES=1:" $PACKAGES
 
 missing=
 # shellcheck disable=SC2086

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154,SC2016
 # Kernel builds: configuration from fragments, ccache, the make call itself. To
 # be sourced after lib.sh. Uses $tree, $out, $files (the fragments) and $own.
 

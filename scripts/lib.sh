@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154,SC2016
 # Common ground of the scripts: where things are kept, messages, locks, and the
 # synchronised kernel trees. To be sourced, with TOP set to the top of the clone.
 #
@@ -167,6 +167,19 @@ base_id()
 	fi
 }
 
+# kill_tree PID: with all that it started. (What runs in the background of a
+# script does not get the interrupt of the terminal.)
+kill_tree()
+{
+	# shellcheck disable=SC2046
+	set -- "$1" $(cat "/proc/$1/task/$1/children" 2>/dev/null)
+	kill "$1" 2>/dev/null || true
+	shift
+	for kill_pid; do
+		kill_tree "$kill_pid"
+	done
+}
+
 # run_logged WHAT LOG COMMAND...: quiet, a line every ten seconds.
 # Counts objects when the log is one of kbuild. Returns the command's status.
 run_logged()
@@ -176,7 +189,7 @@ run_logged()
 	run_start=$(date +%s)
 	"$@" >"$run_log" 2>&1 </dev/null &
 	run_pid=$!
-	trap 'kill "$run_pid" 2>/dev/null; wait "$run_pid" 2>/dev/null; exit 130' INT TERM HUP
+	trap 'kill_tree "$run_pid"; wait "$run_pid" 2>/dev/null; exit 130' INT TERM HUP
 	run_next=$((run_start + 10))
 	while kill -0 "$run_pid" 2>/dev/null; do
 		sleep 1

@@ -4,6 +4,7 @@
 # topic each, the new files of its Adds: line included. The result is proven by
 # git am on a scratch repository, and must give the very tree that is built.
 # No Signed-off-by is added: whoever sends them does that.
+# shellcheck disable=SC2015,SC2016,SC2034,SC2086
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"

@@ -248,7 +248,7 @@ series
 echo first.patch >"$T/patches/series"
 try ok "$S/apply-series.sh"
 expect "$(sed -n 20p "$tree/drivers/iommu/hundreds.c")" 120 'file of the second patch'
-[ "$tree/drivers/iommu/hundreds.c" -nt "$T/linux/drivers/iommu/hundreds.c" ] || bad="$bad
+[ -n "$(find "$tree/drivers/iommu/hundreds.c" -newer "$T/linux/drivers/iommu/hundreds.c")" ] || bad="$bad
     the file put back looks old to make"
 rm -rf "$T/patches" "$T/kernel"
 try ok "$S/apply-series.sh"
