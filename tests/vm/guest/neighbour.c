@@ -15,12 +15,18 @@
 
 #define ATTACHED_MS	5
 #define DETACHED_MS	1
+/*
+ * After one fault the model runs through the whole ring, with a fault for each
+ * descriptor and the machine standing still: with few of them that is short.
+ */
+#define SLOTS		64
 
 static void set_up_neighbour(struct receiver *receiver)
 {
 	char bdf[BDF_LENGTH];
 
 	receiver_choose(receiver);
+	receiver_choose_slots(receiver, SLOTS);
 	receiver_find_device(receiver, 1, bdf);
 	receiver_create_memory(receiver);
 	receiver_open_device(receiver, bdf);
@@ -59,6 +65,7 @@ void neighbour_old_kernel(void)
 	if (pthread_create(&thread, NULL, attach_and_detach, &neighbour))
 		give_up("no thread");
 	sleep_ms(before_ms / 2);
+	receiver_report_registers(&neighbour, neighbour.device.bdf, "neighbour");
 	must(announce_and_jump(), "kexec");
 }
 

@@ -24,9 +24,14 @@ void receiver_choose(struct receiver *receiver)
 	if (!receiver->model)
 		give_up("unknown network card");
 	receiver->ring.iova = RING_IOVA;
-	receiver->ring.slots = option_number("slots", 32768);
 	receiver->ring.slot_size = receiver->model->slot_size;
 	receiver->ring.slot_stride = option_number("stride", receiver->model->slot_size);
+	receiver_choose_slots(receiver, option_number("slots", 32768));
+}
+
+void receiver_choose_slots(struct receiver *receiver, __u32 slots)
+{
+	receiver->ring.slots = slots;
 	receiver->size = (rx_ring_size(&receiver->ring) + MEMORY_ALIGNMENT - 1) &
 			 ~(MEMORY_ALIGNMENT - 1);
 }

@@ -37,6 +37,7 @@ struct scan {
 
 /* Pieces, for scenarios that leave one out or do one wrongly. */
 void receiver_choose(struct receiver *receiver);
+void receiver_choose_slots(struct receiver *receiver, __u32 slots);
 void receiver_find_device(struct receiver *receiver, int nth, char *bdf);
 void receiver_create_memory(struct receiver *receiver);
 void receiver_map_memory(struct receiver *receiver);

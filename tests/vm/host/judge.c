@@ -197,14 +197,40 @@ static void expect_blocked(struct run *run, const struct figures *figures)
 	trace_check(run);
 }
 
+#define BUSY_BEFORE_NS	(100 * NS_PER_MS)
+
+/* Whether the neighbour's card still took frames when the kexec was called. */
+static void judge_neighbour(struct run *run)
+{
+	struct sender *sender = run->senders[1];
+	unsigned int before = 0, after = 0;
+
+	for (unsigned int i = 0; i < sender_count(sender); i++) {
+		const struct frame_record *record = sender_record(sender, i);
+
+		if (record->fate != FRAME_TAKEN)
+			continue;
+		if (record->taken_ns > run->kexec_ns)
+			after++;
+		else if (record->taken_ns > run->kexec_ns - BUSY_BEFORE_NS)
+			before++;
+	}
+	printf("  the neighbour took %u frames in the 100 ms before the kexec call, %u after\n",
+	       before, after);
+	if (!before)
+		run_problem(run, "the neighbour was idle before the kexec: nothing is proven");
+	if (!run->scanned)
+		run_problem(run, "guest memory was not searched");
+}
+
 static void judge_always(struct run *run)
 {
 	if (!run->done)
 		run_problem(run, "the guest did not come to its end");
 	if (run->corrupted)
 		run_problem(run, "%u slots corrupted", run->corrupted);
-	if (run->options.second_nic && run->kexec_ns && !run->scanned)
-		run_problem(run, "guest memory was not searched");
+	if (run->options.second_nic && run->kexec_ns)
+		judge_neighbour(run);
 	if (run->stray)
 		run_problem(run, "%u frames in guest memory that should not be there",
 			    run->stray);

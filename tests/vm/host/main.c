@@ -195,7 +195,17 @@ static int make_sender(struct run *run, int number, int rate)
 	return run->senders[number] ? 0 : -EIO;
 }
 
-/* Socket paths must be short, so they are not in the output directory. */
+/*
+ * Socket paths must be short, and guest memory should not go to a disk: so
+ * these are not in the output directory.
+ */
+static int make_socket_directory(struct run *run)
+{
+	snprintf(run->socket_dir, sizeof(run->socket_dir), "%s/vm-run.XXXXXX",
+		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	return mkdtemp(run->socket_dir) ? 0 : -errno;
+}
+
 static int prepare(struct run *run)
 {
 	char path[512];
@@ -204,9 +214,9 @@ static int prepare(struct run *run)
 	run->events = -1;
 	run->listener = -1;
 	mkdir(run->options.output, 0755);
-	snprintf(run->socket_dir, sizeof(run->socket_dir), "/tmp/vm-run.XXXXXX");
-	if (!mkdtemp(run->socket_dir))
-		return -errno;
+	error = make_socket_directory(run);
+	if (error)
+		return error;
 	run_path(run, "initramfs", path, sizeof(path));
 	error = initramfs_build(run, path);
 	if (!error)
@@ -226,13 +236,13 @@ static void remove_file(const char *directory, const char *name)
 
 static void clean_up(const struct run *run)
 {
-	static const char *const sockets[] = { "events", "host0", "host1", "nic0", "nic1" };
+	static const char *const sockets[] = { "events", "host0", "host1", "nic0", "nic1",
+					       "memory" };
 
 	for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
 		remove_file(run->socket_dir, sockets[i]);
 	rmdir(run->socket_dir);
 	remove_file(run->options.output, "initramfs");
-	remove_file(run->options.output, "memory");
 }
 
 int main(int argc, char **argv)

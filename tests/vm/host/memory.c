@@ -55,7 +55,7 @@ static unsigned int count_frames(const struct run *run, unsigned int stream, int
 	void *memory;
 	int fd;
 
-	run_path(run, "memory", path, sizeof(path));
+	snprintf(path, sizeof(path), "%s/memory", run->socket_dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &status))
 		return ~0u;

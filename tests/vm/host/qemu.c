@@ -72,7 +72,6 @@ void next_command_line(const struct run *run, char *line, size_t size)
 static void add_machine(const struct run *run, struct arguments *arguments)
 {
 	const struct options *options = &run->options;
-	char path[512];
 
 	add_option(arguments, "-accel", "tcg");
 	add_option(arguments, "-cpu", "qemu64");
@@ -82,11 +81,10 @@ static void add_machine(const struct run *run, struct arguments *arguments)
 	add(arguments, "%d", options->memory_mb);
 	add(arguments, "-M");
 	if (options->shared_memory) {
-		run_path(run, "memory", path, sizeof(path));
 		add(arguments, "q35,kernel-irqchip=split,memory-backend=ram");
 		add(arguments, "-object");
-		add(arguments, "memory-backend-file,id=ram,size=%dM,mem-path=%s,share=on",
-		    options->memory_mb, path);
+		add(arguments, "memory-backend-file,id=ram,size=%dM,mem-path=%s/memory,share=on",
+		    options->memory_mb, run->socket_dir);
 	} else {
 		add(arguments, "q35,kernel-irqchip=split");
 	}

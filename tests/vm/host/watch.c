@@ -131,8 +131,10 @@ static void event_registers(struct run *run, const char *line)
 		registers = &run->armed;
 	else if (!strcmp(when, "after"))
 		registers = &run->after;
-	else
+	else if (!strcmp(when, "end"))
 		registers = &run->end;
+	else
+		return;
 	registers->known = strstr(line, "rctl=");
 	registers->command = value_of(line, "command");
 	registers->rctl = value_of(line, "rctl");
