@@ -10,6 +10,7 @@
 static const struct scenario scenarios[] = {
 	{ "control", control_old_kernel, NULL },
 	{ "unmap", unmap_old_kernel, NULL },
+	{ "rehearsal", rehearsal_old_kernel, NULL },
 	{ "update", update_old_kernel, update_new_kernel },
 	{ "neighbour", neighbour_old_kernel, update_new_kernel },
 	{ "blocked", update_old_kernel, blocked_new_kernel },

@@ -15,6 +15,7 @@ void unmap_old_kernel(void);
 void update_old_kernel(void);
 void update_new_kernel(void);
 
+void rehearsal_old_kernel(void);
 void neighbour_old_kernel(void);
 void blocked_new_kernel(void);
 void fallocated_old_kernel(void);

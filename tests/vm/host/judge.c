@@ -277,6 +277,31 @@ static void print_result(const struct run *run, const struct figures *figures)
 	       build_name(run->old_build), build_name(run->new_build));
 }
 
+/* A dot stands for any character: scenario options hold no blanks. */
+static bool contains(const char *text, const char *pattern)
+{
+	for (; *text; text++) {
+		size_t i = 0;
+
+		while (pattern[i] && (pattern[i] == text[i] || (pattern[i] == '.' && text[i])))
+			i++;
+		if (!pattern[i])
+			return true;
+	}
+	return false;
+}
+
+static bool verdict(const struct run *run)
+{
+	if (!run->options.must_find)
+		return !run->problem_count;
+	for (int i = 0; i < run->problem_count; i++)
+		if (contains(run->problems[i], run->options.must_find))
+			return true;
+	printf("  the judge found no problem with '%s'\n", run->options.must_find);
+	return false;
+}
+
 bool judge(struct run *run)
 {
 	struct figures figures;
@@ -297,5 +322,5 @@ bool judge(struct run *run)
 	if (run->options.cold)
 		printf("  %u frames landed in pages first used after the kexec\n", run->cold);
 	print_result(run, &figures);
-	return !run->problem_count;
+	return verdict(run);
 }

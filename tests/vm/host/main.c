@@ -41,6 +41,7 @@ static void usage(void)
 		"  --name NAME           of the scenario, for the result line\n"
 		"  --script NAME         what the guest does (control, unmap, update, ...)\n"
 		"  --expect WHAT         continuity, loss, fault, blocked or nothing-lost\n"
+		"  --must-find TEXT      passes only if the judge finds a problem with this word\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
 		"  --nic NIC             igb or e1000e\n"
 		"  --topology WHERE      ports, root or switch\n"
@@ -80,7 +81,7 @@ static void set_defaults(struct options *options)
 enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
-	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT,
+	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT,
 	OPT_SECOND_NIC, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD, OPT_INTERRUPT_BUFFERS,
 };
 
@@ -97,6 +98,7 @@ static const struct option long_options[] = {
 	{ "topology", required_argument, NULL, OPT_TOPOLOGY },
 	{ "preserve", required_argument, NULL, OPT_PRESERVE },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
+	{ "must-find", required_argument, NULL, OPT_MUST_FIND },
 	{ "guest", required_argument, NULL, OPT_GUEST },
 	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "old-append", required_argument, NULL, OPT_OLD_APPEND },
@@ -147,6 +149,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_TOPOLOGY] = &options->topology,
 		[OPT_PRESERVE] = &options->preserve,
 		[OPT_EXPECT] = &options->expect,
+		[OPT_MUST_FIND] = &options->must_find,
 		[OPT_GUEST] = &options->guest,
 		[OPT_APPEND] = &options->append,
 		[OPT_OLD_APPEND] = &options->old_append,

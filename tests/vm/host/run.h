@@ -26,6 +26,7 @@ struct options {
 	const char *topology;
 	const char *preserve;
 	const char *expect;
+	const char *must_find;
 	const char *guest;
 	const char *append;
 	const char *old_append;

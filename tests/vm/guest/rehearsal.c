@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A live update without one: the host is told of a kexec that does not happen,
+ * and must be content; or one thing is done that would stop the DMA, and the
+ * host must find it.  This is the test of the judge.
+ */
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "machine.h"
+#include "receiver.h"
+#include "scenarios.h"
+
+#define IOMMU_REGISTERS	0xfed90000
+#define GCMD		(0x18 / 4)
+#define GSTS		(0x1c / 4)
+#define GCMD_ONE_SHOT	(~0x96ffffffu)
+#define GCMD_TE		(1u << 31)
+#define GCMD_SRTP	(1u << 30)
+#define GCMD_IRE	(1u << 25)
+
+static void write_global_command(__u32 set, __u32 clear)
+{
+	int fd = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
+	volatile __u32 *registers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+					 IOMMU_REGISTERS);
+	__u32 status;
+
+	if (registers == MAP_FAILED)
+		give_up("IOMMU registers: %m");
+	status = registers[GSTS] & ~GCMD_ONE_SHOT;
+	registers[GCMD] = (status | set) & ~clear;
+	registers[GCMD] = status;
+	close(fd);
+}
+
+static void clear_bus_master(const struct device *device)
+{
+	__u64 offset = device->config_offset + PCI_COMMAND;
+	__u16 command = PCI_COMMAND_MEMORY;
+
+	if (pwrite(device->fd, &command, sizeof(command), offset) != sizeof(command))
+		give_up("config write: %m");
+	device_set_bus_master(device);
+}
+
+/* The port right above the card. */
+static void clear_bus_master_above(const struct device *device)
+{
+	char path[128];
+	__u16 command, without;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/../config", device->bdf);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || pread(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+		give_up("config of the port: %m");
+	without = command & ~PCI_COMMAND_MASTER;
+	if (pwrite(fd, &without, sizeof(without), PCI_COMMAND) != sizeof(without) ||
+	    pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+		give_up("config of the port: %m");
+	close(fd);
+}
+
+static void reset(const struct device *device)
+{
+	if (ioctl(device->fd, VFIO_DEVICE_RESET))
+		give_up("reset: %m");
+}
+
+/* The card is stopped first: without translation it would write anywhere. */
+static void switch_translation_off(const struct receiver *receiver)
+{
+	nic_stop_receive(receiver->model, &receiver->device);
+	sleep_ms(20);
+	write_global_command(0, GCMD_TE);
+}
+
+static void corrupt_memory(const struct receiver *receiver)
+{
+	char *memory = receiver->ring.memory;
+
+	memory[rx_slot_offset(&receiver->ring, receiver->ring.slots - 5) + 700] ^= 1;
+}
+
+static void do_harm(const struct receiver *receiver, const char *harm)
+{
+	if (!strcmp(harm, "bus-master"))
+		clear_bus_master(&receiver->device);
+	else if (!strcmp(harm, "port"))
+		clear_bus_master_above(&receiver->device);
+	else if (!strcmp(harm, "reset"))
+		reset(&receiver->device);
+	else if (!strcmp(harm, "translation"))
+		switch_translation_off(receiver);
+	else if (!strcmp(harm, "root"))
+		write_global_command(GCMD_SRTP, 0);
+	else if (!strcmp(harm, "remapping"))
+		write_global_command(0, GCMD_IRE);
+	else if (!strcmp(harm, "corruption"))
+		corrupt_memory(receiver);
+	else if (!strcmp(harm, "stop"))
+		nic_stop_receive(receiver->model, &receiver->device);
+	else if (strcmp(harm, "none"))
+		give_up("no such harm");
+}
+
+void rehearsal_old_kernel(void)
+{
+	struct receiver receiver;
+
+	receiver_set_up(&receiver);
+	traffic_start(&receiver);
+	sleep_ms(500);
+	event_ask("kexec-call");
+	do_harm(&receiver, option_text("harm", "none"));
+	sleep_ms(500);
+	event_ask("user-space stage=2 build=%s", kernel_build());
+	receiver_report_registers(&receiver, receiver.device.bdf, "after");
+	sleep_ms(500);
+	traffic_stop();
+	receiver_report_landed(&receiver);
+}
