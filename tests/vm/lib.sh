@@ -28,7 +28,7 @@ vm_run()
 	shift 3
 	mkdir -p "$results/$vm_name"
 	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
-		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --output "$results/$vm_name" \
+		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --example "$BUILD_DIR/survive" --output "$results/$vm_name" \
 		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" "$@"
 }
 

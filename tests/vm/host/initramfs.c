@@ -62,7 +62,13 @@ static char *read_whole(const char *path, size_t *size)
 	return data;
 }
 
-static void archive_begin(struct archive *archive, const char *init, size_t init_size)
+struct file {
+	char *data;
+	size_t size;
+};
+
+static void archive_begin(struct archive *archive, const struct file *init,
+			  const struct file *example)
 {
 	static const char *const directories[] = { "dev", "proc", "sys" };
 
@@ -71,7 +77,9 @@ static void archive_begin(struct archive *archive, const char *init, size_t init
 	for (int i = 0; i < 3; i++)
 		add_entry(archive, directories[i], S_IFDIR | 0755, NULL, 0, 0, 0);
 	add_entry(archive, "dev/console", S_IFCHR | 0600, NULL, 0, 5, 1);
-	add_file(archive, "init", 0755, init, init_size);
+	add_file(archive, "init", 0755, init->data, init->size);
+	if (example->data)
+		add_file(archive, "survive", 0755, example->data, example->size);
 }
 
 static void archive_end(struct archive *archive)
@@ -99,20 +107,22 @@ static int write_whole(const char *path, const char *data, size_t size)
 int initramfs_build(const struct run *run, const char *path)
 {
 	struct archive inner = { 0 }, outer = { 0 };
-	size_t init_size, kernel_size;
-	char *init = read_whole(run->options.init, &init_size);
-	char *kernel = read_whole(run->options.new_kernel, &kernel_size);
+	struct file init = { 0 }, kernel = { 0 }, example = { 0 };
 	char command_line[2048];
 	int error;
 
-	if (!init || !kernel)
+	init.data = read_whole(run->options.init, &init.size);
+	kernel.data = read_whole(run->options.new_kernel, &kernel.size);
+	if (run->options.example)
+		example.data = read_whole(run->options.example, &example.size);
+	if (!init.data || !kernel.data)
 		return -ENOENT;
-	archive_begin(&inner, init, init_size);
+	archive_begin(&inner, &init, &example);
 	archive_end(&inner);
 
 	next_command_line(run, command_line, sizeof(command_line));
-	archive_begin(&outer, init, init_size);
-	add_file(&outer, "bzImage", 0644, kernel, kernel_size);
+	archive_begin(&outer, &init, &example);
+	add_file(&outer, "bzImage", 0644, kernel.data, kernel.size);
 	add_file(&outer, "initrd", 0644, inner.data, inner.size);
 	add_file(&outer, "next-cmdline", 0644, command_line, strlen(command_line));
 	archive_end(&outer);
@@ -120,7 +130,8 @@ int initramfs_build(const struct run *run, const char *path)
 	error = write_whole(path, outer.data, outer.size);
 	free(inner.data);
 	free(outer.data);
-	free(init);
-	free(kernel);
+	free(init.data);
+	free(kernel.data);
+	free(example.data);
 	return error;
 }

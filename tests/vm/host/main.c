@@ -40,8 +40,9 @@ static void usage(void)
 		"  --new-kernel BZIMAGE  the kernel that is jumped into, else the old one again\n"
 		"  --name NAME           of the scenario, for the result line\n"
 		"  --script NAME         what the guest does (control, unmap, update, ...)\n"
-		"  --expect WHAT         continuity, loss, fault, blocked or nothing-lost\n"
+		"  --expect WHAT         continuity, loss, fault, blocked, nothing-lost or checks\n"
 		"  --must-find TEXT      passes only if the judge finds a problem with this word\n"
+		"  --example PATH        the example program, for its script\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
 		"  --nic NIC             igb or e1000e\n"
 		"  --topology WHERE      ports, root or switch\n"
@@ -81,7 +82,7 @@ static void set_defaults(struct options *options)
 enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
-	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT,
+	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_EXAMPLE, OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT,
 	OPT_SECOND_NIC, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD, OPT_INTERRUPT_BUFFERS,
 };
 
@@ -92,6 +93,7 @@ static const struct option long_options[] = {
 	{ "old-kernel", required_argument, NULL, OPT_OLD_KERNEL },
 	{ "new-kernel", required_argument, NULL, OPT_NEW_KERNEL },
 	{ "init", required_argument, NULL, OPT_INIT },
+	{ "example", required_argument, NULL, OPT_EXAMPLE },
 	{ "output", required_argument, NULL, OPT_OUTPUT },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "nic", required_argument, NULL, OPT_NIC },
@@ -150,6 +152,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_PRESERVE] = &options->preserve,
 		[OPT_EXPECT] = &options->expect,
 		[OPT_MUST_FIND] = &options->must_find,
+		[OPT_EXAMPLE] = &options->example,
 		[OPT_GUEST] = &options->guest,
 		[OPT_APPEND] = &options->append,
 		[OPT_OLD_APPEND] = &options->old_append,

@@ -20,6 +20,7 @@ struct options {
 	const char *old_kernel;
 	const char *new_kernel;
 	const char *init;
+	const char *example;
 	const char *output;
 	const char *mode;
 	const char *nic;

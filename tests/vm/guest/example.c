@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The example program as its users run it; it says how many frames it sees. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "machine.h"
+#include "receiver.h"
+#include "scenarios.h"
+
+#define PROGRAM	"/survive"
+
+static void run_in_child(char **arguments, int output)
+{
+	dup2(output, STDOUT_FILENO);
+	execv(PROGRAM, arguments);
+	_exit(127);
+}
+
+static FILE *start(char **arguments)
+{
+	int ends[2];
+	pid_t child;
+
+	if (pipe(ends))
+		give_up("pipe: %m");
+	child = fork();
+	if (child < 0)
+		give_up("fork: %m");
+	if (!child)
+		run_in_child(arguments, ends[1]);
+	close(ends[1]);
+	return fdopen(ends[0], "r");
+}
+
+/* Comes back only when the program failed; what it says is on the console. */
+void example_old_kernel(void)
+{
+	char bdf[BDF_LENGTH], command_line[2048];
+	char *arguments[] = { PROGRAM, "old", bdf, "/bzImage", "/initrd", command_line, NULL };
+	struct receiver receiver;
+	int status;
+
+	receiver_choose(&receiver);
+	must(pci_find(receiver.model->vendor, receiver.model->device, 0, bdf),
+	     "find the network card");
+	read_file("/next-cmdline", command_line, sizeof(command_line));
+	traffic_start(&receiver);
+	event_ask("kexec-call");
+	start(arguments);
+	wait(&status);
+	give_up("the example ended with status 0x%x", status);
+}
+
+void example_new_kernel(void)
+{
+	char *arguments[] = { PROGRAM, "new", NULL };
+	FILE *output = start(arguments);
+	unsigned int frames, before = 0, growing = 0, lines = 0;
+	char line[128];
+
+	while (output && fgets(line, sizeof(line), output)) {
+		if (sscanf(line, "%u frames", &frames) != 1)
+			continue;
+		growing += lines++ && frames > before;
+		before = frames;
+	}
+	check(lines > 1 && growing == lines - 1, "the example saw frames in memory %u times, "
+	      "more each time %u times, %u in the end", lines, growing, before);
+	traffic_stop();
+}
