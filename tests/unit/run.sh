@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Builds the tests, runs them and counts. Called by make check, with KSRC, O, V.
+set -eu
+cd "$(dirname "$0")"
+
+if [ ! -f "$KSRC/drivers/iommu/liveupdate-check.c" ]; then
+	echo "SKIP: no kernel sources in kernel/, name a tree with KSRC="
+	echo "0 passed, 0 failed, 1 skipped"
+	exit 0
+fi
+
+mkdir -p "$O"
+passed=0 failed=0 skipped=0
+if ! ${MAKE:-make} --no-print-directory -s KSRC="$KSRC" programs >"$O/build.log" 2>&1; then
+	cat "$O/build.log"
+	echo "FAIL: build"
+	echo "0 passed, 1 failed, 0 skipped"
+	exit 1
+fi
+cat "$O/build.log"
+
+# cmocka PROGRAM ARGS...: each test of the program counts
+cmocka()
+{
+	status=0
+	CMOCKA_MESSAGE_OUTPUT=TAP "$@" >"$O/output" 2>"$O/errors" || status=$?
+	p=$(grep -c '^ok ' "$O/output") || :
+	f=$(grep -c '^not ok ' "$O/output") || :
+	plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$O/output" | head -n 1)
+	# died halfway, or a sanitizer spoke
+	if [ "$((p + f))" -ne "${plan:-0}" ] || { [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; }; then
+		echo "FAIL: $(basename "$1") ended with status $status"
+		f=$((f + 1))
+	fi
+	if [ "$f" -ne 0 ] || [ -n "$V" ]; then
+		cat "$O/output" "$O/errors"
+	fi
+	passed=$((passed + p)) failed=$((failed + f))
+}
+
+# program NAME COMMAND...: one test, by exit status
+program()
+{
+	name=$1
+	shift
+	if "$@" >"$O/output" 2>&1; then
+		passed=$((passed + 1))
+		printf 'PASS: %s: %s\n' "$name" "$(tail -n 1 "$O/output")"
+	else
+		failed=$((failed + 1))
+		cat "$O/output"
+		printf 'FAIL: %s\n' "$name"
+	fi
+}
+
+cmocka "$O/test_liveupdate_check" golden/iommu-v1.txt
+program "fuzz liveupdate-check" "$O/fuzz_liveupdate_check"
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
