@@ -11,6 +11,7 @@
 : "${QEMU:?a qemu-system-x86_64 of version 10 or later; scripts/env.sh sets it}"
 : "${UAPI:?exported kernel headers; scripts/env.sh sets it}"
 : "${BUILD_DIR:?directory for the programs; scripts/env.sh sets it}"
+: "${here:?set by the script that sources this}"
 RATE=${RATE:-1000}
 if [ -n "${CHECK_DEBUG:-}" ]; then
 	TIMEOUT=${TIMEOUT:-900} MEMORY=${MEMORY:-1536}

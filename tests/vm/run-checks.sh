@@ -7,6 +7,7 @@
 # (default: $BUILD_DIR/results): events.log, console.log, trace.log, frames.dat.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/vm/lib.sh
 . "$here/lib.sh"
 
 passed=0 failed=0 skipped=0

@@ -6,6 +6,7 @@
 # PICTURE=file.png puts a copy of the picture there.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/vm/lib.sh
 . "$here/lib.sh"
 : "${KERNEL_OLD:?bzImage}" "${KERNEL_NEW:?bzImage}"
 MODE=${MODE:-legacy} NIC=${NIC:-igb} CPUS=${CPUS:-1}

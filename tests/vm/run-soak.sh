@@ -5,6 +5,7 @@
 # lose frames.  A failed run's directory is kept in $RESULTS.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/vm/lib.sh
 . "$here/lib.sh"
 : "${KERNEL_OLD:?bzImage}" "${KERNEL_NEW:?bzImage}"
 N=${N:-100} MODE=${MODE:-legacy} NIC=${NIC:-igb} CPUS=${CPUS:-1}

@@ -32,7 +32,6 @@ struct options {
 	const char *append;
 	const char *old_append;
 	const char *new_append;
-
 	int cpus;
 	int memory_mb;
 	int rate;
