@@ -231,6 +231,9 @@ static void judge_always(struct run *run)
 		run_problem(run, "%u slots corrupted", run->corrupted);
 	if (run->options.second_nic && run->kexec_ns)
 		judge_neighbour(run);
+	/* Old frames are still there: a search that misses them proves nothing. */
+	if (run->scanned && !run->found)
+		run_problem(run, "the search of guest memory found not one frame");
 	if (run->stray)
 		run_problem(run, "%u frames in guest memory that should not be there",
 			    run->stray);
@@ -316,6 +319,9 @@ bool judge(struct run *run)
 	if (run->kexec_ns && run->user_space_ns)
 		printf("  %u of %u frames sent in the blackout landed\n",
 		       figures.blackout_landed, figures.blackout_sent);
+	if (run->scanned)
+		printf("  %u frames found in all of guest memory, %u of them stray\n", run->found,
+		       run->stray);
 	if (run->options.interrupt_buffers)
 		printf("  %u frames received as interrupts, %u vectors raised\n", run->diverted,
 		       run->raised);

@@ -90,7 +90,7 @@ struct run {
 	unsigned int checks_ok, checks_failed;
 	unsigned int corrupted, twice, unknown;
 	unsigned int warnings, console_faults, trace_faults;
-	unsigned int stray, raw, cold, diverted, raised;
+	unsigned int found, stray, raw, cold, diverted, raised;
 	bool scanned;
 	unsigned long trace_lines;
 	int64_t first_fault_ns;

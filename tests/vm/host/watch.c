@@ -195,6 +195,7 @@ static void event_scan_memory(struct run *run, const char *line)
 	unsigned int stream = value_of(line, "stream");
 
 	run->scanned = true;
+	run->found = memory_count_frames(run, stream, 0);
 	run->stray += memory_count_frames(run, stream, stream ? run->new_kernel_ns :
 								run->user_space_ns);
 	if (!stream)
