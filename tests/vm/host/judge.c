@@ -8,7 +8,7 @@
 #include "run.h"
 
 struct figures {
-	unsigned int sent, landed, late, lost;
+	unsigned int sent, landed, late, lost, refused;
 	unsigned int blackout_sent, blackout_landed;
 	unsigned int after_landed;	/* sent after the first line of the new user space */
 	int64_t gap_ns, blackout_ns;
@@ -25,6 +25,7 @@ static void count_frame(const struct run *run, const struct frame_record *record
 {
 	figures->sent++;
 	figures->late += record->late;
+	figures->refused += record->fate == FRAME_REFUSED;
 	figures->landed += record->landed;
 	if (sent_in_blackout(run, record)) {
 		figures->blackout_sent++;
@@ -129,7 +130,8 @@ static void expect_nothing_lost(struct run *run, const struct figures *figures)
 	if (!figures->sent)
 		run_problem(run, "no frame was sent");
 	if (figures->lost)
-		run_problem(run, "%u of %u frames lost", figures->lost, figures->sent);
+		run_problem(run, "%u of %u frames lost, %u of them not even taken by the card",
+			    figures->lost, figures->sent, figures->refused);
 	if (faults(run))
 		run_problem(run, "%u DMAR faults", faults(run));
 	if (run->raised)

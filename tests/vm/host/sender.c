@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,7 +135,10 @@ static unsigned int schedule_due_frames(struct sender *sender, unsigned int next
 /* Nothing is drowned out by other programs of the host, where that is allowed. */
 static void raise_priority(void)
 {
+	struct sched_param first = { .sched_priority = 1 };
+
 	setpriority(PRIO_PROCESS, syscall(SYS_gettid), -15);
+	sched_setscheduler(0, SCHED_RR, &first);
 }
 
 /*
