@@ -235,7 +235,9 @@ stage_patch()
 			chmod u+w "$stage/$stage_path"
 		fi
 	done
-	if ! patch -d "$stage" -p1 -F0 -N --no-backup-if-mismatch -r "$stage.rej" \
+	# a patch may bring new files only
+	if [ -n "$(patch_edits "$stage_file")" ] &&
+	   ! patch -d "$stage" -p1 -F0 -N --no-backup-if-mismatch -r "$stage.rej" \
 		<"$stage_file" >"$stage.log" 2>&1
 	then
 		say "patch $2 does not apply to $(tree_version "$base") ($base):"

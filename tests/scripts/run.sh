@@ -280,6 +280,17 @@ expect "$(sums "$tree" | grep -v numbers.c)" "$(printf '%s\n' "$before" | grep -
 seq 1 40 >"$T/linux/drivers/iommu/numbers.c"
 end
 
+begin 'a patch may bring new files only'
+series
+printf 'Subject: iommu: add a file\n\nIt is needed next.\n\nAdds: drivers/iommu/only.c\n' >"$T/patches/third.patch"
+echo third.patch >>"$T/patches/series"
+echo 'int only;' >"$T/kernel/drivers/iommu/only.c"
+try ok "$S/apply-series.sh"
+expect "$(cat "$tree/drivers/iommu/only.c")" 'int only;' 'new file'
+try ok env OUT="$T/mails3" "$S/make-series.sh"
+expect "$(cat "$T/mails3/0003"* | grep '^+int')" '+int only;' 'mail'
+end
+
 begin 'a patch of the series that is not there is named'
 series
 echo third.patch >>"$T/patches/series"
