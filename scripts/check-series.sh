@@ -173,8 +173,9 @@ for patch in $(series_list); do
 		fi
 	done
 	mail=$(printf '%s/mails/%04d-' "$tmp" "$i")
-	"$base/scripts/checkpatch.pl" --strict --no-signoff --ignore FILE_PATH_CHANGES --root="$base" \
-		--terse --showfile --show-types --no-summary "$mail"*.patch >"$tmp/checkpatch" 2>&1 || true
+	# (not in a git tree: it would start a script of its own that needs Python modules)
+	(cd "$tmp" && "$base/scripts/checkpatch.pl" --strict --no-signoff --ignore FILE_PATH_CHANGES --root="$base" \
+		--terse --showfile --show-types --no-summary "$mail"*.patch) >"$tmp/checkpatch" 2>&1 || true
 	: >"$tmp/refused"
 	while IFS= read -r line; do
 		# path:line: LEVEL:TYPE: text
