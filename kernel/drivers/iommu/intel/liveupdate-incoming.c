@@ -1,0 +1,689 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: VT-d live update, incoming
+ *
+ * The kernel that was started by a live update finds a unit that translates.
+ * It takes over the live root, context, PASID and interrupt tables where they
+ * are, without a write to the root pointer and without switching translation
+ * or interrupt remapping off for an instant.
+ *
+ * Life cycle:
+ *
+ * 1. Interrupt remapping set-up, long before records can be read, switches a
+ *    unit that is found translating to its own table with remapping on.
+ * 2. intel_liveupdate_find_records(): each unit gets its record, before
+ *    dmar_global_lock is taken.
+ * 3. intel_liveupdate_adopt(): per unit, from init_dmars(). Registers and live
+ *    tables are compared with the record, the table pages claimed from KHO,
+ *    the domain ids of the unit's attachments reserved, every entry that
+ *    belongs to no attachment cleared, the caches flushed once. If anything
+ *    differs the unit is not adopted: the core is told, and init_dmars() gives
+ *    the unit an empty root table, translation staying on. All its devices are
+ *    blocked then.
+ * 4. intel_liveupdate_probe(): a device's software PASID table is put around
+ *    the adopted directory.
+ * 5. intel_liveupdate_domain_restore() and intel_liveupdate_dev_adopt(): the
+ *    software half of an attach. intel_liveupdate_dev_block() where that
+ *    fails.
+ * 6. intel_liveupdate_release(): the device goes away before it was
+ *    reclaimed; software state goes, the tables and ids stay.
+ *
+ * The reservation of a domain id holds one reference of its own, so the id
+ * cannot be given to another domain while the hardware still uses it.
+ *
+ * Locking: as in liveupdate.c. intel_iommu.lu_incoming is set by
+ * intel_liveupdate_adopt() while the system boots and not changed later.
+ */
+
+#define pr_fmt(fmt)	"DMAR: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/crash_dump.h>
+#include <linux/dmar.h>
+#include <linux/kexec_handover.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "iommu.h"
+#include "liveupdate.h"
+#include "pasid.h"
+#include "../iommu-pages.h"
+
+#define for_each_attachment(unit, att)					\
+	for ((att) = iommu_liveupdate_next_attachment(unit, NULL); (att); \
+	     (att) = iommu_liveupdate_next_attachment(unit, att))
+
+/**
+ * intel_liveupdate_find_records - Look up the incoming record of every unit
+ *
+ * Context: Boot, single threaded, after the DMAR table was parsed. Sleeps, and
+ * may take the mutex of the core's FLB, so dmar_global_lock must not be held.
+ */
+void __init intel_liveupdate_find_records(void)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	if (is_kdump_kernel())
+		return;
+
+	rcu_read_lock();
+	for_each_iommu(iommu, drhd) {
+		rcu_read_unlock();
+		iommu->lu_record = iommu_liveupdate_find_unit(IOMMU_UNIT_SER_VTD,
+							      iommu->reg_phys);
+		rcu_read_lock();
+	}
+	rcu_read_unlock();
+}
+
+static const char *verify_registers(struct intel_iommu *iommu,
+				    const struct iommu_unit_ser *unit)
+{
+	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
+
+	if (unit->segment != iommu->segment)
+		return "PCI segment";
+	if (unit->vtd.cap != iommu->cap || unit->vtd.ecap != iommu->ecap)
+		return "capabilities";
+	if (rtaddr != unit->vtd.rtaddr ||
+	    (rtaddr & VTD_PAGE_MASK) != unit->root_pa)
+		return "root table address";
+	if (!!(rtaddr & DMA_RTADDR_SMT) != !!sm_supported(iommu) ||
+	    !!(rtaddr & DMA_RTADDR_SMT) !=
+	    !!(unit->vtd.flags & IOMMU_UNIT_VTD_SCALABLE))
+		return "table mode";
+	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
+		return "translation enable";
+	return NULL;
+}
+
+/*
+ * The set-up of interrupt remapping cannot read records. If it has not switched
+ * the unit to a table of this kernel's, in the mode the record names, the old
+ * table stays preserved and in force, and the unit is not adopted.
+ */
+static const char *verify_intremap(struct intel_iommu *iommu,
+				   const struct iommu_unit_ser *unit)
+{
+	u64 irta;
+
+	if (!(unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP))
+		return NULL;
+	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
+		return "interrupt remapping enable";
+	irta = readq(iommu->reg + DMAR_IRTA_REG);
+	if ((irta & ~VTD_PAGE_MASK) != (unit->vtd.irta & ~VTD_PAGE_MASK))
+		return "interrupt remapping mode or size";
+	if ((irta & VTD_PAGE_MASK) == unit->vtd.irt_pa)
+		return "interrupt remapping table";
+	if (!kho_is_preserved(unit->vtd.irt_pa, unit->vtd.irt_order))
+		return "memory of the interrupt remapping table";
+	return NULL;
+}
+
+/* The live root, read through the linear map: it lies in preserved memory */
+static const char *verify_tables(struct intel_iommu *iommu,
+				 const struct iommu_unit_ser *unit)
+{
+	unsigned int table;
+	u64 slot;
+
+	if (!kho_is_preserved(unit->root_pa, 0))
+		return "memory of the root table";
+
+	iommu->root_entry = phys_to_virt(unit->root_pa);
+	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
+		slot = *intel_liveupdate_root_slot(iommu, table);
+		if (!(slot & 1) != !intel_liveupdate_table_known(unit, table))
+			return "set of context tables";
+		if (slot & 1 && !kho_is_preserved(slot & VTD_PAGE_MASK, 0))
+			return "memory of a context table";
+	}
+	return NULL;
+}
+
+static const char *verify_scalable(const struct iommu_attachment_ser *att,
+				   const struct context_entry *context)
+{
+	struct pasid_dir_entry *dir;
+	u64 pde;
+
+	if ((context->lo & VTD_PAGE_MASK) != att->pasid_dir_pa)
+		return "PASID directory";
+	if (!kho_is_preserved(att->pasid_dir_pa, att->pasid_dir_order) ||
+	    att->max_pasid != 1U << (att->pasid_dir_order + PAGE_SHIFT + 3))
+		return "memory of a PASID directory";
+
+	dir = phys_to_virt(att->pasid_dir_pa);
+	pde = READ_ONCE(dir->val);
+	if (!(pde & PASID_PTE_PRESENT) || !kho_is_preserved(pde & PDE_PFN_MASK, 0))
+		return "PASID table";
+	if (pasid_get_domain_id(get_pasid_table_from_pde(dir)) != att->hw_id)
+		return "domain id";
+	return NULL;
+}
+
+static const char *verify_attachment(struct intel_iommu *iommu,
+				     const struct iommu_attachment_ser *att)
+{
+	struct context_entry *context;
+	const char *differs;
+	unsigned int i;
+
+	if (att->hw_id < IDA_START_DID || att->hw_id >= iommu->max_domain_id)
+		return "domain id";
+
+	guard(spinlock)(&iommu->lock);
+	for (i = 0; i < att->nr_rids; i++) {
+		context = iommu_context_addr(iommu, PCI_BUS_NUM(att->rids[i]),
+					     att->rids[i] & 0xff, 0);
+		if (!context || !context_present(context))
+			return "context entry";
+		if (sm_supported(iommu)) {
+			differs = verify_scalable(att, context);
+			if (differs)
+				return differs;
+		} else if (context_domain_id(context) != att->hw_id) {
+			return "domain id";
+		}
+	}
+	return NULL;
+}
+
+static const char *verify_unit(struct intel_iommu *iommu,
+			       const struct iommu_unit_ser *unit)
+{
+	const struct iommu_attachment_ser *att;
+	const char *differs;
+
+	differs = verify_registers(iommu, unit);
+	if (!differs)
+		differs = verify_intremap(iommu, unit);
+	if (!differs)
+		differs = verify_tables(iommu, unit);
+	if (differs)
+		return differs;
+
+	for_each_attachment(unit, att) {
+		differs = verify_attachment(iommu, att);
+		if (differs)
+			return differs;
+	}
+	return NULL;
+}
+
+/* Several devices on one domain share the id; then it is reserved already */
+static bool did_seen(const struct iommu_unit_ser *unit,
+		     const struct iommu_attachment_ser *last)
+{
+	const struct iommu_attachment_ser *att;
+
+	for_each_attachment(unit, att) {
+		if (att == last)
+			return false;
+		if (att->hw_id == last->hw_id &&
+		    att->domain_pa == last->domain_pa)
+			return true;
+	}
+	return false;
+}
+
+static void release_dids(struct intel_iommu *iommu,
+			 const struct iommu_unit_ser *unit,
+			 const struct iommu_attachment_ser *end)
+{
+	const struct iommu_attachment_ser *att;
+
+	for_each_attachment(unit, att) {
+		if (att == end)
+			return;
+		if (!did_seen(unit, att))
+			ida_free(&iommu->domain_ida, att->hw_id);
+	}
+}
+
+/* Exactly these ids, before any domain of this kernel can get one */
+static int reserve_dids(struct intel_iommu *iommu,
+			const struct iommu_unit_ser *unit)
+{
+	const struct iommu_attachment_ser *att;
+	int did;
+
+	for_each_attachment(unit, att) {
+		if (did_seen(unit, att))
+			continue;
+		did = ida_alloc_range(&iommu->domain_ida, att->hw_id,
+				      att->hw_id, GFP_KERNEL);
+		if (did < 0) {
+			release_dids(iommu, unit, att);
+			return did;
+		}
+	}
+	return 0;
+}
+
+static void set_rids(const struct iommu_unit_ser *unit,
+		     struct intel_liveupdate *lu)
+{
+	const struct iommu_attachment_ser *att;
+	unsigned int i;
+
+	for_each_attachment(unit, att)
+		for (i = 0; i < att->nr_rids; i++)
+			__set_bit(att->rids[i], lu->rids);
+}
+
+/* From here on they are ordinary table pages of this kernel */
+static int claim_pasid_table(const struct iommu_attachment_ser *att)
+{
+	struct pasid_dir_entry *dir;
+	unsigned int i;
+
+	dir = iommu_restore_page(att->pasid_dir_pa, att->pasid_dir_order);
+	if (!dir)
+		return -EINVAL;
+	for (i = 0; i < att->max_pasid >> PASID_PDE_SHIFT; i++)
+		if (pasid_pde_is_present(&dir[i]) &&
+		    !iommu_restore_page(dir[i].val & PDE_PFN_MASK, 0))
+			return -EINVAL;
+	return 0;
+}
+
+static int claim_tables(struct intel_iommu *iommu,
+			const struct iommu_unit_ser *unit)
+{
+	const struct iommu_attachment_ser *att;
+	unsigned int table;
+	u64 slot;
+
+	if (!iommu_restore_page(unit->root_pa, 0))
+		return -EINVAL;
+	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
+		slot = *intel_liveupdate_root_slot(iommu, table);
+		if (slot & 1 && !iommu_restore_page(slot & VTD_PAGE_MASK, 0))
+			return -EINVAL;
+	}
+	if (!sm_supported(iommu))
+		return 0;
+	for_each_attachment(unit, att)
+		if (claim_pasid_table(att))
+			return -EINVAL;
+	return 0;
+}
+
+/* Nothing refers to it any more: verify_intremap() saw another one in force */
+static void free_old_irt(const struct iommu_unit_ser *unit)
+{
+	if (unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP)
+		iommu_free_pages(iommu_restore_page(unit->vtd.irt_pa,
+						    unit->vtd.irt_order));
+}
+
+/*
+ * Everything that can fail without a trace comes first. Pages that were claimed
+ * before a failure are leaked on purpose: hardware may walk them until the unit
+ * has got its empty root.
+ */
+static int adopt_unit(struct intel_iommu *iommu,
+		      const struct iommu_unit_ser *unit)
+{
+	struct intel_liveupdate *lu;
+	const char *differs;
+	int ret;
+
+	differs = verify_unit(iommu, unit);
+	if (differs) {
+		pr_err("%s: %s differs from the record of the previous kernel\n",
+		       iommu->name, differs);
+		return -EINVAL;
+	}
+
+	lu = intel_liveupdate_alloc();
+	if (!lu)
+		return -ENOMEM;
+	lu->incoming = unit;
+	set_rids(unit, lu);
+
+	ret = reserve_dids(iommu, unit);
+	if (ret)
+		goto err_free;
+	ret = claim_tables(iommu, unit);
+	if (ret)
+		goto err_dids;
+
+	free_old_irt(unit);
+	intel_liveupdate_scrub(iommu, unit, lu->rids);
+	intel_liveupdate_flush_all(iommu);
+	iommu->lu_incoming = lu;
+	iommu->flags |= VTD_FLAG_ADOPTED;
+	pr_info("%s: adopted the live tables of the previous kernel, %u device(s)\n",
+		iommu->name, unit->nr_devices);
+	return 0;
+
+err_dids:
+	release_dids(iommu, unit, NULL);
+err_free:
+	intel_liveupdate_free(lu);
+	return ret;
+}
+
+/**
+ * intel_liveupdate_adopt - Take over the live tables of a unit
+ * @iommu: The unit, found translating, its queued invalidation on
+ *
+ * Done once per unit; a second call says what the first one did.
+ *
+ * Context: Boot or unit hot-add, before any device of the unit is probed. May
+ * sleep.
+ * Return: True if the unit was adopted and its root pointer must not be
+ * written. False if there is nothing to adopt or it cannot be trusted; the
+ * caller must then give the unit an empty root table before anything else, with
+ * translation on.
+ */
+bool intel_liveupdate_adopt(struct intel_iommu *iommu)
+{
+	const struct iommu_unit_ser *unit = iommu->lu_record;
+	int ret;
+
+	if (iommu->flags & VTD_FLAG_ADOPTED)
+		return true;
+	if (IS_ERR_OR_NULL(unit))
+		return false;
+
+	ret = adopt_unit(iommu, unit);
+	if (!ret)
+		return true;
+
+	iommu->root_entry = NULL;
+	iommu->lu_record = ERR_PTR(ret);
+	iommu_liveupdate_fail_unit(unit, ret);
+	return false;
+}
+
+/**
+ * intel_liveupdate_incoming - Does an entry belong to an adopted device?
+ * @iommu: The unit
+ * @bus: Bus number of the requester id
+ * @devfn: Device and function of the requester id
+ *
+ * Return: True if the entry was adopted and not given up since.
+ */
+bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus, u8 devfn)
+{
+	return iommu->lu_incoming &&
+	       test_bit(PCI_DEVID(bus, devfn), iommu->lu_incoming->rids);
+}
+
+static bool device_incoming(struct device_domain_info *info)
+{
+	return intel_liveupdate_incoming(info->iommu, info->bus, info->devfn);
+}
+
+/* P first, then the caches, then the rest: hardware sees no half entry */
+static void block_rid(struct intel_iommu *iommu, u16 rid)
+{
+	unsigned int size = sizeof(struct context_entry);
+	struct context_entry *context;
+
+	if (sm_supported(iommu))
+		size *= 2;
+
+	scoped_guard(spinlock, &iommu->lock) {
+		__clear_bit(rid, iommu->lu_incoming->rids);
+		context = iommu_context_addr(iommu, PCI_BUS_NUM(rid),
+					     rid & 0xff, 0);
+		if (!context)
+			return;
+		context_clear_present(context);
+		__iommu_flush_cache(iommu, context, size);
+	}
+	intel_liveupdate_flush_all(iommu);
+	memset(context, 0, size);
+	__iommu_flush_cache(iommu, context, size);
+}
+
+static int block_alias(struct pci_dev *pdev, u16 alias, void *data)
+{
+	struct device_domain_info *info = data;
+
+	if (intel_liveupdate_incoming(info->iommu, PCI_BUS_NUM(alias),
+				      alias & 0xff))
+		block_rid(info->iommu, alias);
+	return 0;
+}
+
+/**
+ * intel_liveupdate_dev_block - Block an incoming device that cannot be trusted
+ * @dev: The device, probed
+ *
+ * Its context entries become non-present, translation stays on. The software
+ * PASID table, if there is one, stays with the device: nothing refers to it.
+ *
+ * Context: Probe, group mutex held. Takes intel_iommu.lock. Cannot fail.
+ */
+void intel_liveupdate_dev_block(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	if (device_incoming(info))
+		pci_for_each_dma_alias(to_pci_dev(dev), block_alias, info);
+}
+
+/**
+ * intel_liveupdate_probe - Put a PASID table around an adopted directory
+ * @dev: The device being probed, its device_domain_info set
+ *
+ * In legacy mode, and for a device that is not incoming, there is nothing to
+ * do. A device at an adopted requester id that has no usable record is blocked
+ * first and then treated like any other.
+ *
+ * Context: Probe, may sleep.
+ * Return: 1 if the live context entry is to be left alone, 0 if the caller has
+ * to set up the device as usual, -ENOMEM without memory.
+ */
+int intel_liveupdate_probe(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	const struct iommu_attachment_ser *att;
+	struct pasid_table *table;
+
+	if (!dev_is_pci(dev) || !device_incoming(info))
+		return 0;
+
+	att = iommu_liveupdate_device_attachment(dev);
+	if (IS_ERR_OR_NULL(att)) {
+		intel_liveupdate_dev_block(dev);
+		return 0;
+	}
+	if (!sm_supported(info->iommu))
+		return 1;
+
+	table = kzalloc_obj(*table);
+	if (!table)
+		return -ENOMEM;
+	table->table = phys_to_virt(att->pasid_dir_pa);
+	table->max_pasid = att->max_pasid;
+	info->pasid_table = table;
+	return 1;
+}
+
+/* What the old kernel set on a domain and a walk of its tables depends on */
+static void restore_settings(struct dmar_domain *domain,
+			     struct intel_iommu *iommu,
+			     const struct iommu_domain_ser *dser)
+{
+	domain->force_snooping =
+		!!(dser->domain_flags & IOMMU_DOMAIN_SER_FORCE_SNOOP);
+	domain->iommu.iommu_device = iommu->iommu.dev;
+	domain->iommu.nid = iommu->node;
+}
+
+/**
+ * intel_liveupdate_domain_restore - Build a domain around a preserved table
+ * @iommu_dev: The unit of the first device on it
+ * @dser: The domain's record, checked
+ *
+ * Context: May sleep.
+ * Return: A domain that can be translated through and freed, or ERR_PTR:
+ * -EOPNOTSUPP for a format this driver does not have, -ENOMEM, or what
+ * the page table's restore says.
+ */
+struct iommu_domain *
+intel_liveupdate_domain_restore(struct iommu_device *iommu_dev,
+				const struct iommu_domain_ser *dser)
+{
+	struct intel_iommu *iommu = container_of(iommu_dev, struct intel_iommu,
+						 iommu);
+	struct dmar_domain *domain;
+	int ret;
+
+	domain = intel_paging_domain_alloc();
+	if (IS_ERR(domain))
+		return ERR_CAST(domain);
+	restore_settings(domain, iommu, dser);
+
+	switch (dser->pt_format) {
+	case IOMMU_DOMAIN_SER_X86_64:
+		domain->domain.ops = &intel_fs_paging_domain_ops;
+		ret = pt_iommu_x86_64_restore(&domain->fspt, dser);
+		break;
+	case IOMMU_DOMAIN_SER_VTDSS:
+		domain->domain.ops = &intel_ss_paging_domain_ops;
+		ret = pt_iommu_vtdss_restore(&domain->sspt, dser);
+		break;
+	default:
+		ret = -EOPNOTSUPP;
+	}
+	if (ret) {
+		kfree(domain);
+		return ERR_PTR(ret);
+	}
+	return &domain->domain;
+}
+
+/*
+ * The counterpart of domain_attach_iommu() with an id that is reserved. The
+ * reservation keeps a reference, so the id outlives the devices.
+ */
+static int adopt_did(struct dmar_domain *domain, struct intel_iommu *iommu,
+		     u16 did)
+{
+	struct iommu_domain_info *info, *curr;
+
+	info = kzalloc_obj(*info);
+	if (!info)
+		return -ENOMEM;
+	info->refcnt = 2;
+	info->did = did;
+	info->iommu = iommu;
+
+	guard(mutex)(&iommu->did_lock);
+	curr = xa_cmpxchg(&domain->iommu_array, iommu->seq_id, NULL, info,
+			  GFP_KERNEL);
+	if (!curr)
+		return 0;
+
+	kfree(info);
+	if (xa_is_err(curr))
+		return xa_err(curr);
+	if (curr->did != did)
+		return -EINVAL;
+	curr->refcnt++;
+	return 0;
+}
+
+static void link_device(struct device_domain_info *info,
+			struct dmar_domain *domain)
+{
+	info->domain = domain;
+	info->domain_attached = true;
+	guard(spinlock_irqsave)(&domain->lock);
+	list_add(&info->link, &domain->devices);
+}
+
+static void unlink_device(struct device_domain_info *info)
+{
+	scoped_guard(spinlock_irqsave, &info->domain->lock)
+		list_del(&info->link);
+	info->domain_attached = false;
+	info->domain = NULL;
+}
+
+/**
+ * intel_liveupdate_dev_adopt - Attach an incoming device in software only
+ * @dev: The device, probed
+ * @domain: The restored domain of its record
+ * @att: Its record
+ *
+ * All that an attach leaves behind but the hardware entry, which is there and
+ * compared. The cache tag is assigned before anything could invalidate.
+ *
+ * Context: Probe, group mutex held, may sleep.
+ * Return: 0, -EINVAL if the live entry or the unit is not that of the record,
+ * -ENOMEM without memory. Nothing is left behind on failure.
+ */
+int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
+			       const struct iommu_attachment_ser *att)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct intel_iommu *iommu = info->iommu;
+	int ret;
+
+	if (!device_incoming(info) ||
+	    att->rid != PCI_DEVID(info->bus, info->devfn))
+		return -EINVAL;
+
+	ret = adopt_did(dmar_domain, iommu, att->hw_id);
+	if (ret)
+		return ret;
+	ret = cache_tag_assign_domain(dmar_domain, dev, IOMMU_NO_PASID);
+	if (ret)
+		goto err_did;
+	ret = intel_liveupdate_verify_device(dev, dmar_domain, att);
+	if (ret)
+		goto err_tag;
+
+	link_device(info, dmar_domain);
+	return 0;
+
+err_tag:
+	cache_tag_unassign_domain(dmar_domain, dev, IOMMU_NO_PASID);
+err_did:
+	domain_detach_iommu(dmar_domain, iommu);
+	return ret;
+}
+
+/**
+ * intel_liveupdate_release - Let go of a device that was not reclaimed
+ * @dev: The device being released
+ *
+ * Only software state goes. The live entry, the tables and the reserved id
+ * stay, so that DMA goes on and a later probe adopts the device again.
+ *
+ * Context: Device release, may sleep.
+ * Return: True if that was done and the caller must not touch the tables, false
+ * for any other device.
+ */
+bool intel_liveupdate_release(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct dmar_domain *domain = info->domain;
+
+	if (!dev_is_pci(dev) || !device_incoming(info))
+		return false;
+
+	if (domain) {
+		cache_tag_unassign_domain(domain, dev, IOMMU_NO_PASID);
+		unlink_device(info);
+		domain_detach_iommu(domain, info->iommu);
+	}
+	kfree(info->pasid_table);
+	info->pasid_table = NULL;
+	return true;
+}

@@ -1,0 +1,705 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: Preserving an iommufd across a live update
+ *
+ * A device that user space drives through VFIO and iommufd can go on with DMA
+ * while the kernel is replaced by kexec. For that the page table it uses must
+ * stay as it is, and the memory this maps must stay, too. Here is iommufd's
+ * part of it: the file handler by which the Live Update Orchestrator (LUO)
+ * preserves an iommufd, and what VFIO calls to preserve a device of it.
+ *
+ * Terms: a HWPT is *marked* when user space has asked for it to be preserved
+ * (hwpt_liveupdate.c), and *preserved* when its page table is in the hands of
+ * the IOMMU core (drivers/iommu/liveupdate.c). An IOAS is *immutable* while a
+ * HWPT on it is preserved. Dependencies between files go by *tokens*: a file
+ * has one if it was preserved before in the same session.
+ *
+ * The way through it, in the old kernel:
+ *
+ * 1. User space maps sealed memfds, marks HWPTs, and preserves the memfds.
+ * 2. iommufd_liveupdate_preserve(): for each marked HWPT its IOAS is checked
+ *    and made immutable (ioas_make_immutable()), and its domain is given to
+ *    the core (hwpt_preserve()). All HWPTs are preserved, or none is.
+ * 3. iommufd_device_preserve(), called by VFIO when the device file is
+ *    preserved: the attachment is fixed and recorded by the core.
+ * 4. iommufd_liveupdate_freeze(): the core looks at each unit for a last time.
+ *
+ * Undone in reverse when the session is closed or the kexec fails, by
+ * iommufd_liveupdate_unfreeze(), iommufd_device_unpreserve() and
+ * iommufd_liveupdate_unpreserve(). Marks stay, so the same can be done again.
+ *
+ * In the next kernel there is no way back to user space yet: the file cannot be
+ * retrieved (-EOPNOTSUPP), and its session cannot be finished, because then the
+ * device would go on with nobody in charge.
+ *
+ * Not handled: HWPTs that are nested, can fault or were created automatically;
+ * attachments on a PASID; MSI pages that iommufd maps on its own for platforms
+ * whose IOMMU translates MSIs. All of these are refused.
+ *
+ * Locking:
+ *
+ * - The mutex of the session is held by LUO and by VFIO in all callbacks. It
+ *   keeps an iommufd that has a token preserved, and so the preserved flags of
+ *   its HWPTs as they are.
+ * - iommufd_ctx::liveupdate_lock protects iommufd_ctx::liveupdate and the marks.
+ *   It is held from counting the marked HWPTs until the last one is preserved.
+ * - iommufd_ioas::mutex keeps dirty tracking as it is.
+ * - io_pagetable::domains_rwsem and iova_rwsem are both held for writing to
+ *   check the areas and to change io_pagetable::nr_preserved. They are not held
+ *   around calls of the core; the count is what keeps the IOAS from changing.
+ * - iommufd_ctx::objects is locked to find HWPTs and to take references, never
+ *   around anything that may sleep.
+ * - iommufd_group::lock protects what is preserved of a device.
+ *
+ * Order: session mutex, then liveupdate_lock, ioas->mutex, domains_rwsem,
+ * iova_rwsem, objects; and session mutex, then VFIO's dev_set->lock,
+ * igroup->lock, the locks of the core.
+ */
+#define pr_fmt(fmt) "iommufd: liveupdate: " fmt
+
+#include <linux/crc32.h>
+#include <linux/err.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/iommufd.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/iommufd.h>
+#include <linux/liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/pagemap.h>
+#include <linux/printk.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
+#include <uapi/linux/fcntl.h>
+
+#include "../iommu-priv.h"
+#include "io_pagetable.h"
+#include "iommufd_private.h"
+
+/* A file that has these never loses a page but by a punched hole */
+#define IOMMUFD_LIVEUPDATE_SEALS (F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_SHRINK)
+
+/**
+ * struct iommufd_liveupdate - Run-time state of a preserved iommufd
+ * @ser: The record for the next kernel
+ * @nr_hwpts: Entries of @hwpts
+ * @hwpts: The preserved HWPTs, with a users reference each
+ */
+struct iommufd_liveupdate {
+	struct iommufd_ser *ser;
+	u32 nr_hwpts;
+	struct iommufd_hwpt_paging *hwpts[] __counted_by(nr_hwpts);
+};
+
+static u32 area_ioas_id(struct iopt_area *area)
+{
+	return container_of(area->iopt, struct iommufd_ioas, iopt)->obj.id;
+}
+
+/*
+ * Whether the domain maps @iova and what follows to @folio, from @offset on.
+ * Page by page, as nothing is known about how the folio came to be mapped.
+ */
+static bool folio_is_mapped(struct folio *folio, size_t offset, size_t length,
+			    struct iommu_domain *domain, unsigned long iova)
+{
+	phys_addr_t phys = PFN_PHYS(folio_pfn(folio)) + offset;
+
+	while (length) {
+		size_t step = min(length, PAGE_SIZE - offset_in_page(phys));
+
+		if (iommu_iova_to_phys(domain, iova) != phys)
+			return false;
+		iova += step;
+		phys += step;
+		length -= step;
+	}
+	return true;
+}
+
+/*
+ * Seals do not forbid to punch holes. The file has other pages there now than
+ * those which were pinned when it was mapped, or none. As the file is preserved,
+ * which fixes its pages, it is enough to look once.
+ */
+static int area_check_frames(struct iopt_area *area, struct iommu_domain *domain)
+{
+	struct address_space *mapping = area->pages->file->f_mapping;
+	unsigned long last_iova = iopt_area_last_iova(area);
+	unsigned long iova = iopt_area_iova(area);
+
+	for (;;) {
+		u64 pos = area->pages->start + iopt_area_start_byte(area, iova);
+		struct folio *folio;
+		size_t length = 0;
+
+		folio = filemap_get_folio(mapping, pos >> PAGE_SHIFT);
+		if (!IS_ERR(folio)) {
+			size_t offset = offset_in_folio(folio, pos);
+
+			length = min(folio_size(folio) - offset,
+				     last_iova - iova + 1);
+			if (!folio_is_mapped(folio, offset, length, domain, iova))
+				length = 0;
+			folio_put(folio);
+		}
+		if (!length) {
+			pr_warn_ratelimited("IOAS %u: file offset %#llx has other memory now than is mapped at IOVA %#lx\n",
+					    area_ioas_id(area), pos, iova);
+			return -EINVAL;
+		}
+
+		if (last_iova - iova < length)
+			return 0;
+		iova += length;
+		cond_resched();
+	}
+}
+
+static int area_check(struct iopt_area *area, struct iommu_domain *domain,
+		      struct liveupdate_session *session)
+{
+	struct iopt_pages *pages = area->pages;
+	unsigned long iova = iopt_area_iova(area);
+	u64 token;
+	int rc;
+
+	/*
+	 * Without pages this is a map that has not come to the domains yet. An
+	 * unmap that waits for accesses has set prevent_access.
+	 */
+	if (!pages || area->prevent_access) {
+		pr_warn_ratelimited("IOAS %u: the mapping at IOVA %#lx is just being changed\n",
+				    area_ioas_id(area), iova);
+		return -EBUSY;
+	}
+	if (pages->type != IOPT_ADDRESS_FILE) {
+		pr_warn_ratelimited("IOAS %u: the mapping at IOVA %#lx is not of a file\n",
+				    area_ioas_id(area), iova);
+		return -EOPNOTSUPP;
+	}
+	if (pages->seals < 0 ||
+	    (pages->seals & IOMMUFD_LIVEUPDATE_SEALS) != IOMMUFD_LIVEUPDATE_SEALS) {
+		pr_warn_ratelimited("IOAS %u: the file at IOVA %#lx was not sealed against seal, grow and shrink when it was mapped\n",
+				    area_ioas_id(area), iova);
+		return -EINVAL;
+	}
+
+	rc = liveupdate_get_token_outgoing(session, pages->file, &token);
+	if (rc) {
+		pr_warn_ratelimited("IOAS %u: the file at IOVA %#lx is not preserved in this session: %pe\n",
+				    area_ioas_id(area), iova, ERR_PTR(rc));
+		return rc;
+	}
+
+	return area_check_frames(area, domain);
+}
+
+static int iopt_check_areas(struct io_pagetable *iopt,
+			    struct iommu_domain *domain,
+			    struct liveupdate_session *session)
+{
+	struct iopt_area *area;
+	int rc;
+
+	lockdep_assert_held_write(&iopt->domains_rwsem);
+	lockdep_assert_held_write(&iopt->iova_rwsem);
+
+	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		rc = area_check(area, domain, session);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static bool hwpt_has_sw_msi(struct iommufd_ctx *ictx,
+			    struct iommufd_hwpt_paging *hwpt_paging)
+{
+	guard(mutex)(&ictx->sw_msi_lock);
+	return !bitmap_empty(hwpt_paging->present_sw_msi.bitmap, 64);
+}
+
+/* Undone by ioas_make_mutable() */
+static int ioas_make_immutable(struct iommufd_hwpt_paging *hwpt_paging,
+			       struct liveupdate_session *session)
+{
+	struct iommufd_ioas *ioas = hwpt_paging->ioas;
+	struct io_pagetable *iopt = &ioas->iopt;
+	int rc;
+
+	guard(mutex)(&ioas->mutex);
+
+	if (hwpt_paging->liveupdate.dirty_tracking) {
+		pr_warn_ratelimited("cannot preserve HWPT %u: dirty tracking is on\n",
+				    hwpt_paging->common.obj.id);
+		return -EBUSY;
+	}
+
+	guard(rwsem_write)(&iopt->domains_rwsem);
+	guard(rwsem_write)(&iopt->iova_rwsem);
+
+	/*
+	 * If it is immutable already it has not changed since it was checked,
+	 * and all its domains map the same pages.
+	 */
+	if (!iopt->nr_preserved) {
+		rc = iopt_check_areas(iopt, hwpt_paging->common.domain, session);
+		if (rc)
+			return rc;
+	}
+	iopt->nr_preserved++;
+	return 0;
+}
+
+static void ioas_make_mutable(struct iommufd_ioas *ioas)
+{
+	struct io_pagetable *iopt = &ioas->iopt;
+
+	guard(rwsem_write)(&iopt->domains_rwsem);
+	guard(rwsem_write)(&iopt->iova_rwsem);
+	iopt->nr_preserved--;
+}
+
+static int hwpt_preserve(struct iommufd_ctx *ictx,
+			 struct iommufd_hwpt_paging *hwpt_paging,
+			 struct liveupdate_session *session,
+			 struct iommufd_hwpt_ser *hwpt_ser)
+{
+	u32 id = hwpt_paging->common.obj.id;
+	u64 domain_pa;
+	int rc;
+
+	lockdep_assert_held(&ictx->liveupdate_lock);
+
+	if (hwpt_has_sw_msi(ictx, hwpt_paging)) {
+		pr_warn_ratelimited("cannot preserve HWPT %u: it maps MSI pages\n",
+				    id);
+		return -EOPNOTSUPP;
+	}
+
+	rc = ioas_make_immutable(hwpt_paging, session);
+	if (rc)
+		return rc;
+
+	rc = iommu_domain_preserve(hwpt_paging->common.domain, &domain_pa);
+	if (rc) {
+		pr_warn_ratelimited("cannot preserve HWPT %u: its domain cannot be preserved: %pe\n",
+				    id, ERR_PTR(rc));
+		goto err_make_mutable;
+	}
+
+	hwpt_ser->token = hwpt_paging->liveupdate.token;
+	hwpt_ser->domain_pa = domain_pa;
+	hwpt_paging->liveupdate.preserved = true;
+	return 0;
+
+err_make_mutable:
+	ioas_make_mutable(hwpt_paging->ioas);
+	return rc;
+}
+
+static void hwpt_unpreserve(struct iommufd_ctx *ictx,
+			    struct iommufd_hwpt_paging *hwpt_paging)
+{
+	lockdep_assert_held(&ictx->liveupdate_lock);
+
+	hwpt_paging->liveupdate.preserved = false;
+	iommu_domain_unpreserve(hwpt_paging->common.domain);
+	ioas_make_mutable(hwpt_paging->ioas);
+}
+
+static struct iommufd_hwpt_paging *object_marked_hwpt(struct iommufd_object *obj)
+{
+	struct iommufd_hwpt_paging *hwpt_paging;
+
+	if (obj->type != IOMMUFD_OBJ_HWPT_PAGING)
+		return NULL;
+	hwpt_paging = container_of(obj, struct iommufd_hwpt_paging, common.obj);
+	return hwpt_paging->liveupdate.marked ? hwpt_paging : NULL;
+}
+
+static u32 ictx_count_marked(struct iommufd_ctx *ictx)
+{
+	struct iommufd_object *obj;
+	unsigned long index;
+	u32 nr = 0;
+
+	lockdep_assert_held(&ictx->liveupdate_lock);
+
+	xa_lock(&ictx->objects);
+	xa_for_each(&ictx->objects, index, obj)
+		if (object_marked_hwpt(obj))
+			nr++;
+	xa_unlock(&ictx->objects);
+	return nr;
+}
+
+/* Take a reference to at most @max marked HWPTs, return to how many */
+static u32 ictx_get_marked(struct iommufd_ctx *ictx,
+			   struct iommufd_hwpt_paging **hwpts, u32 max)
+{
+	struct iommufd_hwpt_paging *hwpt_paging;
+	struct iommufd_object *obj;
+	unsigned long index;
+	u32 nr = 0;
+
+	lockdep_assert_held(&ictx->liveupdate_lock);
+
+	xa_lock(&ictx->objects);
+	xa_for_each(&ictx->objects, index, obj) {
+		hwpt_paging = object_marked_hwpt(obj);
+		if (!hwpt_paging)
+			continue;
+		if (nr == max)
+			break;
+		/* Not zero, as the object is in the XArray */
+		refcount_inc(&obj->users);
+		hwpts[nr++] = hwpt_paging;
+	}
+	xa_unlock(&ictx->objects);
+	return nr;
+}
+
+/* Undone by liveupdate_free() */
+static struct iommufd_liveupdate *liveupdate_alloc(struct iommufd_ctx *ictx)
+{
+	struct iommufd_liveupdate *lu;
+	u32 nr;
+
+	nr = ictx_count_marked(ictx);
+	lu = kvzalloc_flex(*lu, hwpts, nr, GFP_KERNEL_ACCOUNT);
+	if (!lu)
+		return ERR_PTR(-ENOMEM);
+
+	/*
+	 * None can have been marked since the count, but some may have been
+	 * destroyed. It is what was found now that counts.
+	 */
+	lu->nr_hwpts = nr;
+	lu->nr_hwpts = ictx_get_marked(ictx, lu->hwpts, nr);
+	return lu;
+}
+
+static void liveupdate_free(struct iommufd_liveupdate *lu)
+{
+	u32 i;
+
+	for (i = 0; i < lu->nr_hwpts; i++)
+		refcount_dec(&lu->hwpts[i]->common.obj.users);
+	kvfree(lu);
+}
+
+static void ser_complete(struct iommufd_ser *ser, u32 nr_hwpts)
+{
+	ser->version = IOMMUFD_SER_VERSION;
+	ser->length = struct_size(ser, hwpts, nr_hwpts);
+	ser->nr_hwpts = nr_hwpts;
+	ser->crc = 0;
+	ser->crc = crc32_le(~0, ser, ser->length);
+}
+
+static bool iommufd_liveupdate_can_preserve(struct liveupdate_file_handler *fh,
+					    struct file *file)
+{
+	struct iommufd_ctx *ictx = iommufd_ctx_from_file(file);
+
+	if (IS_ERR(ictx))
+		return false;
+	iommufd_ctx_put(ictx);
+	return true;
+}
+
+/*
+ * A HWPT that is destroyed now gets -EBUSY from its users reference, its IOAS
+ * from the reference that the HWPT has.
+ */
+static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ctx *ictx = args->file->private_data;
+	struct iommufd_liveupdate *lu;
+	struct iommufd_ser *ser;
+	u32 i;
+	int rc;
+
+	guard(mutex)(&ictx->liveupdate_lock);
+
+	lu = liveupdate_alloc(ictx);
+	if (IS_ERR(lu))
+		return PTR_ERR(lu);
+
+	ser = kho_alloc_preserve(struct_size(ser, hwpts, lu->nr_hwpts));
+	if (IS_ERR(ser)) {
+		rc = PTR_ERR(ser);
+		pr_warn_ratelimited("no memory for the record of %u HWPTs: %pe\n",
+				    lu->nr_hwpts, ser);
+		goto err_free_liveupdate;
+	}
+
+	for (i = 0; i < lu->nr_hwpts; i++) {
+		rc = hwpt_preserve(ictx, lu->hwpts[i], args->session,
+				   &ser->hwpts[i]);
+		if (rc)
+			goto err_unpreserve_hwpts;
+	}
+	ser_complete(ser, lu->nr_hwpts);
+	lu->ser = ser;
+
+	args->serialized_data = virt_to_phys(ser);
+	args->private_data = lu;
+	/* Last, as from here on no HWPT can be marked */
+	ictx->liveupdate = lu;
+	return 0;
+
+err_unpreserve_hwpts:
+	while (i--)
+		hwpt_unpreserve(ictx, lu->hwpts[i]);
+	kho_unpreserve_free(ser);
+err_free_liveupdate:
+	liveupdate_free(lu);
+	return rc;
+}
+
+static void iommufd_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ctx *ictx = args->file->private_data;
+	struct iommufd_liveupdate *lu = args->private_data;
+	u32 i = lu->nr_hwpts;
+
+	guard(mutex)(&ictx->liveupdate_lock);
+
+	ictx->liveupdate = NULL;
+	while (i--)
+		hwpt_unpreserve(ictx, lu->hwpts[i]);
+	kho_unpreserve_free(lu->ser);
+	liveupdate_free(lu);
+}
+
+/* Nothing to do for the iommufd itself, its record is complete */
+static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
+{
+	int rc = iommu_liveupdate_freeze();
+
+	if (rc)
+		pr_warn_ratelimited("the IOMMUs refuse the live update: %pe\n",
+				    ERR_PTR(rc));
+	return rc;
+}
+
+static void iommufd_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
+{
+	iommu_liveupdate_unfreeze();
+}
+
+static int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)
+{
+	pr_warn_ratelimited("retrieving an iommufd is not supported\n");
+	return -EOPNOTSUPP;
+}
+
+static bool iommufd_liveupdate_can_finish(struct liveupdate_file_op_args *args)
+{
+	pr_warn_ratelimited("cannot finish a session with an iommufd, its devices go on with DMA\n");
+	return false;
+}
+
+/* Never called, but LUO wants it */
+static void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args)
+{
+}
+
+static const struct liveupdate_file_ops iommufd_liveupdate_file_ops = {
+	.can_preserve = iommufd_liveupdate_can_preserve,
+	.preserve = iommufd_liveupdate_preserve,
+	.unpreserve = iommufd_liveupdate_unpreserve,
+	.freeze = iommufd_liveupdate_freeze,
+	.unfreeze = iommufd_liveupdate_unfreeze,
+	.retrieve = iommufd_liveupdate_retrieve,
+	.can_finish = iommufd_liveupdate_can_finish,
+	.finish = iommufd_liveupdate_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler iommufd_liveupdate_handler = {
+	.ops = &iommufd_liveupdate_file_ops,
+	.compatible = IOMMUFD_SER_FH_COMPATIBLE,
+	.explicit_finish = true,
+};
+
+/* Find the HWPT of a device that is attached in the one way that is supported */
+static struct iommufd_hwpt_paging *
+device_preserved_hwpt(struct iommufd_device *idev)
+{
+	struct iommufd_group *igroup = idev->igroup;
+	unsigned long index = IOMMU_NO_PASID;
+	struct iommufd_device *other;
+	struct iommufd_attach *attach;
+
+	lockdep_assert_held(&igroup->lock);
+
+	if (xa_find_after(&igroup->pasid_attach, &index, ULONG_MAX, XA_PRESENT)) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: attached on PASID %lu\n",
+				     index);
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+
+	attach = xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
+	if (!attach || !xa_load(&attach->device_array, idev->obj.id)) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: not attached\n");
+		return ERR_PTR(-ENOENT);
+	}
+	xa_for_each(&attach->device_array, index, other) {
+		if (other == idev)
+			continue;
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: %s is attached with it\n",
+				     dev_name(other->dev));
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+
+	if (!hwpt_is_paging(attach->hwpt) || attach->hwpt->fault) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: HWPT %u is nested or able to fault\n",
+				     attach->hwpt->obj.id);
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+	if (!to_hwpt_paging(attach->hwpt)->liveupdate.preserved) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: HWPT %u is not preserved\n",
+				     attach->hwpt->obj.id);
+		return ERR_PTR(-ENOENT);
+	}
+	return to_hwpt_paging(attach->hwpt);
+}
+
+/**
+ * iommufd_device_preserve() - Preserve the attachment of a device
+ * @session: The session in which the device is being preserved
+ * @idev: The device
+ * @iommufd_token: Set to the token of the device's iommufd in @session
+ *
+ * Fixes the no-PASID attachment of the device to its HWPT and records it for
+ * the next kernel, so that it goes on translating. From then on attach and
+ * replace of the device get -EBUSY, on any PASID, and the caller must not
+ * detach or unbind it. Other devices can leave the HWPT.
+ *
+ * Does not preserve the HWPT, which has to be preserved before, nor anything of
+ * the device beyond its translation.
+ *
+ * Context: Called from the preserve callback of the file of the device, with
+ *	    the mutex of @session held. May sleep. Takes the lock of the group.
+ * Return: 0, or
+ *	   -ENOENT if the iommufd is not preserved in @session, the device is not
+ *	   attached, or its HWPT is not preserved,
+ *	   -EOPNOTSUPP if the device has no IOMMU, is attached on a PASID or
+ *	   together with other devices of its group, or to a HWPT that is nested
+ *	   or able to fault,
+ *	   -EBUSY if the device is preserved already, or
+ *	   what iommu_device_preserve() returns.
+ */
+int iommufd_device_preserve(struct liveupdate_session *session,
+			    struct iommufd_device *idev, u64 *iommufd_token)
+{
+	struct iommufd_group *igroup = idev->igroup;
+	struct iommufd_hwpt_paging *hwpt_paging;
+	u64 token;
+	int rc;
+
+	if (!igroup->group) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: no IOMMU\n");
+		return -EOPNOTSUPP;
+	}
+
+	rc = liveupdate_get_token_outgoing(session, idev->ictx->file, &token);
+	if (rc) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: its iommufd is not preserved in this session: %pe\n",
+				     ERR_PTR(rc));
+		return rc;
+	}
+
+	guard(mutex)(&igroup->lock);
+
+	if (idev->preserved) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: it is preserved\n");
+		return -EBUSY;
+	}
+
+	hwpt_paging = device_preserved_hwpt(idev);
+	if (IS_ERR(hwpt_paging))
+		return PTR_ERR(hwpt_paging);
+
+	rc = iommu_device_preserve(idev->dev, hwpt_paging->common.domain, token);
+	if (rc)
+		return rc;
+
+	idev->preserved = true;
+	igroup->nr_preserved++;
+	*iommufd_token = token;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_preserve, "IOMMUFD");
+
+/**
+ * iommufd_device_unpreserve() - Undo iommufd_device_preserve()
+ * @idev: The device, preserved
+ *
+ * The attachment stays as it is and can be changed again.
+ *
+ * Context: Called from the unpreserve callback of the file of the device, or
+ *	    when preserving it fails in a later step, with the mutex of the
+ *	    session held. May sleep. Takes the lock of the group.
+ */
+void iommufd_device_unpreserve(struct iommufd_device *idev)
+{
+	struct iommufd_group *igroup = idev->igroup;
+
+	guard(mutex)(&igroup->lock);
+
+	/*
+	 * Giving up what was not preserved would corrupt the records of other
+	 * devices. There is no caller to return an error to.
+	 */
+	if (WARN_ON(!idev->preserved))
+		return;
+
+	iommu_device_unpreserve(idev->dev);
+	igroup->nr_preserved--;
+	idev->preserved = false;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_unpreserve, "IOMMUFD");
+
+/*
+ * Not later than late_initcall: the first open of /dev/liveupdate must find the
+ * handler. -EOPNOTSUPP means that live update is off, which is fine.
+ */
+static int __init iommufd_liveupdate_init(void)
+{
+	int rc;
+
+	rc = liveupdate_register_file_handler(&iommufd_liveupdate_handler);
+	if (rc)
+		goto out;
+
+	rc = iommu_liveupdate_register_flb(&iommufd_liveupdate_handler);
+	if (rc)
+		liveupdate_unregister_file_handler(&iommufd_liveupdate_handler);
+out:
+	if (rc == -EOPNOTSUPP)
+		return 0;
+	if (rc)
+		pr_err("cannot register the file handler: %pe\n", ERR_PTR(rc));
+	return rc;
+}
+late_initcall(iommufd_liveupdate_init);

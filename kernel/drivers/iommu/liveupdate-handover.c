@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: IOMMU live update, hand-over
+ *
+ * The last things the old kernel does with what liveupdate-outgoing.c has
+ * recorded. liveupdate.c has the whole picture.
+ *
+ * 1. iommu_liveupdate_freeze(): last step that may fail. A failure means that
+ *    the kexec is refused and everything goes on.
+ * 2. iommu_liveupdate_unfreeze(): something else refused the kexec.
+ * 3. iommu_liveupdate_handover(): no way back, and nothing that can fail.
+ *
+ * Locking: iommu_liveupdate_outgoing_lock guards everything in this file.
+ */
+
+#define pr_fmt(fmt) "iommu: liveupdate: " fmt
+
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/seq_file.h>
+
+#include "liveupdate.h"
+
+static int iommu_liveupdate_freeze_units(struct iommu_liveupdate_outgoing *out)
+{
+	struct iommu_liveupdate_out_unit *unit;
+	int ret;
+
+	list_for_each_entry(unit, &out->units, list) {
+		ret = iommu_liveupdate_unit_ops(unit)->unit_freeze(unit->iommu,
+								   unit->ser);
+		if (ret)
+			goto err_unfreeze;
+	}
+	return 0;
+
+err_unfreeze:
+	pr_err_ratelimited("unit 0x%llx cannot be handed over: %pe\n",
+			   unit->ser->base, ERR_PTR(ret));
+	list_for_each_entry_continue_reverse(unit, &out->units, list)
+		iommu_liveupdate_unit_ops(unit)->unit_unfreeze(unit->iommu,
+							       unit->ser);
+	return ret;
+}
+
+static void iommu_liveupdate_unfreeze_units(struct iommu_liveupdate_outgoing *out)
+{
+	struct iommu_liveupdate_out_unit *unit;
+
+	list_for_each_entry_reverse(unit, &out->units, list)
+		iommu_liveupdate_unit_ops(unit)->unit_unfreeze(unit->iommu,
+							       unit->ser);
+}
+
+static int iommu_liveupdate_freeze_all(struct iommu_liveupdate_outgoing *out)
+{
+	int ret;
+
+	ret = iommu_liveupdate_freeze_units(out);
+	iommu_liveupdate_seal(out);
+	if (ret)
+		return ret;
+
+	ret = iommu_liveupdate_verify(out);
+	if (ret) {
+		iommu_liveupdate_unfreeze_units(out);
+		iommu_liveupdate_seal(out);
+	}
+	return ret;
+}
+
+/**
+ * iommu_liveupdate_freeze - Last check of all preserved units
+ *
+ * To be called from the freeze callback of each preserved iommufd. The first
+ * call does the work: each driver compares its hardware with the records and
+ * preserves what has been added since. This may allocate and fail.
+ *
+ * Context: May sleep.
+ * Return: 0 on success, -ENOENT if nothing is preserved, the errno of the
+ * driver whose unit does not fit, or that of iommu_liveupdate_check() if the
+ * next kernel would not read the records. On failure all is as before the call.
+ */
+int iommu_liveupdate_freeze(void)
+{
+	struct iommu_liveupdate_outgoing *out;
+	int ret;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	out = iommu_liveupdate_outgoing;
+	if (!out)
+		return -ENOENT;
+
+	if (!out->frozen) {
+		ret = iommu_liveupdate_freeze_all(out);
+		if (ret)
+			return ret;
+	}
+	out->frozen++;
+	return 0;
+}
+
+/**
+ * iommu_liveupdate_unfreeze - Undo one iommu_liveupdate_freeze()
+ *
+ * The last one that is undone does the work.
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_unfreeze(void)
+{
+	struct iommu_liveupdate_outgoing *out;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	out = iommu_liveupdate_outgoing;
+	/* One more than there were freezes: units would thaw under a kexec */
+	if (WARN_ON_ONCE(!out || !out->frozen))
+		return;
+	if (--out->frozen)
+		return;
+
+	iommu_liveupdate_unfreeze_units(out);
+	iommu_liveupdate_seal(out);
+}
+
+/**
+ * iommu_liveupdate_handover - Hand all preserved units over
+ *
+ * Does nothing unless a frozen session goes with this kexec. Cannot fail.
+ *
+ * Context: Syscore shutdown of a kexec: process context, all CPUs run. The lock
+ * cannot be held for long by anybody, since LUO lets nobody into a session.
+ */
+void iommu_liveupdate_handover(void)
+{
+	struct iommu_liveupdate_outgoing *out;
+	struct iommu_liveupdate_out_unit *unit;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	out = iommu_liveupdate_outgoing;
+	if (!out || !out->frozen)
+		return;
+
+	list_for_each_entry(unit, &out->units, list) {
+		pr_info("handing over unit 0x%llx with %u devices\n",
+			unit->ser->base, unit->ser->nr_devices);
+		iommu_liveupdate_unit_ops(unit)->unit_handover(unit->iommu,
+							       unit->ser);
+	}
+	iommu_liveupdate_seal(out);
+}
+
+#ifdef CONFIG_IOMMU_DEBUGFS
+static unsigned int iommu_liveupdate_unit_nr(struct iommu_liveupdate_outgoing *out,
+					     struct iommu_liveupdate_out_unit *unit)
+{
+	struct iommu_liveupdate_out_unit *pos;
+	unsigned int nr = 0;
+
+	list_for_each_entry(pos, &out->units, list) {
+		if (pos == unit)
+			break;
+		nr++;
+	}
+	return nr;
+}
+
+static unsigned int
+iommu_liveupdate_domain_nr(struct iommu_liveupdate_outgoing *out,
+			   struct iommu_liveupdate_out_domain *domain)
+{
+	struct iommu_liveupdate_out_domain *pos;
+	unsigned int nr = 0;
+
+	list_for_each_entry(pos, &out->domains, list) {
+		if (pos == domain)
+			break;
+		nr++;
+	}
+	return nr;
+}
+
+/**
+ * iommu_liveupdate_outgoing_show - Write all outgoing records as text
+ * @m: Where to
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_outgoing_show(struct seq_file *m)
+{
+	struct iommu_liveupdate_outgoing *out;
+	struct iommu_liveupdate_out_domain *pdom;
+	struct iommu_liveupdate_out_device *pdev;
+	struct iommu_liveupdate_out_unit *unit;
+	const char *state;
+	unsigned int nr;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	out = iommu_liveupdate_outgoing;
+	if (!out) {
+		seq_puts(m, "status: none\n");
+		return;
+	}
+	state = out->frozen ? "frozen" : "outgoing";
+	seq_printf(m, "status: %s\n", state);
+
+	nr = 0;
+	list_for_each_entry(unit, &out->units, list)
+		iommu_liveupdate_show_unit(m, nr++, unit->ser, state);
+	nr = 0;
+	list_for_each_entry(pdom, &out->domains, list)
+		iommu_liveupdate_show_domain(m, nr++, pdom->ser, state);
+	list_for_each_entry(pdev, &out->devices, list)
+		iommu_liveupdate_show_attachment(m,
+						 iommu_liveupdate_unit_nr(out, pdev->unit),
+						 iommu_liveupdate_domain_nr(out, pdev->domain),
+						 pdev->ser, state);
+}
+#endif /* CONFIG_IOMMU_DEBUGFS */

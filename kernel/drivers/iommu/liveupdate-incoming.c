@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: IOMMU live update, incoming side
+ *
+ * How the next kernel reads the records, and answers the look-ups of drivers.
+ * What it does with devices and groups is in liveupdate-probe.c; liveupdate.c
+ * has the whole picture.
+ *
+ * 1. iommu_liveupdate_incoming_retrieve() has the records checked and copies
+ *    them. Nothing points into handed-over memory later on. Without a usable
+ *    record iommu_liveupdate_incoming_unusable() remembers that.
+ * 2. Drivers look their units up, and walk the attachments of a unit.
+ *    iommu_liveupdate_fail_unit() tells that one cannot be adopted.
+ * 3. Devices take and leave attachments, as they come and go.
+ * 4. iommu_liveupdate_incoming_finish() gives the memory of the records back.
+ *
+ * An attachment is incoming, restored or blocked. Blocked is for ever, since
+ * the entry in the hardware is gone. The error of an attachment goes from 0 to
+ * negative once and never back, so it may be read without a lock.
+ *
+ * Each device that has an attachment holds a reference to all the copies, so
+ * that a device may outlive finish.
+ *
+ * Locking: iommu_liveupdate_incoming_lock guards the pointer to the copies and
+ * the state of units and attachments. It is a leaf. The lists do not change
+ * between retrieve and finish. The domain object and the error of a restored
+ * domain are guarded by iommu_probe_device_lock.
+ */
+
+#define pr_fmt(fmt) "iommu: liveupdate: " fmt
+
+#include <kunit/visibility.h>
+#include <linux/io.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/mutex.h>
+#include <linux/panic.h>
+#include <linux/pci.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "liveupdate.h"
+#include "liveupdate-check.h"
+
+/* A leaf lock, for what the DOC block says */
+static DEFINE_MUTEX(iommu_liveupdate_incoming_lock);
+static struct iommu_liveupdate_incoming *iommu_liveupdate_incoming;
+
+/* Why the records cannot be used, 0 if they can or if there are none */
+static int iommu_liveupdate_unusable;
+
+static void iommu_liveupdate_incoming_free(struct iommu_liveupdate_incoming *in)
+{
+	struct iommu_liveupdate_attachment *att, *next_att;
+	struct iommu_liveupdate_in_domain *dom, *next_dom;
+	struct iommu_liveupdate_in_unit *unit, *next_unit;
+
+	list_for_each_entry_safe(att, next_att, &in->attachments, list)
+		kfree(att);
+	/*
+	 * A restored domain that is still here belongs to a device that went
+	 * away without being replaced or blocked. Its table may be live, so
+	 * neither the object nor the table pages are freed.
+	 */
+	list_for_each_entry_safe(dom, next_dom, &in->domains, list)
+		kfree(dom);
+	list_for_each_entry_safe(unit, next_unit, &in->units, list)
+		kfree(unit);
+	kfree(in);
+}
+
+static void iommu_liveupdate_incoming_release(struct kref *ref)
+{
+	iommu_liveupdate_incoming_free(container_of(ref,
+						    struct iommu_liveupdate_incoming,
+						    ref));
+}
+
+VISIBLE_IF_KUNIT void
+iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in)
+{
+	kref_put(&in->ref, iommu_liveupdate_incoming_release);
+}
+
+/* From here on look-ups find @in, or fail by @err, or find nothing */
+VISIBLE_IF_KUNIT void
+iommu_liveupdate_incoming_publish(struct iommu_liveupdate_incoming *in, int err)
+{
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	iommu_liveupdate_incoming = in;
+	iommu_liveupdate_unusable = err;
+}
+
+static int iommu_liveupdate_copy_units(struct iommu_liveupdate_incoming *in)
+{
+	struct iommu_liveupdate_in_unit *unit;
+	struct kho_block_set_it it;
+	struct iommu_unit_ser *ser;
+	unsigned int nr = 0;
+
+	kho_block_set_it_init(&it, &in->unit_blocks);
+	while ((ser = kho_block_set_it_read_entry(&it))) {
+		if (ser->flags & IOMMU_SER_DELETED)
+			continue;
+		unit = kzalloc_obj(*unit);
+		if (!unit)
+			return -ENOMEM;
+		unit->ser = *ser;
+		unit->pa = virt_to_phys(ser);
+		unit->nr = nr++;
+		list_add_tail(&unit->list, &in->units);
+	}
+	return 0;
+}
+
+static int iommu_liveupdate_copy_domains(struct iommu_liveupdate_incoming *in)
+{
+	struct iommu_liveupdate_in_domain *dom;
+	struct kho_block_set_it it;
+	struct iommu_domain_ser *ser;
+	unsigned int nr = 0;
+
+	kho_block_set_it_init(&it, &in->domain_blocks);
+	while ((ser = kho_block_set_it_read_entry(&it))) {
+		if (ser->flags & IOMMU_SER_DELETED)
+			continue;
+		dom = kzalloc_obj(*dom);
+		if (!dom)
+			return -ENOMEM;
+		dom->ser = *ser;
+		dom->pa = virt_to_phys(ser);
+		dom->nr = nr++;
+		list_add_tail(&dom->list, &in->domains);
+	}
+	return 0;
+}
+
+static struct iommu_liveupdate_in_unit *
+iommu_liveupdate_unit_of(struct iommu_liveupdate_incoming *in, u64 pa)
+{
+	struct iommu_liveupdate_in_unit *unit;
+
+	list_for_each_entry(unit, &in->units, list)
+		if (unit->pa == pa)
+			return unit;
+	return NULL;
+}
+
+static struct iommu_liveupdate_in_domain *
+iommu_liveupdate_domain_of(struct iommu_liveupdate_incoming *in, u64 pa)
+{
+	struct iommu_liveupdate_in_domain *dom;
+
+	list_for_each_entry(dom, &in->domains, list)
+		if (dom->pa == pa)
+			return dom;
+	return NULL;
+}
+
+/* Needs the units and domains, to which the attachments refer by address */
+static int
+iommu_liveupdate_copy_attachments(struct iommu_liveupdate_incoming *in)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct iommu_attachment_ser *ser;
+	struct kho_block_set_it it;
+
+	kho_block_set_it_init(&it, &in->attachment_blocks);
+	while ((ser = kho_block_set_it_read_entry(&it))) {
+		if (ser->flags & IOMMU_SER_DELETED)
+			continue;
+		att = kzalloc_obj(*att);
+		if (!att)
+			return -ENOMEM;
+		list_add_tail(&att->list, &in->attachments);
+		att->ser = *ser;
+		att->in = in;
+		att->unit = iommu_liveupdate_unit_of(in, ser->unit_pa);
+		att->domain = iommu_liveupdate_domain_of(in, ser->domain_pa);
+		if (!att->unit || !att->domain)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+static int iommu_liveupdate_restore_blocks(struct iommu_liveupdate_incoming *in)
+{
+	int ret;
+
+	kho_block_set_init(&in->unit_blocks, sizeof(struct iommu_unit_ser));
+	kho_block_set_init(&in->domain_blocks, sizeof(struct iommu_domain_ser));
+	kho_block_set_init(&in->attachment_blocks,
+			   sizeof(struct iommu_attachment_ser));
+
+	ret = kho_block_set_restore(&in->unit_blocks, in->ser->units_pa);
+	if (ret)
+		return ret;
+	ret = kho_block_set_restore(&in->domain_blocks, in->ser->domains_pa);
+	if (ret)
+		goto err_destroy_units;
+	ret = kho_block_set_restore(&in->attachment_blocks,
+				    in->ser->attachments_pa);
+	if (ret)
+		goto err_destroy_domains;
+	return 0;
+
+err_destroy_domains:
+	kho_block_set_destroy(&in->domain_blocks);
+err_destroy_units:
+	kho_block_set_destroy(&in->unit_blocks);
+	return ret;
+}
+
+static void iommu_liveupdate_destroy_blocks(struct iommu_liveupdate_incoming *in)
+{
+	kho_block_set_destroy(&in->attachment_blocks);
+	kho_block_set_destroy(&in->domain_blocks);
+	kho_block_set_destroy(&in->unit_blocks);
+}
+
+VISIBLE_IF_KUNIT struct iommu_liveupdate_incoming *
+iommu_liveupdate_incoming_read(struct iommu_ser *ser)
+{
+	struct iommu_liveupdate_incoming *in;
+	int ret;
+
+	in = kzalloc_obj(*in);
+	if (!in)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&in->ref);
+	INIT_LIST_HEAD(&in->units);
+	INIT_LIST_HEAD(&in->domains);
+	INIT_LIST_HEAD(&in->attachments);
+	in->ser = ser;
+
+	ret = iommu_liveupdate_restore_blocks(in);
+	if (ret)
+		goto err_free;
+	ret = iommu_liveupdate_copy_units(in);
+	if (ret)
+		goto err_destroy_blocks;
+	ret = iommu_liveupdate_copy_domains(in);
+	if (ret)
+		goto err_destroy_blocks;
+	ret = iommu_liveupdate_copy_attachments(in);
+	if (ret)
+		goto err_destroy_blocks;
+	return in;
+
+err_destroy_blocks:
+	iommu_liveupdate_destroy_blocks(in);
+err_free:
+	iommu_liveupdate_incoming_free(in);
+	return ERR_PTR(ret);
+}
+
+static const void *iommu_liveupdate_map_incoming(void *ctx, u64 pa, size_t len)
+{
+	return phys_to_virt(pa);
+}
+
+static bool iommu_liveupdate_preserved_incoming(void *ctx, u64 pa,
+						unsigned int order)
+{
+	return kho_is_preserved(pa, order);
+}
+
+static const struct iommu_liveupdate_check_ops iommu_liveupdate_incoming_memory = {
+	.map = iommu_liveupdate_map_incoming,
+	.preserved = iommu_liveupdate_preserved_incoming,
+};
+
+/**
+ * iommu_liveupdate_incoming_retrieve - The FLB's retrieve
+ * @argp: Arguments of LUO, obj is set
+ *
+ * LUO remembers a failure and does not ask again. What it answers then must not
+ * look like "no incoming data", which are errnos of their own.
+ *
+ * Context: May sleep. LUO holds the FLB's mutex.
+ * Return: 0, -EBADMSG if the records cannot be used, -ENOMEM, or -EINVAL if
+ * kho_block refuses a chain.
+ */
+int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp)
+{
+	const char *reason = "top object is not in preserved memory";
+	struct iommu_liveupdate_incoming *in;
+	struct iommu_ser *ser;
+
+	if (!kho_is_preserved(argp->data, get_order(sizeof(*ser)))) {
+		pr_err("records refused: %s\n", reason);
+		return -EBADMSG;
+	}
+
+	ser = phys_to_virt(argp->data);
+	if (iommu_liveupdate_check(ser, &iommu_liveupdate_incoming_memory,
+				   &reason)) {
+		pr_err("records refused: %s\n", reason);
+		return -EBADMSG;
+	}
+
+	in = iommu_liveupdate_incoming_read(ser);
+	if (IS_ERR(in)) {
+		pr_err("records cannot be read: %pe\n", in);
+		return PTR_ERR(in);
+	}
+
+	pr_info("%zu units, %zu domains, %zu devices came in\n",
+		list_count_nodes(&in->units), list_count_nodes(&in->domains),
+		list_count_nodes(&in->attachments));
+	argp->obj = in;
+	iommu_liveupdate_incoming_publish(in, 0);
+	return 0;
+}
+
+/**
+ * iommu_liveupdate_incoming_finish - The FLB's finish
+ * @argp: Arguments of LUO
+ *
+ * Gives the memory of all records back. Whoever still holds the copy of one, a
+ * device that has not been taken over, keeps it for itself, and stays blocked
+ * or on its restored domain.
+ *
+ * Context: May sleep. LUO holds the FLB's mutex.
+ */
+void iommu_liveupdate_incoming_finish(struct liveupdate_flb_op_args *argp)
+{
+	struct iommu_liveupdate_incoming *in = argp->obj;
+
+	iommu_liveupdate_incoming_publish(NULL, 0);
+	iommu_liveupdate_destroy_blocks(in);
+	kho_restore_free(in->ser);
+	in->ser = NULL;
+	iommu_liveupdate_incoming_put(in);
+}
+
+/**
+ * iommu_liveupdate_incoming_unusable - There are records, but none can be used
+ * @err: Why
+ *
+ * From here on each look-up of a unit fails, so that drivers block what they
+ * find translating. Not the machine is stopped: what the devices can reach is
+ * preserved memory.
+ *
+ * Context: Boot, before any IOMMU driver starts.
+ */
+void iommu_liveupdate_incoming_unusable(int err)
+{
+	pr_err("records of the previous kernel are lost (%pe), its devices will be blocked\n",
+	       ERR_PTR(err));
+	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
+	iommu_liveupdate_incoming_publish(NULL, err);
+}
+
+/**
+ * iommu_liveupdate_find_unit - Find the record of a unit
+ * @type: IOMMU_UNIT_SER_*
+ * @base: Physical address of the unit's registers
+ *
+ * Context: May sleep. Takes a leaf lock only, so any lock that allows to sleep
+ * may be held.
+ * Return: A copy of the record, valid until finish. NULL if there is no record
+ * of this unit. An error pointer if there are records, but none of them can be
+ * used, or if the unit was failed: then nothing of what it translates can be
+ * trusted, and what it translates must be blocked.
+ */
+const struct iommu_unit_ser *iommu_liveupdate_find_unit(u32 type, u64 base)
+{
+	struct iommu_liveupdate_incoming *in;
+	struct iommu_liveupdate_in_unit *unit;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	if (iommu_liveupdate_unusable)
+		return ERR_PTR(iommu_liveupdate_unusable);
+
+	in = iommu_liveupdate_incoming;
+	if (!in)
+		return NULL;
+
+	list_for_each_entry(unit, &in->units, list) {
+		if (unit->ser.type != type || unit->ser.base != base)
+			continue;
+		return unit->err ? ERR_PTR(unit->err) : &unit->ser;
+	}
+	return NULL;
+}
+
+/**
+ * iommu_liveupdate_next_attachment - Walk the attachments of a unit
+ * @unit: What iommu_liveupdate_find_unit() returned
+ * @prev: What this function returned last, NULL to start
+ *
+ * Attachments that have failed are part of the walk: their ids and tables are
+ * those of the hardware all the same.
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ * Return: Copy of the next record, valid until finish, or NULL at the end.
+ */
+const struct iommu_attachment_ser *
+iommu_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
+				 const struct iommu_attachment_ser *prev)
+{
+	const struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_incoming *in;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	in = iommu_liveupdate_incoming;
+	if (!in)
+		return NULL;
+
+	if (prev)
+		att = container_of(prev, struct iommu_liveupdate_attachment, ser);
+	else
+		att = list_entry(&in->attachments,
+				 struct iommu_liveupdate_attachment, list);
+
+	list_for_each_entry_continue(att, &in->attachments, list)
+		if (&att->unit->ser == unit)
+			return &att->ser;
+	return NULL;
+}
+
+static void iommu_liveupdate_fail(struct iommu_liveupdate_attachment *att,
+				  int err)
+{
+	lockdep_assert_held(&iommu_liveupdate_incoming_lock);
+
+	if (!att->err)
+		WRITE_ONCE(att->err, err);
+}
+
+/**
+ * iommu_liveupdate_fail_unit - A unit cannot be adopted
+ * @unit: What iommu_liveupdate_find_unit() returned
+ * @err: Why, a negative errno
+ *
+ * All its devices will be blocked at their probe. What they can reach until
+ * then is up to the driver, which knows whether the live tables can be left.
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ */
+void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_incoming *in;
+	struct iommu_liveupdate_in_unit *pos;
+
+	pr_err("unit 0x%llx cannot be adopted (%pe), its devices will be blocked\n",
+	       unit->base, ERR_PTR(err));
+	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	in = iommu_liveupdate_incoming;
+	if (!in)
+		return;
+
+	list_for_each_entry(pos, &in->units, list)
+		if (&pos->ser == unit)
+			pos->err = err;
+	list_for_each_entry(att, &in->attachments, list)
+		if (&att->unit->ser == unit)
+			iommu_liveupdate_fail(att, err);
+}
+
+/**
+ * iommu_liveupdate_get_attachment - Find the attachment of a PCI function
+ * @pci: The function
+ *
+ * The attachment fails if another kind of function is now where it was.
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ * Return: The attachment with a reference, to be dropped by
+ * iommu_liveupdate_put_attachment(), or NULL if there is none.
+ */
+struct iommu_liveupdate_attachment *
+iommu_liveupdate_get_attachment(struct pci_dev *pci)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_incoming *in;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	in = iommu_liveupdate_incoming;
+	if (!in)
+		return NULL;
+
+	list_for_each_entry(att, &in->attachments, list) {
+		if (att->ser.segment != pci_domain_nr(pci->bus) ||
+		    att->ser.rid != pci_dev_id(pci))
+			continue;
+		if (!att->err && (att->ser.vendor != pci->vendor ||
+				  att->ser.device != pci->device)) {
+			pci_err(pci, "live update: %04x:%04x was preserved here\n",
+				att->ser.vendor, att->ser.device);
+			iommu_liveupdate_fail(att, -EIO);
+		}
+		kref_get(&in->ref);
+		return att;
+	}
+	return NULL;
+}
+
+/**
+ * iommu_liveupdate_put_attachment - A device goes away
+ * @att: What iommu_liveupdate_get_attachment() returned
+ *
+ * Its entries in the hardware stay as they are, so the record is incoming
+ * again.
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ */
+void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att)
+{
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		if (att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
+			att->state = IOMMU_LIVEUPDATE_ATT_INCOMING;
+	iommu_liveupdate_incoming_put(att->in);
+}
+
+/**
+ * iommu_liveupdate_attachment_restored - A device has its domain again
+ * @att: Its attachment
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ */
+void iommu_liveupdate_attachment_restored(struct iommu_liveupdate_attachment *att)
+{
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	att->state = IOMMU_LIVEUPDATE_ATT_RESTORED;
+}
+
+/**
+ * iommu_liveupdate_attachment_blocked - A device has been blocked
+ * @att: Its attachment
+ * @err: Why, a negative errno
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ */
+void iommu_liveupdate_attachment_blocked(struct iommu_liveupdate_attachment *att,
+					 int err)
+{
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	iommu_liveupdate_fail(att, err);
+	att->state = IOMMU_LIVEUPDATE_ATT_BLOCKED;
+}
+
+/**
+ * iommu_liveupdate_incoming_active - Did anything come in, usable or not?
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ * Return: true from boot to finish, if it did.
+ */
+bool iommu_liveupdate_incoming_active(void)
+{
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	return iommu_liveupdate_incoming || iommu_liveupdate_unusable;
+}
+
+#ifdef CONFIG_IOMMU_DEBUGFS
+static const char *
+iommu_liveupdate_state_name(const struct iommu_liveupdate_attachment *att)
+{
+	switch (att->state) {
+	case IOMMU_LIVEUPDATE_ATT_RESTORED:
+		return "restored";
+	case IOMMU_LIVEUPDATE_ATT_BLOCKED:
+		return "blocked";
+	default:
+		return att->err ? "failed" : "incoming";
+	}
+}
+
+/**
+ * iommu_liveupdate_incoming_show - Write all incoming records as text
+ * @m: Where to
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_incoming_show(struct seq_file *m)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_incoming *in;
+	struct iommu_liveupdate_in_domain *dom;
+	struct iommu_liveupdate_in_unit *unit;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	in = iommu_liveupdate_incoming;
+	seq_printf(m, "status: %s\n", in ? "incoming" :
+		   iommu_liveupdate_unusable ? "unusable" : "none");
+	if (!in)
+		return;
+
+	list_for_each_entry(unit, &in->units, list)
+		iommu_liveupdate_show_unit(m, unit->nr, &unit->ser,
+					   unit->err ? "failed" : "incoming");
+	list_for_each_entry(dom, &in->domains, list)
+		iommu_liveupdate_show_domain(m, dom->nr, &dom->ser,
+					     dom->err ? "failed" :
+					     dom->domain ? "restored" :
+					     "incoming");
+	list_for_each_entry(att, &in->attachments, list)
+		iommu_liveupdate_show_attachment(m, att->unit->nr,
+						 att->domain->nr, &att->ser,
+						 iommu_liveupdate_state_name(att));
+}
+#endif /* CONFIG_IOMMU_DEBUGFS */

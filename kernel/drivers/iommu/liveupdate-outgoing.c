@@ -1,0 +1,708 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: IOMMU live update, outgoing side
+ *
+ * What the old kernel does until the kexec: write the records that the next
+ * kernel will read, and keep what they describe from changing. The kexec itself
+ * is in liveupdate-handover.c; liveupdate.c has the whole picture.
+ *
+ * 1. iommu_liveupdate_outgoing_preserve() makes the empty top object.
+ * 2. iommu_domain_preserve(), iommu_device_preserve() add records. Nothing
+ *    rests on something that is not preserved: the domain comes first, then
+ *    the unit, then the attachment.
+ * 3. iommu_device_unpreserve(), iommu_domain_unpreserve() give them up again.
+ *    A unit goes with its last device. A record that was given up stays where
+ *    it is, flagged as deleted, since others are found by their address; the
+ *    next record of its kind takes the place, for by then nobody refers to it.
+ * 4. iommu_liveupdate_outgoing_unpreserve() frees everything, if no kexec came.
+ *
+ * Records are written in place, in preserved memory. An FLB is not asked before
+ * the kexec, so iommu_liveupdate_seal() renews the checksum before each function
+ * returns that wrote a record. A kexec cannot get in between: LUO keeps it out
+ * while a session is being worked on.
+ *
+ * Locking: iommu_liveupdate_outgoing_lock guards everything in this file;
+ * group->mutex, taken before it, keeps the group of a device as it is. Every
+ * refusal leaves one line in the log and no trace elsewhere.
+ */
+
+#define pr_fmt(fmt) "iommu: liveupdate: " fmt
+
+#include <linux/generic_pt/iommu.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "iommu-priv.h"
+#include "liveupdate.h"
+#include "liveupdate-check.h"
+
+/* Guards all that is outgoing, liveupdate.c has the order */
+DEFINE_MUTEX(iommu_liveupdate_outgoing_lock);
+struct iommu_liveupdate_outgoing *iommu_liveupdate_outgoing;
+
+static void iommu_liveupdate_records_init(struct iommu_liveupdate_records *recs,
+					  size_t size)
+{
+	kho_block_set_init(&recs->blocks, size);
+	kho_block_set_it_init(&recs->end, &recs->blocks);
+	recs->nr = 0;
+}
+
+/* Every record starts with its flags, see below */
+static_assert(offsetof(struct iommu_unit_ser, flags) == 0);
+static_assert(offsetof(struct iommu_domain_ser, flags) == 0);
+static_assert(offsetof(struct iommu_attachment_ser, flags) == 0);
+
+static void *iommu_liveupdate_find_deleted(struct iommu_liveupdate_records *recs)
+{
+	struct kho_block_set_it it;
+	u32 *flags;
+
+	kho_block_set_it_init(&it, &recs->blocks);
+	while ((flags = kho_block_set_it_read_entry(&it)))
+		if (*flags & IOMMU_SER_DELETED)
+			return flags;
+	return NULL;
+}
+
+/*
+ * Find room for a record, all zero. A deleted record comes first: it is deleted
+ * only after every record that referred to it, so the place is free. Without
+ * that a session that comes and goes next to one that stays would fill memory.
+ */
+static void *iommu_liveupdate_record_add(struct iommu_liveupdate_records *recs)
+{
+	void *ser = iommu_liveupdate_find_deleted(recs);
+	int ret;
+
+	if (ser) {
+		memset(ser, 0, recs->blocks.entry_size);
+		return ser;
+	}
+
+	/* The next kernel reads no more than that */
+	if (recs->nr >= IOMMU_LIVEUPDATE_MAX_RECORDS)
+		return ERR_PTR(-ENOSPC);
+
+	ret = kho_block_set_grow(&recs->blocks, (u64)recs->nr + 1);
+	if (ret)
+		return ERR_PTR(ret);
+
+	/* An iterator over an empty set does not notice the first block */
+	if (!recs->end.block)
+		kho_block_set_it_init(&recs->end, &recs->blocks);
+	ser = kho_block_set_it_reserve_entry(&recs->end);
+	recs->nr++;
+	return ser;
+}
+
+static void iommu_liveupdate_record_delete(struct iommu_liveupdate_records *recs,
+					   void *ser)
+{
+	u32 *flags = ser;
+
+	memset(ser, 0, recs->blocks.entry_size);
+	*flags = IOMMU_SER_DELETED;
+}
+
+static const void *iommu_liveupdate_map_outgoing(void *ctx, u64 pa, size_t len)
+{
+	return phys_to_virt(pa);
+}
+
+/* KHO cannot be asked about what goes out, but this kernel wrote it itself */
+static bool iommu_liveupdate_preserved_outgoing(void *ctx, u64 pa,
+						unsigned int order)
+{
+	return true;
+}
+
+static const struct iommu_liveupdate_check_ops iommu_liveupdate_outgoing_memory = {
+	.map = iommu_liveupdate_map_outgoing,
+	.preserved = iommu_liveupdate_preserved_outgoing,
+};
+
+/**
+ * iommu_liveupdate_seal - Make the outgoing records complete
+ * @out: All that is preserved
+ *
+ * To be called after the last write to any record.
+ *
+ * Context: The caller holds iommu_liveupdate_outgoing_lock, or is the only one
+ * who knows @out.
+ */
+void iommu_liveupdate_seal(struct iommu_liveupdate_outgoing *out)
+{
+	struct iommu_ser *ser = out->ser;
+
+	ser->units_pa = kho_block_set_head_pa(&out->unit_records.blocks);
+	ser->nr_units = out->unit_records.nr;
+	ser->domains_pa = kho_block_set_head_pa(&out->domain_records.blocks);
+	ser->nr_domains = out->domain_records.nr;
+	ser->attachments_pa =
+		kho_block_set_head_pa(&out->attachment_records.blocks);
+	ser->nr_attachments = out->attachment_records.nr;
+	ser->crc = iommu_liveupdate_crc(ser, &iommu_liveupdate_outgoing_memory);
+}
+
+/**
+ * iommu_liveupdate_verify - Read the records with the eyes of the next kernel
+ * @out: All that is preserved, sealed
+ *
+ * This is done as long as a complaint costs a kexec only, not a blocked device.
+ *
+ * Context: The caller holds iommu_liveupdate_outgoing_lock.
+ * Return: 0, or the negative errno of iommu_liveupdate_check().
+ */
+int iommu_liveupdate_verify(struct iommu_liveupdate_outgoing *out)
+{
+	const char *reason;
+	int ret;
+
+	lockdep_assert_held(&iommu_liveupdate_outgoing_lock);
+
+	ret = iommu_liveupdate_check(out->ser, &iommu_liveupdate_outgoing_memory,
+				     &reason);
+	if (ret)
+		pr_err_ratelimited("the next kernel would refuse the records: %s\n",
+				   reason);
+	return ret;
+}
+
+/**
+ * iommu_liveupdate_outgoing_preserve - The FLB's preserve
+ * @argp: Arguments of LUO, data and obj are set
+ *
+ * Makes the top object and nothing else. It runs before the preserve of the
+ * first file that needs it.
+ *
+ * Context: May sleep. LUO holds the FLB's mutex.
+ * Return: 0, -ENOMEM, or the negative errno of kho_alloc_preserve().
+ */
+int iommu_liveupdate_outgoing_preserve(struct liveupdate_flb_op_args *argp)
+{
+	struct iommu_liveupdate_outgoing *out __free(kfree) = kzalloc_obj(*out);
+	struct iommu_ser *ser;
+
+	if (!out)
+		return -ENOMEM;
+
+	ser = kho_alloc_preserve(sizeof(*ser));
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+
+	ser->version = IOMMU_SER_VERSION;
+	ser->length = sizeof(*ser);
+	out->ser = ser;
+	iommu_liveupdate_records_init(&out->unit_records,
+				      sizeof(struct iommu_unit_ser));
+	iommu_liveupdate_records_init(&out->domain_records,
+				      sizeof(struct iommu_domain_ser));
+	iommu_liveupdate_records_init(&out->attachment_records,
+				      sizeof(struct iommu_attachment_ser));
+	INIT_LIST_HEAD(&out->units);
+	INIT_LIST_HEAD(&out->domains);
+	INIT_LIST_HEAD(&out->devices);
+	iommu_liveupdate_seal(out);
+
+	argp->data = virt_to_phys(ser);
+	argp->obj = out;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	iommu_liveupdate_outgoing = no_free_ptr(out);
+	return 0;
+}
+
+/**
+ * iommu_liveupdate_outgoing_unpreserve - The FLB's unpreserve
+ * @argp: Arguments of LUO
+ *
+ * Context: May sleep. LUO holds the FLB's mutex.
+ */
+void iommu_liveupdate_outgoing_unpreserve(struct liveupdate_flb_op_args *argp)
+{
+	struct iommu_liveupdate_outgoing *out = argp->obj;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	iommu_liveupdate_outgoing = NULL;
+
+	/*
+	 * iommufd forgot something. Its page tables are still marked as
+	 * preserved and the lists still point to it, so all of it has to stay.
+	 */
+	if (WARN_ON_ONCE(!list_empty(&out->units) ||
+			 !list_empty(&out->domains) ||
+			 !list_empty(&out->devices)))
+		return;
+
+	kho_block_set_destroy(&out->attachment_records.blocks);
+	kho_block_set_destroy(&out->domain_records.blocks);
+	kho_block_set_destroy(&out->unit_records.blocks);
+	kho_unpreserve_free(out->ser);
+	kfree(out);
+}
+
+static struct iommu_liveupdate_out_domain *
+iommu_liveupdate_find_domain(struct iommu_liveupdate_outgoing *out,
+			     struct iommu_domain *domain)
+{
+	struct iommu_liveupdate_out_domain *pdom;
+
+	list_for_each_entry(pdom, &out->domains, list)
+		if (pdom->domain == domain)
+			return pdom;
+	return NULL;
+}
+
+static struct iommu_liveupdate_out_device *
+iommu_liveupdate_find_device(struct iommu_liveupdate_outgoing *out,
+			     struct device *dev)
+{
+	struct iommu_liveupdate_out_device *pdev;
+
+	list_for_each_entry(pdev, &out->devices, list)
+		if (pdev->dev == dev)
+			return pdev;
+	return NULL;
+}
+
+static int
+iommu_liveupdate_check_domain(struct iommu_liveupdate_outgoing *out,
+			      struct iommu_domain *domain)
+{
+	struct pt_iommu *pt = iommupt_from_domain(domain);
+
+	if (!out) {
+		pr_warn_ratelimited("domain refused, its iommufd is not preserved\n");
+		return -ENOENT;
+	}
+	if (out->frozen) {
+		pr_warn_ratelimited("domain refused, the kexec has begun\n");
+		return -EBUSY;
+	}
+	if (!pt || !pt->ops->preserve || !pt->ops->unpreserve) {
+		pr_warn_ratelimited("domain refused, its page table cannot be preserved\n");
+		return -EOPNOTSUPP;
+	}
+	if (domain->liveupdate) {
+		pr_warn_ratelimited("domain refused, it is %s\n",
+				    domain->liveupdate == IOMMU_LIVEUPDATE_RESTORED ?
+				    "a restored one" : "preserved already");
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int iommu_liveupdate_add_domain(struct iommu_liveupdate_outgoing *out,
+				       struct iommu_domain *domain,
+				       u64 *domain_pa)
+{
+	struct pt_iommu *pt = iommupt_from_domain(domain);
+	struct iommu_liveupdate_out_domain *pdom;
+	int ret;
+
+	pdom = kzalloc_obj(*pdom);
+	if (!pdom)
+		return -ENOMEM;
+
+	pdom->domain = domain;
+	pdom->ser = iommu_liveupdate_record_add(&out->domain_records);
+	if (IS_ERR(pdom->ser)) {
+		ret = PTR_ERR(pdom->ser);
+		goto err_free;
+	}
+
+	/* Before the walk, which must see the table as it will stay */
+	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_PRESERVED);
+	ret = pt->ops->preserve(pt, pdom->ser);
+	if (ret)
+		goto err_mutable;
+
+	list_add_tail(&pdom->list, &out->domains);
+	*domain_pa = virt_to_phys(pdom->ser);
+	return 0;
+
+err_mutable:
+	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_NONE);
+	iommu_liveupdate_record_delete(&out->domain_records, pdom->ser);
+err_free:
+	kfree(pdom);
+	return ret;
+}
+
+/**
+ * iommu_domain_preserve - Preserve a domain's page table
+ * @domain: Paging domain of a generic page table
+ * @domain_pa: Set to the physical address of the domain's record
+ *
+ * From here on, not from freeze on, the domain is immutable: map fails, unmap
+ * does nothing, and it must not be freed. Neither the memory that is mapped nor
+ * any device is preserved by this.
+ *
+ * Context: May sleep. The caller excludes map and unmap of @domain until this
+ * returns, and has the FLB preserved, see iommu_liveupdate_register_flb().
+ * Return: 0 on success. -ENOENT without FLB, -EOPNOTSUPP if @domain is not a
+ * generic page table or its format lacks preserve, -EBUSY if it is preserved
+ * already, is a restored domain, or the kexec has begun, -ENOMEM or another
+ * errno of KHO or the page table.
+ */
+int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_pa)
+{
+	struct iommu_liveupdate_outgoing *out;
+	int ret;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	out = iommu_liveupdate_outgoing;
+	ret = iommu_liveupdate_check_domain(out, domain);
+	if (ret)
+		return ret;
+
+	ret = iommu_liveupdate_add_domain(out, domain, domain_pa);
+	if (ret)
+		pr_warn_ratelimited("domain refused, its page table cannot be preserved: %pe\n",
+				    ERR_PTR(ret));
+	iommu_liveupdate_seal(out);
+	return ret;
+}
+
+/**
+ * iommu_domain_unpreserve - Undo iommu_domain_preserve()
+ * @domain: Preserved domain, all its devices were unpreserved before
+ *
+ * Context: May sleep.
+ */
+void iommu_domain_unpreserve(struct iommu_domain *domain)
+{
+	struct pt_iommu *pt = iommupt_from_domain(domain);
+	struct iommu_liveupdate_outgoing *out;
+	struct iommu_liveupdate_out_domain *pdom;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	out = iommu_liveupdate_outgoing;
+	pdom = out ? iommu_liveupdate_find_domain(out, domain) : NULL;
+
+	/*
+	 * The attachment records of devices hold the address of this one. A
+	 * caller that comes too early, or twice, cannot be told otherwise.
+	 */
+	if (WARN_ON_ONCE(!pdom || pdom->ser->nr_attachments))
+		return;
+
+	list_del(&pdom->list);
+	pt->ops->unpreserve(pt, pdom->ser);
+	iommu_liveupdate_record_delete(&out->domain_records, pdom->ser);
+	iommu_liveupdate_seal(out);
+	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_NONE);
+	kfree(pdom);
+}
+
+static struct iommu_liveupdate_out_unit *
+iommu_liveupdate_add_unit(struct iommu_liveupdate_outgoing *out,
+			  struct iommu_device *iommu, u32 segment)
+{
+	struct iommu_liveupdate_out_unit *unit;
+	int ret;
+
+	unit = kzalloc_obj(*unit);
+	if (!unit)
+		return ERR_PTR(-ENOMEM);
+
+	unit->iommu = iommu;
+	unit->ser = iommu_liveupdate_record_add(&out->unit_records);
+	if (IS_ERR(unit->ser)) {
+		ret = PTR_ERR(unit->ser);
+		goto err_free;
+	}
+
+	unit->ser->segment = segment;
+	ret = iommu_liveupdate_unit_ops(unit)->unit_preserve(iommu, unit->ser);
+	if (ret)
+		goto err_delete_record;
+
+	list_add_tail(&unit->list, &out->units);
+	return unit;
+
+err_delete_record:
+	iommu_liveupdate_record_delete(&out->unit_records, unit->ser);
+err_free:
+	kfree(unit);
+	return ERR_PTR(ret);
+}
+
+/* Get the unit of a device, and preserve it if this is its first device */
+static struct iommu_liveupdate_out_unit *
+iommu_liveupdate_get_unit(struct iommu_liveupdate_outgoing *out,
+			  struct pci_dev *pci)
+{
+	struct iommu_device *iommu = pci->dev.iommu->iommu_dev;
+	struct iommu_liveupdate_out_unit *unit;
+
+	list_for_each_entry(unit, &out->units, list)
+		if (unit->iommu == iommu)
+			goto out_count;
+
+	unit = iommu_liveupdate_add_unit(out, iommu, pci_domain_nr(pci->bus));
+	if (IS_ERR(unit))
+		return unit;
+
+out_count:
+	unit->ser->nr_devices++;
+	return unit;
+}
+
+static void iommu_liveupdate_put_unit(struct iommu_liveupdate_outgoing *out,
+				      struct iommu_liveupdate_out_unit *unit)
+{
+	if (--unit->ser->nr_devices)
+		return;
+
+	list_del(&unit->list);
+	iommu_liveupdate_unit_ops(unit)->unit_unpreserve(unit->iommu, unit->ser);
+	iommu_liveupdate_record_delete(&out->unit_records, unit->ser);
+	kfree(unit);
+}
+
+static bool iommu_liveupdate_ops_complete(const struct iommu_liveupdate_ops *ops)
+{
+	return ops && ops->unit_preserve && ops->unit_unpreserve &&
+	       ops->dev_preserve && ops->dev_unpreserve && ops->unit_freeze &&
+	       ops->unit_unfreeze && ops->unit_handover &&
+	       ops->domain_restore && ops->dev_adopt && ops->dev_block;
+}
+
+static int iommu_liveupdate_refuse(struct device *dev, int err,
+				   const char *reason)
+{
+	dev_warn_ratelimited(dev, "not preserved for live update: %s: %pe\n",
+			     reason, ERR_PTR(err));
+	return err;
+}
+
+/*
+ * All refusals that need no driver. group->mutex is held from here until the
+ * group is marked as preserved, and whoever joins it later is turned away, so
+ * that the device need not be found alone in its group a second time.
+ */
+static int
+iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
+			      struct device *dev, struct iommu_domain *domain)
+{
+	struct iommu_group *group = dev->iommu_group;
+	unsigned long pasid = IOMMU_NO_PASID;
+
+	lockdep_assert_held(&group->mutex);
+
+	if (!group->owner)
+		return iommu_liveupdate_refuse(dev, -EPERM, "not owned by user space");
+	if (iommu_liveupdate_owns_group(group))
+		return iommu_liveupdate_refuse(dev, -EBUSY, "not taken over since the last one");
+	if (!dev_is_pci(dev))
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "not a PCI function");
+	if (!iommu_liveupdate_ops_complete(dev_iommu_ops(dev)->liveupdate_ops))
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "no support in the IOMMU driver");
+	if (!list_is_singular(&group->devices))
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "other devices in its group");
+	if (xa_find_after(&group->pasid_array, &pasid, ULONG_MAX, XA_PRESENT))
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "a PASID is attached");
+	if (!out)
+		return iommu_liveupdate_refuse(dev, -ENOENT, "its iommufd is not preserved");
+	if (iommu_liveupdate_find_device(out, dev))
+		return iommu_liveupdate_refuse(dev, -EBUSY, "preserved already");
+	if (group->recovery_cnt || dev->iommu->attach_deferred)
+		return iommu_liveupdate_refuse(dev, -EBUSY, "in reset, or attach pending");
+	if (out->frozen)
+		return iommu_liveupdate_refuse(dev, -EBUSY, "the kexec has begun");
+	if (domain->liveupdate == IOMMU_LIVEUPDATE_RESTORED)
+		return iommu_liveupdate_refuse(dev, -EBUSY, "still on a restored domain");
+	if (!iommu_liveupdate_find_domain(out, domain))
+		return iommu_liveupdate_refuse(dev, -ENOENT, "its domain is not preserved");
+	if (group->domain != domain)
+		return iommu_liveupdate_refuse(dev, -EINVAL, "not attached to that domain");
+	return 0;
+}
+
+static void iommu_liveupdate_fill(struct iommu_liveupdate_out_device *pdev,
+				  u64 iommufd_token)
+{
+	struct iommu_attachment_ser *att = pdev->ser;
+	struct pci_dev *pci = to_pci_dev(pdev->dev);
+
+	att->segment = pci_domain_nr(pci->bus);
+	att->rid = pci_dev_id(pci);
+	att->vendor = pci->vendor;
+	att->device = pci->device;
+	att->nr_rids = 1;
+	att->rids[0] = att->rid;
+	att->domain_pa = virt_to_phys(pdev->domain->ser);
+	att->unit_pa = virt_to_phys(pdev->unit->ser);
+	att->iommufd_token = iommufd_token;
+}
+
+static int
+iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
+			    struct device *dev, struct iommu_domain *domain,
+			    u64 iommufd_token)
+{
+	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
+	struct iommu_liveupdate_out_device *pdev;
+	int ret;
+
+	pdev = kzalloc_obj(*pdev);
+	if (!pdev)
+		return -ENOMEM;
+
+	pdev->dev = dev;
+	pdev->domain = iommu_liveupdate_find_domain(out, domain);
+	pdev->unit = iommu_liveupdate_get_unit(out, to_pci_dev(dev));
+	if (IS_ERR(pdev->unit)) {
+		ret = PTR_ERR(pdev->unit);
+		goto err_free;
+	}
+
+	pdev->ser = iommu_liveupdate_record_add(&out->attachment_records);
+	if (IS_ERR(pdev->ser)) {
+		ret = PTR_ERR(pdev->ser);
+		goto err_put_unit;
+	}
+
+	iommu_liveupdate_fill(pdev, iommufd_token);
+	ret = ops->dev_preserve(dev, domain, pdev->unit->ser, pdev->ser);
+	if (ret)
+		goto err_delete_record;
+
+	pdev->domain->ser->nr_attachments++;
+	list_add_tail(&pdev->list, &out->devices);
+	return 0;
+
+err_delete_record:
+	iommu_liveupdate_record_delete(&out->attachment_records, pdev->ser);
+err_put_unit:
+	iommu_liveupdate_put_unit(out, pdev->unit);
+err_free:
+	kfree(pdev);
+	return ret;
+}
+
+/**
+ * iommu_device_preserve - Preserve the attachment of a device to its domain
+ * @dev: PCI function that user space owns, alone in its group
+ * @domain: Domain it is attached to, preserved before
+ * @iommufd_token: Token of the owning iommufd in its session
+ *
+ * Preserves the attachment without PASID: the device's entries in the tables of
+ * its unit, and the tables of its own that hardware reads. With the first
+ * device the unit itself is preserved. Until iommu_device_unpreserve() the
+ * group of @dev keeps domain, owner and member: attach, detach, replace, release
+ * of it and joining it are refused. The mapped memory, the configuration space
+ * and the interrupts of @dev are not preserved by this.
+ *
+ * Context: May sleep. Takes group->mutex, so not to be called from an operation
+ * of an IOMMU driver.
+ * Return: 0 on success. -EPERM if user space does not own the group. -EOPNOTSUPP
+ * if @dev is in no group, not a PCI function, not alone in its group, uses a
+ * PASID, or cannot be preserved by its IOMMU driver. -ENOENT without FLB, or if
+ * @domain is not preserved. -EBUSY if @dev is preserved already, came out of a
+ * live update and was not taken over yet, is in reset, or if the kexec has
+ * begun. -EINVAL if @dev is attached to another domain. -ENOMEM or another errno
+ * of KHO or the IOMMU driver.
+ */
+int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
+			  u64 iommufd_token)
+{
+	struct iommu_group *group = dev->iommu_group;
+	struct iommu_liveupdate_outgoing *out;
+	int ret;
+
+	if (!group || !dev->iommu || !dev->iommu->iommu_dev)
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "no IOMMU");
+
+	guard(mutex)(&group->mutex);
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	out = iommu_liveupdate_outgoing;
+	ret = iommu_liveupdate_check_device(out, dev, domain);
+	if (ret)
+		return ret;
+
+	ret = iommu_liveupdate_add_device(out, dev, domain, iommufd_token);
+	iommu_liveupdate_seal(out);
+	if (ret)
+		return iommu_liveupdate_refuse(dev, ret, "IOMMU driver or memory");
+
+	group->preserved = true;
+	return 0;
+}
+
+static void iommu_device_unpreserve_locked(struct device *dev)
+{
+	struct iommu_liveupdate_outgoing *out;
+	struct iommu_liveupdate_out_device *pdev;
+
+	lockdep_assert_held(&dev->iommu_group->mutex);
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+
+	out = iommu_liveupdate_outgoing;
+	pdev = out ? iommu_liveupdate_find_device(out, dev) : NULL;
+	/* A caller that comes twice cannot be told otherwise */
+	if (WARN_ON_ONCE(!pdev))
+		return;
+
+	list_del(&pdev->list);
+	pdev->domain->ser->nr_attachments--;
+	iommu_liveupdate_unit_ops(pdev->unit)->dev_unpreserve(dev,
+							      pdev->domain->domain,
+							      pdev->unit->ser,
+							      pdev->ser);
+	iommu_liveupdate_record_delete(&out->attachment_records, pdev->ser);
+	iommu_liveupdate_put_unit(out, pdev->unit);
+	iommu_liveupdate_seal(out);
+	dev->iommu_group->preserved = false;
+	kfree(pdev);
+}
+
+/**
+ * iommu_device_unpreserve - Undo iommu_device_preserve()
+ * @dev: Preserved device
+ *
+ * With the last device of a unit the unit is unpreserved, too.
+ *
+ * Context: May sleep. Takes group->mutex.
+ */
+void iommu_device_unpreserve(struct device *dev)
+{
+	struct iommu_group *group = dev->iommu_group;
+
+	/* It has been torn away, see iommu_liveupdate_deinit_device() */
+	if (!group)
+		return;
+
+	guard(mutex)(&group->mutex);
+	iommu_device_unpreserve_locked(dev);
+}
+
+/**
+ * iommu_liveupdate_deinit_device - A device is losing its IOMMU
+ * @dev: Device whose IOMMU state is about to be freed
+ *
+ * The session holds the device's file and its driver waits for that file, so
+ * that a preserved device does not get here. If it does, its record must not
+ * outlive it: the next kernel would restore a domain for who knows what.
+ *
+ * Context: The caller holds group->mutex.
+ */
+void iommu_liveupdate_deinit_device(struct device *dev)
+{
+	lockdep_assert_held(&dev->iommu_group->mutex);
+
+	if (WARN_ON_ONCE(dev->iommu_group->preserved))
+		iommu_device_unpreserve_locked(dev);
+}

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: IOMMU live update, devices and groups of the next kernel
+ *
+ * What happens to a device that came in by live update, and to its group, from
+ * the moment the IOMMU core sees it. liveupdate.c has the whole picture.
+ *
+ * 1. iommu_liveupdate_init_device() finds the attachment before the driver's
+ *    probe_device and hangs it on dev->iommu. The driver asks for it by
+ *    iommu_liveupdate_device_attachment().
+ * 2. iommu_liveupdate_join_group() decides about the device and the group it is
+ *    about to be a member of: restored, blocked, or turned away.
+ * 3. The default domain is allocated, but not attached.
+ *    iommu_liveupdate_default_domain_failed() says so if it cannot be had.
+ * 4. iommu_liveupdate_refuse_group() keeps the domain of the group from being
+ *    changed, here and in the old kernel.
+ * 5. iommu_liveupdate_disown_group() and iommu_liveupdate_release_device() take
+ *    leave of a device that goes away. Hardware is not touched. The next probe
+ *    of the device starts again with step 1 and finds the domain object made.
+ *
+ * Locking: all of it but step 4 happens under iommu_probe_device_lock, or to a
+ * device that nobody else can reach. group->mutex is held for everything about
+ * a group.
+ */
+
+#define pr_fmt(fmt) "iommu: liveupdate: " fmt
+
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/panic.h>
+#include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
+
+#include "iommu-priv.h"
+#include "liveupdate.h"
+
+/* For functions that were preserved, but that no usable record names */
+static struct iommu_liveupdate_attachment iommu_liveupdate_unnamed = {
+	.err = -EIO,
+	.state = IOMMU_LIVEUPDATE_ATT_BLOCKED,
+};
+
+/* The owner of incoming groups. Only its address matters. */
+static char iommu_liveupdate_owner;
+
+/**
+ * iommu_liveupdate_init_device - Find the record of a device for its probe
+ * @dev: Device that is about to be shown to its IOMMU driver
+ *
+ * A PCI function that came in, but that no record names, is treated like one
+ * whose record cannot be used. (Bridges come in as well, and have none.)
+ *
+ * Context: The caller holds iommu_probe_device_lock. @dev->iommu is there.
+ */
+void iommu_liveupdate_init_device(struct device *dev)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct pci_dev *pci;
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+
+	if (!dev_is_pci(dev) || dev->iommu->liveupdate)
+		return;
+
+	pci = to_pci_dev(dev);
+	att = iommu_liveupdate_get_attachment(pci);
+	if (!att && pci->hdr_type == PCI_HEADER_TYPE_NORMAL &&
+	    pci_liveupdate_incoming(pci))
+		att = &iommu_liveupdate_unnamed;
+	WRITE_ONCE(dev->iommu->liveupdate, att);
+}
+
+/**
+ * iommu_liveupdate_device_attachment - Find the record of a device
+ * @dev: Device whose driver is being probed, or is probed
+ *
+ * A driver that gets anything but NULL must leave alone what hardware reads for
+ * this device: neither allocate and install tables nor clear entries, at
+ * probe_device and at release_device.
+ *
+ * Context: Any. @dev->iommu is there.
+ * Return: A copy of the record, valid until @dev is released. NULL if @dev is
+ * not incoming. An error pointer if it is, but failed: it is blocked or about
+ * to be.
+ */
+const struct iommu_attachment_ser *
+iommu_liveupdate_device_attachment(struct device *dev)
+{
+	struct iommu_liveupdate_attachment *att;
+	int err;
+
+	att = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
+	if (!att)
+		return NULL;
+
+	err = READ_ONCE(att->err);
+	return err ? ERR_PTR(err) : &att->ser;
+}
+
+/**
+ * iommu_liveupdate_release_device - A device loses its software state
+ * @dev: Device whose dev->iommu is about to be freed
+ *
+ * Touches no hardware: DMA of a restored device goes on. A device that comes
+ * back finds the record as it was.
+ *
+ * Context: May sleep. Nobody else uses @dev->iommu any more.
+ */
+void iommu_liveupdate_release_device(struct device *dev)
+{
+	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+
+	if (!att)
+		return;
+
+	WRITE_ONCE(dev->iommu->liveupdate, NULL);
+	if (att != &iommu_liveupdate_unnamed)
+		iommu_liveupdate_put_attachment(att);
+}
+
+/**
+ * iommu_liveupdate_owns_group - Does live update own an incoming group?
+ * @group: The group
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true if the group's device came in and was not taken over.
+ */
+bool iommu_liveupdate_owns_group(struct iommu_group *group)
+{
+	lockdep_assert_held(&group->mutex);
+
+	return group->owner == &iommu_liveupdate_owner;
+}
+
+/**
+ * iommu_liveupdate_device_owned - Does live update own the group of a device?
+ * @dev: Device
+ *
+ * For the bus and for VFIO, before they let a driver or a file have @dev. An
+ * incoming function for which this is false was not even probed, and must not
+ * get a driver either.
+ *
+ * Context: May sleep. Takes group->mutex.
+ * Return: true if it does.
+ */
+bool iommu_liveupdate_device_owned(struct device *dev)
+{
+	struct iommu_group *group = iommu_group_get(dev);
+	bool owned;
+
+	if (!group)
+		return false;
+
+	scoped_guard(mutex, &group->mutex)
+		owned = iommu_liveupdate_owns_group(group);
+	iommu_group_put(group);
+	return owned;
+}
+
+/*
+ * Make a device unable to do DMA. A driver without live update knows nothing of
+ * live tables, so there the ordinary way is as good.
+ */
+static void iommu_liveupdate_block_device(struct device *dev, int err,
+					  const char *reason)
+{
+	const struct iommu_ops *ops = dev_iommu_ops(dev);
+
+	if (ops->liveupdate_ops)
+		ops->liveupdate_ops->dev_block(dev);
+	else if (ops->blocked_domain)
+		ops->blocked_domain->ops->attach_dev(ops->blocked_domain, dev,
+						     NULL);
+
+	dev_err(dev, "live update: DMA is blocked: %s: %pe\n", reason,
+		ERR_PTR(err));
+	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
+	iommu_liveupdate_attachment_blocked(dev->iommu->liveupdate, err);
+}
+
+/* The first device of a domain makes the object, the others find it */
+static struct iommu_domain *
+iommu_liveupdate_restore_domain(struct device *dev,
+				struct iommu_liveupdate_in_domain *dom)
+{
+	const struct iommu_ops *ops = dev_iommu_ops(dev);
+	struct iommu_domain *domain;
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+
+	if (dom->err)
+		return ERR_PTR(dom->err);
+	if (dom->domain) {
+		/* One page table cannot serve units of different drivers */
+		if (dom->domain->owner != ops)
+			return ERR_PTR(-EINVAL);
+		return dom->domain;
+	}
+
+	domain = ops->liveupdate_ops->domain_restore(dev->iommu->iommu_dev,
+						     &dom->ser);
+	if (IS_ERR(domain)) {
+		dom->err = PTR_ERR(domain);
+		return domain;
+	}
+
+	iommu_domain_init(domain, IOMMU_DOMAIN_UNMANAGED, ops);
+	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_RESTORED);
+	dom->domain = domain;
+	return domain;
+}
+
+static int iommu_liveupdate_adopt_device(struct iommu_group *group,
+					 struct device *dev,
+					 const char **reason)
+{
+	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
+	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+	struct iommu_domain *domain;
+	int ret;
+
+	*reason = "no usable record of it or of its unit";
+	if (att->err)
+		return att->err;
+
+	*reason = "no support in the IOMMU driver";
+	if (!ops)
+		return -EOPNOTSUPP;
+
+	*reason = "its domain cannot be restored";
+	domain = iommu_liveupdate_restore_domain(dev, att->domain);
+	if (IS_ERR(domain))
+		return PTR_ERR(domain);
+
+	/*
+	 * The object stays with its record if this fails: other devices may
+	 * use it, and so may this one when it is probed again. Its pages
+	 * stay with KHO.
+	 */
+	*reason = "the IOMMU driver cannot adopt it";
+	ret = ops->dev_adopt(dev, domain, &att->ser);
+	if (ret)
+		return ret;
+
+	group->domain = domain;
+	iommu_liveupdate_attachment_restored(att);
+	return 0;
+}
+
+/* Members that came before the incoming device, and have no domain as yet */
+static void iommu_liveupdate_block_others(struct iommu_group *group,
+					  struct device *dev)
+{
+	struct group_device *gdev;
+
+	for_each_group_device(group, gdev) {
+		if (gdev->dev == dev)
+			continue;
+		dev_err(gdev->dev,
+			"live update: DMA is blocked: shares its group with %s\n",
+			dev_name(dev));
+		if (group->blocking_domain)
+			group->blocking_domain->ops->attach_dev(group->blocking_domain,
+								gdev->dev, NULL);
+	}
+}
+
+/**
+ * iommu_liveupdate_join_group - Decide about a device and its group
+ * @group: Group that @dev has just been added to
+ * @dev: Device, probed by its driver
+ *
+ * A device that is not incoming passes, unless its group belongs to live
+ * update, in either kernel: it would share the translation of a virtual machine
+ * unseen.
+ *
+ * An incoming device that is alone gets its restored domain, and its group live
+ * update as owner. If anything of that fails it is blocked and owned likewise.
+ * An incoming device that is not alone cannot get its domain, since that would
+ * be everybody's. If nobody else has one either, all are blocked; if somebody
+ * has, they go on, and the incoming device is blocked and turned away.
+ *
+ * This must run before anything that can fail, and before the group is on any
+ * list, for what fails or comes later has to find the owner.
+ *
+ * Context: The caller holds iommu_probe_device_lock and group->mutex.
+ * Return: 0 if @dev is a member, whatever became of it. -ENODEV if it is turned
+ * away, which whoever walks over all devices takes for one without IOMMU.
+ */
+int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
+{
+	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+	const char *reason = "other devices in its group";
+	int ret = -EBUSY;
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+	lockdep_assert_held(&group->mutex);
+
+	if (!att && (group->preserved || iommu_liveupdate_owns_group(group))) {
+		dev_err(dev, "stays blocked: live update keeps group %d as it is\n",
+			group->id);
+		return -ENODEV;
+	}
+	if (!att)
+		return 0;
+
+	if (group->owner || group->owner_cnt || group->domain) {
+		iommu_liveupdate_block_device(dev, -EBUSY, reason);
+		return -ENODEV;
+	}
+
+	if (list_is_singular(&group->devices))
+		ret = iommu_liveupdate_adopt_device(group, dev, &reason);
+
+	group->owner = &iommu_liveupdate_owner;
+	group->owner_cnt = 1;
+	if (ret) {
+		iommu_liveupdate_block_device(dev, ret, reason);
+		if (!__iommu_group_alloc_blocking_domain(group))
+			group->domain = group->blocking_domain;
+		iommu_liveupdate_block_others(group, dev);
+	}
+	return 0;
+}
+
+/**
+ * iommu_liveupdate_disown_group - The last device has left a group
+ * @group: Group without members
+ *
+ * The restored domain stays with its record. The group goes with its last
+ * reference.
+ *
+ * Context: The caller holds group->mutex.
+ */
+void iommu_liveupdate_disown_group(struct iommu_group *group)
+{
+	if (!iommu_liveupdate_owns_group(group))
+		return;
+
+	group->owner = NULL;
+	group->owner_cnt = 0;
+	group->domain = group->default_domain;
+}
+
+/**
+ * iommu_liveupdate_refuse_group - May the domain of a group change?
+ * @group: The group
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true if it may not, because its device is preserved or came in. One
+ * line says so.
+ */
+bool iommu_liveupdate_refuse_group(struct iommu_group *group)
+{
+	struct group_device *gdev;
+
+	lockdep_assert_held(&group->mutex);
+
+	if (!group->preserved && !iommu_liveupdate_owns_group(group))
+		return false;
+
+	gdev = list_first_entry_or_null(&group->devices, struct group_device,
+					list);
+	if (gdev)
+		dev_warn_ratelimited(gdev->dev,
+				     "live update keeps its domain, change refused\n");
+	return true;
+}
+
+/**
+ * iommu_liveupdate_default_domain_failed - Is the lack of one an error?
+ * @group: Group that has got no default domain
+ * @dev: Its member
+ * @err: Why
+ *
+ * An incoming device has a domain already, the default domain is for later.
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true if the group goes without.
+ */
+bool iommu_liveupdate_default_domain_failed(struct iommu_group *group,
+					    struct device *dev, int err)
+{
+	if (!iommu_liveupdate_owns_group(group))
+		return false;
+
+	dev_warn(dev, "live update: no default domain: %pe\n", ERR_PTR(err));
+	return true;
+}
+
+/**
+ * iommu_liveupdate_ignore_failure - Is a failure at probe one of its own?
+ * @dev: Device that failed, or member of the group that failed
+ * @err: Errno of the failure
+ *
+ * Registration of an IOMMU gives up at the first device that fails, and takes
+ * everything back. Incoming devices would lose their owner by that, so there
+ * the others go on. What has failed is left without domain.
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ * Return: true if the caller is to go on with the next device or group.
+ */
+bool iommu_liveupdate_ignore_failure(struct device *dev, int err)
+{
+	if (!iommu_liveupdate_incoming_active())
+		return false;
+
+	dev_err(dev, "no IOMMU domain: %pe; others go on because of live update\n",
+		ERR_PTR(err));
+	return true;
+}

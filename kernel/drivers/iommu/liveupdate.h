@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ *
+ * What the files of the IOMMU core's live update part share with each other.
+ * For the outline see liveupdate.c.
+ */
+#ifndef __DRIVERS_IOMMU_LIVEUPDATE_H
+#define __DRIVERS_IOMMU_LIVEUPDATE_H
+
+#include <linux/iommu.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/kho_block.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+struct pci_dev;
+struct seq_file;
+
+/* Incoming */
+
+struct iommu_liveupdate_in_unit {
+	struct list_head list;
+	struct iommu_unit_ser ser;
+	u64 pa;
+	unsigned int nr;
+	int err;
+};
+
+struct iommu_liveupdate_in_domain {
+	struct list_head list;
+	struct iommu_domain_ser ser;
+	u64 pa;
+	unsigned int nr;
+	struct iommu_domain *domain;
+	int err;
+};
+
+enum iommu_liveupdate_att_state {
+	IOMMU_LIVEUPDATE_ATT_INCOMING,
+	IOMMU_LIVEUPDATE_ATT_RESTORED,
+	IOMMU_LIVEUPDATE_ATT_BLOCKED,
+};
+
+struct iommu_liveupdate_attachment {
+	struct list_head list;
+	struct iommu_attachment_ser ser;
+	struct iommu_liveupdate_incoming *in;
+	struct iommu_liveupdate_in_unit *unit;
+	struct iommu_liveupdate_in_domain *domain;
+	enum iommu_liveupdate_att_state state;
+	int err;
+};
+
+/**
+ * struct iommu_liveupdate_incoming - Copies of all incoming records
+ * @ref: One of the FLB until finish, one of each device with an attachment
+ * @units: List of struct iommu_liveupdate_in_unit
+ * @domains: List of struct iommu_liveupdate_in_domain
+ * @attachments: List of struct iommu_liveupdate_attachment
+ * @ser: Top object, kept to be freed
+ * @unit_blocks: Memory of the unit records, kept to be freed
+ * @domain_blocks: Memory of the domain records, likewise
+ * @attachment_blocks: Memory of the attachment records, likewise
+ */
+struct iommu_liveupdate_incoming {
+	struct kref ref;
+	struct list_head units;
+	struct list_head domains;
+	struct list_head attachments;
+	struct iommu_ser *ser;
+	struct kho_block_set unit_blocks;
+	struct kho_block_set domain_blocks;
+	struct kho_block_set attachment_blocks;
+};
+
+/* Outgoing */
+
+/* Records of one kind */
+struct iommu_liveupdate_records {
+	struct kho_block_set blocks;
+	struct kho_block_set_it end;
+	u32 nr;
+};
+
+struct iommu_liveupdate_out_unit {
+	struct list_head list;
+	struct iommu_device *iommu;
+	struct iommu_unit_ser *ser;
+};
+
+struct iommu_liveupdate_out_domain {
+	struct list_head list;
+	struct iommu_domain *domain;
+	struct iommu_domain_ser *ser;
+};
+
+struct iommu_liveupdate_out_device {
+	struct list_head list;
+	struct device *dev;
+	struct iommu_liveupdate_out_unit *unit;
+	struct iommu_liveupdate_out_domain *domain;
+	struct iommu_attachment_ser *ser;
+};
+
+/**
+ * struct iommu_liveupdate_outgoing - All that is preserved
+ * @ser: Top object, in preserved memory
+ * @unit_records: Where the unit records are
+ * @domain_records: Where the domain records are
+ * @attachment_records: Where the attachment records are
+ * @units: List of struct iommu_liveupdate_out_unit
+ * @domains: List of struct iommu_liveupdate_out_domain
+ * @devices: List of struct iommu_liveupdate_out_device
+ * @frozen: Successful iommu_liveupdate_freeze() that were not undone
+ */
+struct iommu_liveupdate_outgoing {
+	struct iommu_ser *ser;
+	struct iommu_liveupdate_records unit_records;
+	struct iommu_liveupdate_records domain_records;
+	struct iommu_liveupdate_records attachment_records;
+	struct list_head units;
+	struct list_head domains;
+	struct list_head devices;
+	unsigned int frozen;
+};
+
+static inline const struct iommu_liveupdate_ops *
+iommu_liveupdate_unit_ops(struct iommu_liveupdate_out_unit *unit)
+{
+	return unit->iommu->ops->liveupdate_ops;
+}
+
+extern struct mutex iommu_liveupdate_outgoing_lock;
+extern struct iommu_liveupdate_outgoing *iommu_liveupdate_outgoing;
+
+/* liveupdate-outgoing.c */
+int iommu_liveupdate_outgoing_preserve(struct liveupdate_flb_op_args *argp);
+void iommu_liveupdate_outgoing_unpreserve(struct liveupdate_flb_op_args *argp);
+void iommu_liveupdate_seal(struct iommu_liveupdate_outgoing *out);
+int iommu_liveupdate_verify(struct iommu_liveupdate_outgoing *out);
+
+/* liveupdate-handover.c */
+void iommu_liveupdate_handover(void);
+#ifdef CONFIG_IOMMU_DEBUGFS
+void iommu_liveupdate_outgoing_show(struct seq_file *m);
+#endif
+
+/* liveupdate-incoming.c */
+int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp);
+void iommu_liveupdate_incoming_finish(struct liveupdate_flb_op_args *argp);
+void iommu_liveupdate_incoming_unusable(int err);
+bool iommu_liveupdate_incoming_active(void);
+struct iommu_liveupdate_attachment *
+iommu_liveupdate_get_attachment(struct pci_dev *pci);
+void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att);
+void iommu_liveupdate_attachment_restored(struct iommu_liveupdate_attachment *att);
+void iommu_liveupdate_attachment_blocked(struct iommu_liveupdate_attachment *att,
+					 int err);
+#if IS_ENABLED(CONFIG_KUNIT)
+struct iommu_liveupdate_incoming *
+iommu_liveupdate_incoming_read(struct iommu_ser *ser);
+void iommu_liveupdate_incoming_publish(struct iommu_liveupdate_incoming *in,
+				       int err);
+void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
+#endif
+#ifdef CONFIG_IOMMU_DEBUGFS
+void iommu_liveupdate_incoming_show(struct seq_file *m);
+#endif
+
+#ifdef CONFIG_IOMMU_DEBUGFS
+/* liveupdate-debugfs.c */
+void iommu_liveupdate_show_unit(struct seq_file *m, unsigned int nr,
+				const struct iommu_unit_ser *unit,
+				const char *state);
+void iommu_liveupdate_show_domain(struct seq_file *m, unsigned int nr,
+				  const struct iommu_domain_ser *dser,
+				  const char *state);
+void iommu_liveupdate_show_attachment(struct seq_file *m, unsigned int unit,
+				      unsigned int domain,
+				      const struct iommu_attachment_ser *att,
+				      const char *state);
+#endif
+
+#endif /* __DRIVERS_IOMMU_LIVEUPDATE_H */

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: PCI live update
+ *
+ * A kexec does not reset PCI. What a function needs for its DMA is therefore
+ * still in its registers, and in those of the bridges above it, when the next
+ * kernel starts: bus mastering, bus numbers, ACS, ARI. This file makes sure
+ * that neither kernel "repairs" them. It hands over a list of functions and
+ * nothing else.
+ *
+ * Preserved: a function of the old kernel that is to go on with DMA, and every
+ * bridge above it. Incoming: the same function in the next kernel, from its
+ * enumeration until its driver finishes it. Adopted: was incoming at some
+ * time; it keeps bus numbers, ACS and ARI for the life of its pci_dev.
+ *
+ * Life cycle:
+ *
+ * 1. A driver hangs the FLB on its file handler, pci_liveupdate_register_flb().
+ *    The first preserved file makes the empty top object.
+ * 2. pci_liveupdate_preserve() writes a record for the function and counts one
+ *    reference for every bridge above it. Until pci_liveupdate_unpreserve()
+ *    resets, removal, suspend, SR-IOV and changes of BARs are refused.
+ * 3. The first PCI function that is shut down seals the records,
+ *    pci_liveupdate_seal(). Bus mastering stays on where a record says so,
+ *    pci_liveupdate_keep_master().
+ * 4. Next kernel: the first function that is set up fetches and checks the
+ *    records. Each function is looked up before anything is written to it,
+ *    pci_liveupdate_setup_device(), and once its capabilities are known takes
+ *    over ACS and a runtime PM reference, pci_liveupdate_init_device().
+ * 5. Only a driver that says so may bind, and only while live update owns the
+ *    function's IOMMU group, pci_liveupdate_may_bind().
+ * 6. pci_liveupdate_finish() walks the same way up again; after the last
+ *    function the records are freed.
+ *
+ * Failing closed: records that exist and cannot be used leave no name to spare
+ * anybody by. Bus mastering is then cleared on every function that is set up;
+ * what was not preserved had it cleared by the old kernel anyway. The IOMMU
+ * core asks pci_liveupdate_failed().
+ *
+ * Limits. Not handed over and not promised: BARs and bridge windows, hence
+ * peer-to-peer between functions; MPS, ASPM and interrupts; power states other
+ * than D0. Refused: VFs, PFs with VFs, CardBus, and functions below a port
+ * whose ACS is switched on by a quirk, since it cannot be read back. AER and
+ * DPC recovery and surprise removal cannot be refused; they end the DMA, and
+ * the function stays blocked by the IOMMU as far as it was. Writing config
+ * space through sysfs and switching off a slot are left to the administrator.
+ *
+ * Locking:
+ *
+ * pci_liveupdate_lock
+ *	the outgoing records and the seal. Taken by preserve and unpreserve and
+ *	once at shutdown.
+ * pci_liveupdate_in.lock
+ *	the incoming records: state, index and counts. Taken by enumeration and
+ *	finish.
+ * device lock of the function
+ *	held, by trylock, while preserve raises pci_dev.lu_outgoing. Whoever
+ *	resets the function, its slot or its bus, resizes its BARs or enables
+ *	its VFs holds it as well, so that either side sees the other.
+ *
+ * The counts in struct pci_dev are written under one of the first two and read
+ * without a lock, because bus mastering can be cleared in any context.
+ *
+ * Order, outermost first: pci_rescan_remove_lock, device lock (also below the
+ * caller's locks, being a trylock), pci_liveupdate_lock or
+ * pci_liveupdate_in.lock, FLB mutex, KHO. The FLB callbacks take none of the
+ * locks above the FLB mutex.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/kho_block.h>
+#include <linux/liveupdate.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+
+#include "pci.h"
+
+/**
+ * struct pci_liveupdate_outgoing - Records for the next kernel
+ * @ser: Top object
+ * @blocks: The chain at @ser->devices_pa
+ * @it: Where the chain ends
+ */
+struct pci_liveupdate_outgoing {
+	struct pci_ser *ser;
+	struct kho_block_set blocks;
+	struct kho_block_set_it it;
+};
+
+static DEFINE_MUTEX(pci_liveupdate_lock);
+static bool pci_liveupdate_sealed;
+
+static bool pci_liveupdate_mem_preserved(u64 pa)
+{
+	return kho_is_preserved(pa, 0);
+}
+
+static const void *pci_liveupdate_mem_map(u64 pa)
+{
+	return phys_to_virt(pa);
+}
+
+const struct pci_liveupdate_mem pci_liveupdate_mem = {
+	.preserved = pci_liveupdate_mem_preserved,
+	.map = pci_liveupdate_mem_map,
+};
+
+/* The FLB; its incoming half is in liveupdate_incoming.c */
+
+static void pci_liveupdate_renew_crc(struct pci_liveupdate_outgoing *out)
+{
+	out->ser->crc = pci_liveupdate_crc(out->ser, &pci_liveupdate_mem);
+}
+
+static int pci_liveupdate_flb_preserve(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_outgoing *out;
+	struct pci_ser *ser;
+
+	out = kzalloc_obj(*out);
+	if (!out)
+		return -ENOMEM;
+
+	ser = kho_alloc_preserve(sizeof(*ser));
+	if (IS_ERR(ser)) {
+		kfree(out);
+		return PTR_ERR(ser);
+	}
+
+	ser->version = PCI_SER_VERSION;
+	ser->length = sizeof(*ser);
+	out->ser = ser;
+	kho_block_set_init(&out->blocks, sizeof(struct pci_dev_ser));
+	pci_liveupdate_renew_crc(out);
+
+	args->obj = out;
+	args->data = virt_to_phys(ser);
+	return 0;
+}
+
+static void pci_liveupdate_flb_unpreserve(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_outgoing *out = args->obj;
+
+	kho_block_set_destroy(&out->blocks);
+	kho_unpreserve_free(out->ser);
+	kfree(out);
+}
+
+static const struct liveupdate_flb_ops pci_liveupdate_flb_ops = {
+	.preserve = pci_liveupdate_flb_preserve,
+	.unpreserve = pci_liveupdate_flb_unpreserve,
+	.retrieve = pci_liveupdate_flb_retrieve,
+	.finish = pci_liveupdate_flb_finish,
+	.owner = THIS_MODULE,
+};
+
+struct liveupdate_flb pci_liveupdate_flb = {
+	.ops = &pci_liveupdate_flb_ops,
+	.compatible = PCI_SER_FLB_COMPATIBLE,
+};
+
+/**
+ * pci_liveupdate_register_flb - Let files of a handler carry the PCI records
+ * @fh: Registered handler of a driver that calls pci_liveupdate_preserve()
+ *
+ * Context: Process context, once per handler.
+ * Return: 0, -EOPNOTSUPP when live update is off (nothing to worry about), or
+ * another error of liveupdate_register_flb().
+ */
+int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
+{
+	return liveupdate_register_flb(fh, &pci_liveupdate_flb);
+}
+
+/**
+ * pci_liveupdate_unregister_flb - Undo pci_liveupdate_register_flb()
+ * @fh: The handler
+ *
+ * Context: Process context.
+ */
+void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh)
+{
+	liveupdate_unregister_flb(fh, &pci_liveupdate_flb);
+}
+
+/* Old kernel: preserve */
+
+/*
+ * The record of @dev, or a new one. Records never move: one that was given up
+ * is used again, so the chain is no longer than the most that were ever in use.
+ */
+static struct pci_dev_ser *
+pci_liveupdate_outgoing_record(struct pci_liveupdate_outgoing *out,
+			       struct pci_dev *dev, bool create)
+{
+	u32 segment = pci_liveupdate_segment(dev);
+	struct pci_dev_ser *rec, *hole = NULL;
+	u16 rid = pci_dev_id(dev);
+	struct kho_block_set_it it;
+	int err;
+
+	kho_block_set_it_init(&it, &out->blocks);
+	while ((rec = kho_block_set_it_read_entry(&it))) {
+		if (!rec->refcount)
+			hole = hole ?: rec;
+		else if (rec->segment == segment && rec->rid == rid)
+			return rec;
+	}
+	if (!create)
+		return NULL;
+
+	if (!hole) {
+		err = kho_block_set_grow(&out->blocks, out->ser->nr_devices + 1);
+		if (err)
+			return ERR_PTR(err);
+		if (!out->ser->nr_devices)
+			kho_block_set_it_init(&out->it, &out->blocks);
+
+		hole = kho_block_set_it_reserve_entry(&out->it);
+		out->ser->devices_pa = kho_block_set_head_pa(&out->blocks);
+		out->ser->nr_devices++;
+	}
+
+	hole->segment = segment;
+	hole->rid = rid;
+	return hole;
+}
+
+static int pci_liveupdate_get_outgoing(struct pci_liveupdate_outgoing *out,
+				       struct pci_dev *dev)
+{
+	struct pci_dev_ser *rec;
+
+	rec = pci_liveupdate_outgoing_record(out, dev, true);
+	if (IS_ERR(rec))
+		return PTR_ERR(rec);
+
+	rec->refcount++;
+	/* It is in D0 because what is below it is active; keep it there */
+	pm_runtime_get_noresume(&dev->dev);
+	/* Last: from here on others see it */
+	WRITE_ONCE(dev->lu_outgoing, dev->lu_outgoing + 1);
+	return 0;
+}
+
+static void pci_liveupdate_put_outgoing(struct pci_liveupdate_outgoing *out,
+					struct pci_dev *dev)
+{
+	struct pci_dev_ser *rec;
+
+	WRITE_ONCE(dev->lu_outgoing, dev->lu_outgoing - 1);
+	pm_runtime_put(&dev->dev);
+
+	rec = pci_liveupdate_outgoing_record(out, dev, false);
+	/*
+	 * The count in @dev says there is one. Without it the records are not
+	 * what this kernel wrote, which must not pass unseen.
+	 */
+	if (!WARN_ON_ONCE(!rec) && !--rec->refcount)
+		memset(rec, 0, sizeof(*rec));
+}
+
+static int pci_liveupdate_preserve_path(struct pci_liveupdate_outgoing *out,
+					struct pci_dev *pdev)
+{
+	struct pci_dev *dev, *undo;
+	int err = 0;
+
+	for (dev = pdev; dev; dev = pci_upstream_bridge(dev)) {
+		err = pci_liveupdate_get_outgoing(out, dev);
+		if (err)
+			break;
+	}
+	if (err)
+		for (undo = pdev; undo != dev; undo = pci_upstream_bridge(undo))
+			pci_liveupdate_put_outgoing(out, undo);
+
+	pci_liveupdate_renew_crc(out);
+	return err;
+}
+
+/* Properties that never change; what can change is checked under the locks */
+static int pci_liveupdate_preservable(struct pci_dev *pdev)
+{
+	struct pci_dev *dev;
+
+	if (pdev->is_virtfn) {
+		pci_liveupdate_say(pdev, "a VF cannot be preserved\n");
+		return -EOPNOTSUPP;
+	}
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL) {
+		pci_liveupdate_say(pdev, "a bridge is not preserved by itself\n");
+		return -EOPNOTSUPP;
+	}
+	for (dev = pdev; dev; dev = pci_upstream_bridge(dev)) {
+		if (!pci_dev_acs_by_quirk(dev))
+			continue;
+		pci_liveupdate_say(pdev, "ACS of %s depends on a quirk\n",
+				   pci_name(dev));
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int pci_liveupdate_preserve_locked(struct pci_dev *pdev)
+{
+	struct pci_liveupdate_outgoing *out;
+	int err;
+
+	device_lock_assert(&pdev->dev);
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (pci_liveupdate_sealed) {
+		pci_liveupdate_say(pdev, "too late to preserve, shutdown has begun\n");
+		return -EBUSY;
+	}
+	if (pdev->lu_outgoing) {
+		pci_liveupdate_say(pdev, "is preserved already\n");
+		return -EBUSY;
+	}
+	if (READ_ONCE(pdev->lu_incoming)) {
+		pci_liveupdate_say(pdev, "the last live update is not finished\n");
+		return -EBUSY;
+	}
+	if (pci_num_vf(pdev)) {
+		pci_liveupdate_say(pdev, "VFs are enabled\n");
+		return -EOPNOTSUPP;
+	}
+
+	err = liveupdate_flb_get_outgoing(&pci_liveupdate_flb, (void **)&out);
+	if (err) {
+		pci_liveupdate_say(pdev, "no file carries PCI records: %d\n", err);
+		return err;
+	}
+
+	err = pci_liveupdate_preserve_path(out, pdev);
+	if (err)
+		pci_liveupdate_say(pdev, "no room for the records: %d\n", err);
+
+	liveupdate_flb_put_outgoing(&pci_liveupdate_flb);
+	return err;
+}
+
+/**
+ * pci_liveupdate_preserve - Keep a function doing DMA across a live update
+ * @pdev: A function bound to a driver
+ *
+ * Writes a record for @pdev and counts it at every bridge above. Touches no
+ * register. Until pci_liveupdate_unpreserve() whatever would reset, remove or
+ * suspend the function is refused.
+ *
+ * Context: Process context, in the preserve callback of a file handler that
+ * has the PCI FLB. May be called with locks of the driver held that nest inside
+ * the device lock, which is therefore only tried.
+ * Return: 0, or
+ * * -EOPNOTSUPP: a VF, a PF with VFs, a bridge, ACS by quirk, live update off
+ * * -EBUSY: preserved already, incoming and not finished, shutdown has begun,
+ *   or somebody holds the device lock
+ * * -ENOENT: the FLB is not carried by any file
+ * * -ENOMEM, -ENOSPC: no room for the records
+ * * another error: the function could not be resumed
+ */
+int pci_liveupdate_preserve(struct pci_dev *pdev)
+{
+	int err;
+
+	err = pci_liveupdate_preservable(pdev);
+	if (err)
+		return err;
+
+	if (!device_trylock(&pdev->dev)) {
+		pci_liveupdate_say(pdev, "is being reset, removed or configured\n");
+		return -EBUSY;
+	}
+
+	/* With the function active the bridges above it are active as well */
+	err = pm_runtime_resume_and_get(&pdev->dev);
+	if (err) {
+		pci_liveupdate_say(pdev, "does not resume: %d\n", err);
+		goto out_unlock;
+	}
+
+	err = pci_liveupdate_preserve_locked(pdev);
+	pm_runtime_put(&pdev->dev);
+out_unlock:
+	device_unlock(&pdev->dev);
+	return err;
+}
+
+/**
+ * pci_liveupdate_unpreserve - Undo pci_liveupdate_preserve()
+ * @pdev: A function that was preserved
+ *
+ * Does nothing once shutdown has begun: the records are final then.
+ *
+ * Context: Process context, while the FLB is still carried by a file.
+ */
+void pci_liveupdate_unpreserve(struct pci_dev *pdev)
+{
+	struct pci_liveupdate_outgoing *out;
+	struct pci_dev *dev;
+	int err;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (pci_liveupdate_sealed)
+		return;
+
+	err = liveupdate_flb_get_outgoing(&pci_liveupdate_flb, (void **)&out);
+	/*
+	 * LUO keeps the FLB until after the unpreserve of the file. Were it
+	 * gone, the function would stay closed to everybody for good.
+	 */
+	if (WARN_ON_ONCE(err))
+		return;
+
+	for (dev = pdev; dev; dev = pci_upstream_bridge(dev))
+		pci_liveupdate_put_outgoing(out, dev);
+	pci_liveupdate_renew_crc(out);
+	liveupdate_flb_put_outgoing(&pci_liveupdate_flb);
+}
+
+/**
+ * pci_liveupdate_seal - The records are final
+ *
+ * Called for every function that is shut down, before its driver is.
+ *
+ * Context: Process context, may sleep.
+ */
+void pci_liveupdate_seal(void)
+{
+	guard(mutex)(&pci_liveupdate_lock);
+	WRITE_ONCE(pci_liveupdate_sealed, true);
+}
+
+/**
+ * pci_liveupdate_keep_master - Does this function keep mastering the bus?
+ * @dev: A function or bridge whose bus mastering is about to be cleared
+ *
+ * Once shutdown has begun only what is preserved counts: what the previous
+ * kernel left and nobody finished has no record for the next one.
+ *
+ * Context: Any.
+ * Return: true for preserved and for incoming functions, and the bridges above
+ * them.
+ */
+bool pci_liveupdate_keep_master(struct pci_dev *dev)
+{
+	return READ_ONCE(dev->lu_outgoing) ||
+	       (READ_ONCE(dev->lu_incoming) && !READ_ONCE(pci_liveupdate_sealed));
+}
+
+/* Both kernels: what must not happen meanwhile */
+
+/**
+ * pci_liveupdate_busy - Is live update using this function?
+ * @dev: A function or bridge
+ *
+ * Context: Any.
+ * Return: true while it, or something below it, is preserved, or incoming and
+ * not finished.
+ */
+bool pci_liveupdate_busy(struct pci_dev *dev)
+{
+	return READ_ONCE(dev->lu_outgoing) || READ_ONCE(dev->lu_incoming);
+}
+
+/**
+ * pci_liveupdate_refuse - Refuse what would end the DMA
+ * @dev: A function or bridge
+ * @what: What somebody wants to do to it, for the log
+ *
+ * Context: Any. Under the device lock of the function the answer stays true.
+ * Return: 0, -EBUSY if pci_liveupdate_busy().
+ */
+int pci_liveupdate_refuse(struct pci_dev *dev, const char *what)
+{
+	if (!pci_liveupdate_busy(dev))
+		return 0;
+
+	pci_liveupdate_say(dev, "%s refused, %s\n", what,
+			   READ_ONCE(dev->lu_outgoing) ? "it is preserved" :
+			   "it is not finished");
+	return -EBUSY;
+}
+
+/**
+ * pci_liveupdate_refuse_slot - pci_liveupdate_refuse() for a slot
+ * @slot: A slot all of whose functions the caller has locked
+ * @what: What somebody wants to do to it, for the log
+ *
+ * Context: Process context.
+ * Return: 0, -EBUSY if any function in the slot is busy.
+ */
+int pci_liveupdate_refuse_slot(struct pci_slot *slot, const char *what)
+{
+	struct pci_dev *dev;
+	int err = 0;
+
+	list_for_each_entry(dev, &slot->bus->devices, bus_list)
+		if (dev->slot == slot)
+			err = err ?: pci_liveupdate_refuse(dev, what);
+	return err;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ *
+ * PCI live update: what is private to drivers/pci. Drivers use
+ * include/linux/pci-liveupdate.h.
+ */
+#ifndef DRIVERS_PCI_LIVEUPDATE_H
+#define DRIVERS_PCI_LIVEUPDATE_H
+
+#include <linux/dev_printk.h>
+#include <linux/pci.h>
+#include <linux/types.h>
+
+#include "liveupdate_check.h"
+
+struct liveupdate_flb;
+struct liveupdate_flb_op_args;
+
+/* One line for every refusal, with the function and the reason */
+#define pci_liveupdate_say(pdev, fmt, ...)				\
+	dev_warn_ratelimited(&(pdev)->dev, "live update: " fmt, ##__VA_ARGS__)
+
+static inline u32 pci_liveupdate_segment(struct pci_dev *dev)
+{
+	return pci_domain_nr(dev->bus);
+}
+
+#ifdef CONFIG_PCI_LIVEUPDATE
+extern const struct pci_liveupdate_mem pci_liveupdate_mem;
+extern struct liveupdate_flb pci_liveupdate_flb;
+
+int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args);
+void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args);
+
+void pci_liveupdate_setup_device(struct pci_dev *dev);
+void pci_liveupdate_init_device(struct pci_dev *dev);
+bool pci_liveupdate_adopt_acs(struct pci_dev *dev);
+bool pci_liveupdate_adopt_ari(struct pci_dev *dev);
+bool pci_liveupdate_keep_buses(void);
+bool pci_liveupdate_skip_bridge(struct pci_dev *dev, bool broken, int pass);
+int pci_liveupdate_may_bind(struct pci_dev *dev, const struct pci_driver *drv);
+bool pci_liveupdate_busy(struct pci_dev *dev);
+int pci_liveupdate_refuse(struct pci_dev *dev, const char *what);
+int pci_liveupdate_refuse_slot(struct pci_slot *slot, const char *what);
+void pci_liveupdate_seal(void);
+bool pci_liveupdate_keep_master(struct pci_dev *dev);
+#else
+static inline void pci_liveupdate_setup_device(struct pci_dev *dev) { }
+static inline void pci_liveupdate_init_device(struct pci_dev *dev) { }
+static inline bool pci_liveupdate_adopt_acs(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_adopt_ari(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_keep_buses(void)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_skip_bridge(struct pci_dev *dev, bool broken,
+					      int pass)
+{
+	return false;
+}
+
+static inline int pci_liveupdate_may_bind(struct pci_dev *dev,
+					  const struct pci_driver *drv)
+{
+	return 0;
+}
+
+static inline bool pci_liveupdate_busy(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline int pci_liveupdate_refuse(struct pci_dev *dev, const char *what)
+{
+	return 0;
+}
+
+static inline int pci_liveupdate_refuse_slot(struct pci_slot *slot,
+					     const char *what)
+{
+	return 0;
+}
+
+static inline void pci_liveupdate_seal(void) { }
+static inline bool pci_liveupdate_keep_master(struct pci_dev *dev)
+{
+	return false;
+}
+#endif /* CONFIG_PCI_LIVEUPDATE */
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE_TEST
+bool pci_liveupdate_test_keep_master(struct pci_dev *dev);
+#else
+static inline bool pci_liveupdate_test_keep_master(struct pci_dev *dev)
+{
+	return false;
+}
+#endif
+
+#endif /* DRIVERS_PCI_LIVEUPDATE_H */

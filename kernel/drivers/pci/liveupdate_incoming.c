@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: PCI live update, next kernel
+ *
+ * The incoming side of drivers/pci/liveupdate.c, where terms, life cycle and
+ * locking are described: finds out which functions the previous kernel left
+ * doing DMA, and answers those parts of enumeration and driver binding that
+ * must treat them in another way.
+ *
+ * State: nobody has looked; nothing was left; records are there; records are
+ * there and cannot be used. It is settled by the first function that is set up,
+ * and changes no more. After the last finish the records go, but bus numbers,
+ * ACS and ARI stay as they were found for as long as this kernel runs.
+ */
+
+#define pr_fmt(fmt) "PCI: live update: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/io.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/kho_block.h>
+#include <linux/liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/panic.h>
+#include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "pci.h"
+
+/**
+ * struct pci_liveupdate_incoming - Records of the previous kernel
+ * @ser: Top object
+ * @blocks: The chain at @ser->devices_pa
+ * @devices: Index of the records by segment << 16 | rid
+ */
+struct pci_liveupdate_incoming {
+	struct pci_ser *ser;
+	struct kho_block_set blocks;
+	struct xarray devices;
+};
+
+enum pci_liveupdate_state {
+	PCI_LIVEUPDATE_UNKNOWN,		/* nobody has looked */
+	PCI_LIVEUPDATE_NONE,		/* the previous kernel left nothing */
+	PCI_LIVEUPDATE_PRESENT,
+	PCI_LIVEUPDATE_FAILED,		/* it left something unusable */
+};
+
+static struct {
+	struct mutex lock;			/* all of this, and the records */
+	enum pci_liveupdate_state state;
+	struct pci_liveupdate_incoming *obj;	/* NULL after the last finish */
+} pci_liveupdate_in = {
+	.lock = __MUTEX_INITIALIZER(pci_liveupdate_in.lock),
+};
+
+static unsigned long pci_liveupdate_key(u32 segment, u16 rid)
+{
+	return (unsigned long)segment << 16 | rid;
+}
+
+static int pci_liveupdate_index(struct pci_liveupdate_incoming *in)
+{
+	struct kho_block_set_it it;
+	struct pci_dev_ser *rec;
+	int err;
+
+	kho_block_set_it_init(&it, &in->blocks);
+	while ((rec = kho_block_set_it_read_entry(&it))) {
+		if (!rec->refcount)
+			continue;
+
+		err = xa_insert(&in->devices,
+				pci_liveupdate_key(rec->segment, rec->rid),
+				rec, GFP_KERNEL);
+		if (err)
+			return err == -EBUSY ? -EINVAL : err;
+	}
+	return 0;
+}
+
+/**
+ * pci_liveupdate_flb_retrieve - Retrieve callback of the FLB
+ * @args: Address of the top object; set to what was found there
+ *
+ * What cannot be used is left where it is.
+ *
+ * Context: Process context, FLB mutex held.
+ * Return: 0, an error of pci_liveupdate_check(), -EINVAL if two records name
+ * the same function, -ENOMEM.
+ */
+int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_incoming *in;
+	int err;
+
+	err = pci_liveupdate_check(args->data, &pci_liveupdate_mem);
+	if (err)
+		return err;
+
+	in = kzalloc_obj(*in);
+	if (!in)
+		return -ENOMEM;
+
+	in->ser = phys_to_virt(args->data);
+	xa_init(&in->devices);
+	kho_block_set_init(&in->blocks, sizeof(struct pci_dev_ser));
+	err = kho_block_set_restore(&in->blocks, in->ser->devices_pa);
+	if (err)
+		goto err_free;
+
+	err = pci_liveupdate_index(in);
+	if (err)
+		goto err_blocks;
+
+	args->obj = in;
+	return 0;
+
+err_blocks:
+	xa_destroy(&in->devices);
+	kho_block_set_destroy(&in->blocks);
+err_free:
+	kfree(in);
+	return err;
+}
+
+/**
+ * pci_liveupdate_flb_finish - Finish callback of the FLB
+ * @args: What pci_liveupdate_flb_retrieve() has made
+ *
+ * Context: Process context, FLB mutex held.
+ */
+void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_incoming *in = args->obj;
+
+	xa_destroy(&in->devices);
+	kho_block_set_destroy(&in->blocks);
+	kho_restore_free(in->ser);
+	kfree(in);
+}
+
+static void pci_liveupdate_fail(int err)
+{
+	pr_emerg("the records of the previous kernel cannot be used (%d): bus mastering is cleared on every function\n",
+		 err);
+	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
+	WRITE_ONCE(pci_liveupdate_in.state, PCI_LIVEUPDATE_FAILED);
+}
+
+/*
+ * Get the records once. The reference on the FLB is kept until the last
+ * function is finished; if nothing was handed over there is none.
+ */
+static enum pci_liveupdate_state pci_liveupdate_fetch(void)
+{
+	struct pci_liveupdate_incoming *in;
+	int err;
+
+	lockdep_assert_held(&pci_liveupdate_in.lock);
+
+	if (pci_liveupdate_in.state != PCI_LIVEUPDATE_UNKNOWN)
+		return pci_liveupdate_in.state;
+
+	err = liveupdate_flb_get_incoming(&pci_liveupdate_flb, (void **)&in);
+	switch (err) {
+	case 0:
+		pci_liveupdate_in.obj = in;
+		WRITE_ONCE(pci_liveupdate_in.state, PCI_LIVEUPDATE_PRESENT);
+		break;
+	case -ENODATA:
+	case -ENOENT:
+	case -EOPNOTSUPP:
+		WRITE_ONCE(pci_liveupdate_in.state, PCI_LIVEUPDATE_NONE);
+		break;
+	default:
+		pci_liveupdate_fail(err);
+	}
+	return pci_liveupdate_in.state;
+}
+
+/* No name can be printed yet, dev_name() comes later */
+static void pci_liveupdate_silence(struct pci_dev *dev)
+{
+	u16 cmd;
+
+	pci_read_config_word(dev, PCI_COMMAND, &cmd);
+	if (!PCI_POSSIBLE_ERROR(cmd) && (cmd & PCI_COMMAND_MASTER))
+		pci_write_config_word(dev, PCI_COMMAND,
+				      cmd & ~PCI_COMMAND_MASTER);
+}
+
+/**
+ * pci_liveupdate_setup_device - Find out whether a function is incoming
+ * @dev: The function; bus, devfn and header type are known, nothing else
+ *
+ * Must come before anything is written to the function.
+ *
+ * Context: Process context, called by pci_setup_device().
+ */
+void pci_liveupdate_setup_device(struct pci_dev *dev)
+{
+	struct pci_dev_ser *rec;
+
+	/* They have no bus mastering of their own yet, and are never preserved */
+	if (dev->is_virtfn)
+		return;
+
+	guard(mutex)(&pci_liveupdate_in.lock);
+
+	switch (pci_liveupdate_fetch()) {
+	case PCI_LIVEUPDATE_FAILED:
+		pci_liveupdate_silence(dev);
+		break;
+	case PCI_LIVEUPDATE_PRESENT:
+		if (!pci_liveupdate_in.obj)
+			break;
+		rec = xa_load(&pci_liveupdate_in.obj->devices,
+			      pci_liveupdate_key(pci_liveupdate_segment(dev),
+						 PCI_DEVID(dev->bus->number,
+							   dev->devfn)));
+		if (!rec || !rec->refcount)
+			break;
+		dev->lu_adopted = 1;
+		WRITE_ONCE(dev->lu_incoming, rec->refcount);
+		break;
+	default:
+		break;
+	}
+}
+
+/**
+ * pci_liveupdate_init_device - Adopt what an incoming function brings along
+ * @dev: The function, its capabilities are known
+ *
+ * Takes the ACS control word, which is written from now on whenever ACS is set
+ * up, and a runtime PM reference until finish.
+ *
+ * Context: Process context, called by pci_init_capabilities(), after
+ * pci_pm_init() since that resets runtime PM.
+ */
+void pci_liveupdate_init_device(struct pci_dev *dev)
+{
+	u16 cmd;
+
+	if (!dev->lu_incoming)
+		return;
+
+	pm_runtime_get_noresume(&dev->dev);
+	if (dev->acs_cap)
+		pci_read_config_word(dev, dev->acs_cap + PCI_ACS_CTRL,
+				     &dev->lu_acs_ctrl);
+
+	pci_read_config_word(dev, PCI_COMMAND, &cmd);
+	pci_info(dev, "live update: incoming, bus mastering is %s\n",
+		 cmd & PCI_COMMAND_MASTER ? "on" : "off");
+}
+
+/**
+ * pci_liveupdate_adopt_acs - Write the ACS controls of the previous kernel
+ * @dev: Any function
+ *
+ * IOMMU groups must come out as they were, whatever the command line says now,
+ * also after a reset.
+ *
+ * Context: Process context.
+ * Return: true if @dev is adopted, and ACS needs nothing else.
+ */
+bool pci_liveupdate_adopt_acs(struct pci_dev *dev)
+{
+	if (!dev->lu_adopted)
+		return false;
+
+	if (dev->acs_cap)
+		pci_write_config_word(dev, dev->acs_cap + PCI_ACS_CTRL,
+				      dev->lu_acs_ctrl);
+	return true;
+}
+
+/**
+ * pci_liveupdate_adopt_ari - Take ARI forwarding from an adopted bridge
+ * @dev: A function that was found below a bridge
+ *
+ * Context: Process context, called by pci_configure_ari().
+ * Return: true if the bridge is adopted, and ARI needs nothing else.
+ */
+bool pci_liveupdate_adopt_ari(struct pci_dev *dev)
+{
+	struct pci_dev *bridge = dev->bus->self;
+	u16 ctl2;
+
+	if (!bridge || !bridge->lu_adopted)
+		return false;
+
+	if (!dev->devfn && pci_is_pcie(dev)) {
+		pcie_capability_read_word(bridge, PCI_EXP_DEVCTL2, &ctl2);
+		bridge->ari_enabled = !!(ctl2 & PCI_EXP_DEVCTL2_ARI);
+	}
+	return true;
+}
+
+/**
+ * pci_liveupdate_keep_buses - Must bus numbers stay what they are?
+ *
+ * Completions are routed by requester id, so a renumbered bus ends the DMA
+ * below it; and the records name functions by bus number. If the previous
+ * kernel preserved anything, no bridge with valid numbers gets others, on any
+ * bus, for as long as this kernel runs.
+ *
+ * Context: Any, after the first function was set up.
+ * Return: true if pcibios_assign_all_busses() is to be ignored.
+ */
+bool pci_liveupdate_keep_buses(void)
+{
+	return READ_ONCE(pci_liveupdate_in.state) >= PCI_LIVEUPDATE_PRESENT;
+}
+
+/**
+ * pci_liveupdate_skip_bridge - Must a scan leave this bridge alone?
+ * @dev: The bridge
+ * @broken: Its bus numbers are not valid
+ * @pass: 0 for bridges with numbers, 1 for those that need some
+ *
+ * An incoming bridge without valid numbers was reset. What was below it is
+ * stopped, its old numbers are in the records, and whatever gets them would be
+ * taken for something that it is not. So nothing below it is scanned, and no
+ * bridge beside it is given numbers.
+ *
+ * Context: Process context, during a scan.
+ * Return: true if the scan must not go on with @dev.
+ */
+bool pci_liveupdate_skip_bridge(struct pci_dev *dev, bool broken, int pass)
+{
+	struct pci_dev *other;
+
+	if (!pass && broken && READ_ONCE(dev->lu_incoming) && !dev->lu_bus_lost) {
+		pci_err(dev, "live update: the bridge was reset, nothing below it is scanned\n");
+		dev->lu_bus_lost = 1;
+	}
+	if (dev->lu_bus_lost)
+		return true;
+	if (!pass || !pci_liveupdate_keep_buses())
+		return false;
+
+	list_for_each_entry(other, &dev->bus->devices, bus_list)
+		if (other->lu_bus_lost)
+			return true;
+	return false;
+}
+
+/**
+ * pci_liveupdate_may_bind - May this driver bind to this function?
+ * @dev: The function
+ * @drv: The driver
+ *
+ * A function that is doing DMA is nobody's but the IOMMU core's, which holds
+ * its group for live update. Without that nothing keeps a driver from
+ * programming a device that still writes to memory of the previous kernel's
+ * users.
+ *
+ * Context: Process context, called by pci_dma_configure().
+ * Return: 0, or -EBUSY.
+ */
+int pci_liveupdate_may_bind(struct pci_dev *dev, const struct pci_driver *drv)
+{
+	if (pci_liveupdate_failed()) {
+		if (!iommu_liveupdate_device_owned(&dev->dev))
+			return 0;
+		pci_liveupdate_say(dev, "no driver may bind, the PCI records are lost\n");
+		return -EBUSY;
+	}
+
+	if (!READ_ONCE(dev->lu_incoming) ||
+	    dev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		return 0;
+
+	if (!drv->liveupdate_incoming) {
+		pci_liveupdate_say(dev, "driver %s may not bind before finish\n",
+				   drv->name);
+		return -EBUSY;
+	}
+
+	if (!iommu_liveupdate_device_owned(&dev->dev)) {
+		pci_liveupdate_say(dev, "no driver may bind, live update does not own its group\n");
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/**
+ * pci_liveupdate_incoming - Is this function still doing DMA for the previous
+ * kernel's users?
+ * @pdev: Any function
+ *
+ * Context: Any.
+ * Return: true from its enumeration until pci_liveupdate_finish(), also for
+ * the bridges above.
+ */
+bool pci_liveupdate_incoming(struct pci_dev *pdev)
+{
+	return READ_ONCE(pdev->lu_incoming);
+}
+
+/**
+ * pci_liveupdate_failed - Did the previous kernel leave unusable PCI records?
+ *
+ * Then it is unknown which functions were preserved; all of them have lost bus
+ * mastering, and the IOMMU core must block those it finds attached.
+ *
+ * Context: Any, after the first function was set up.
+ * Return: true if so.
+ */
+bool pci_liveupdate_failed(void)
+{
+	return READ_ONCE(pci_liveupdate_in.state) == PCI_LIVEUPDATE_FAILED;
+}
+
+static bool pci_liveupdate_all_finished(struct pci_liveupdate_incoming *in)
+{
+	struct pci_dev_ser *rec;
+	unsigned long key;
+
+	xa_for_each(&in->devices, key, rec)
+		if (rec->refcount)
+			return false;
+	return true;
+}
+
+static void pci_liveupdate_finish_one(struct pci_dev *dev)
+{
+	struct pci_dev_ser *rec;
+
+	rec = xa_load(&pci_liveupdate_in.obj->devices,
+		      pci_liveupdate_key(pci_liveupdate_segment(dev),
+					 pci_dev_id(dev)));
+	/* Both count the same, also for what was removed and found again */
+	if (!dev->lu_incoming || !rec)
+		return;
+
+	rec->refcount--;
+	WRITE_ONCE(dev->lu_incoming, dev->lu_incoming - 1);
+	if (!dev->lu_incoming)
+		pm_runtime_put(&dev->dev);
+}
+
+/**
+ * pci_liveupdate_finish - An incoming function is an ordinary one from now on
+ * @pdev: The function
+ *
+ * Drops what holds the function and, with the last function below them, the
+ * bridges. ACS, ARI and bus numbers stay adopted. Touches no register.
+ *
+ * Context: Process context, in the finish callback of the driver's file.
+ */
+void pci_liveupdate_finish(struct pci_dev *pdev)
+{
+	struct pci_dev *dev;
+
+	guard(mutex)(&pci_liveupdate_in.lock);
+
+	if (!pci_liveupdate_in.obj || !pdev->lu_incoming)
+		return;
+
+	for (dev = pdev; dev; dev = pci_upstream_bridge(dev))
+		pci_liveupdate_finish_one(dev);
+
+	if (!pci_liveupdate_all_finished(pci_liveupdate_in.obj))
+		return;
+	pci_liveupdate_in.obj = NULL;
+	liveupdate_flb_put_incoming(&pci_liveupdate_flb);
+}

@@ -1,0 +1,700 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: vfio-pci live update
+ *
+ * Preserves the device file of a vfio-pci device, opened through its character
+ * device and bound to an iommufd, without the device noticing: it is neither
+ * reset nor put to sleep, and its COMMAND register is not written, in either
+ * kernel. What the next kernel cannot read from a running device is in the
+ * record, include/linux/kho/abi/vfio_pci.h.
+ *
+ * Life cycle:
+ *
+ * 1. vfio_pci_liveupdate_can_preserve() looks at types only.
+ * 2. vfio_pci_liveupdate_preserve() checks what may change, then preserves in
+ *    this order: what the device is attached to (iommufd), the function and the
+ *    bridges above it (PCI core), the record. From the first step on
+ *    attachment, reset, hot reset and low power are refused with -EBUSY; MMIO,
+ *    config space and interrupts are the user's as before.
+ * 3. vfio_pci_liveupdate_freeze() refuses the kexec while interrupts are
+ *    configured or the device is not in D0. Else the user loses access: file
+ *    operations answer -EBUSY, BAR mappings are zapped and faults wait, dma-bufs
+ *    are revoked, ioeventfds do nothing. The record is completed.
+ *    vfio_pci_liveupdate_unfreeze() gives all of it back.
+ * 4. vfio_pci_liveupdate_unpreserve() undoes step 2, in reverse.
+ * 5. Next kernel: vfio-pci may bind, without D3. A plain open of the device is
+ *    refused, see vfio_device_incoming(); resets of its set as well.
+ * 6. Retrieve answers -EOPNOTSUPP and can_finish false: the way back to user
+ *    space does not exist yet.
+ *
+ * Limits. Refused: group files, variant drivers, noiommu, VFs and PFs with VFs,
+ * VGA and Intel display devices. ATS and PRI are refused by the IOMMU side. The
+ * user can reset the device through its registers and clear bus mastering at
+ * any time; isolation does not depend on it. Migration and DMA logging do not
+ * exist for vfio-pci. Unbinding the driver of a preserved device waits for its
+ * file, as ever; begun before freeze it makes the kexec fail. Begun in the
+ * moment between freeze and the shutdown of the device it makes the shutdown
+ * wait, which nobody can prevent since a driver cannot refuse to be unbound.
+ *
+ * Locking:
+ *
+ * dev_set->lock
+ *	vfio_device.liveupdate_preserved, and that the device stays open and
+ *	attached as it is.
+ * memory_lock
+ *	vfio_pci_core_device.liveupdate_frozen, as seen by page faults, BAR
+ *	accesses and ioeventfds; and that low power is not entered between check
+ *	and flag.
+ * vfio_pci_liveupdate_srcu
+ *	read side around every file operation. Freeze raises the flag and waits
+ *	for those that have not seen it, holding no lock that they may want.
+ *
+ * Order, outermost first: session mutex, device lock (by trylock), dev_set->lock,
+ * igate, memory_lock; in preserve below dev_set->lock: the locks of iommufd,
+ * then those of drivers/pci/liveupdate.c.
+ */
+
+#define pr_fmt(fmt) "vfio-pci: live update: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/crc32.h>
+#include <linux/io.h>
+#include <linux/iommufd.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/kho/abi/vfio_pci.h>
+#include <linux/liveupdate.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
+#include <linux/srcu.h>
+
+#include "vfio_pci_priv.h"
+
+DEFINE_STATIC_SRCU(vfio_pci_liveupdate_srcu);
+
+/* One line for every refusal, with the device and the reason */
+#define vfio_pci_liveupdate_say(vdev, fmt, ...)			\
+	dev_warn_ratelimited(&(vdev)->pdev->dev, "live update: " fmt,	\
+			     ##__VA_ARGS__)
+
+static struct vfio_pci_core_device *
+vfio_pci_liveupdate_vdev(struct vfio_device *core_vdev)
+{
+	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
+}
+
+/* File operations: none while frozen, some not while preserved */
+
+static int vfio_pci_liveupdate_enter(struct vfio_pci_core_device *vdev)
+{
+	int idx = srcu_read_lock(&vfio_pci_liveupdate_srcu);
+
+	if (!READ_ONCE(vdev->liveupdate_frozen))
+		return idx;
+
+	srcu_read_unlock(&vfio_pci_liveupdate_srcu, idx);
+	return -EBUSY;
+}
+
+static void vfio_pci_liveupdate_exit(int idx)
+{
+	srcu_read_unlock(&vfio_pci_liveupdate_srcu, idx);
+}
+
+/**
+ * vfio_pci_liveupdate_ioctl - vfio_pci_core_ioctl() unless live update forbids
+ * @core_vdev: The device
+ * @cmd: The ioctl
+ * @arg: Its argument
+ *
+ * Context: Process context, of any user.
+ * Return: -EBUSY while frozen, and for a reset while preserved; else as
+ * vfio_pci_core_ioctl().
+ */
+long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
+			       unsigned long arg)
+{
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
+	long ret;
+	int idx;
+
+	idx = vfio_pci_liveupdate_enter(vdev);
+	if (idx < 0)
+		return idx;
+
+	/* The PCI core refuses a reset that comes before the flag is seen */
+	if (cmd == VFIO_DEVICE_RESET && vfio_device_preserved(core_vdev)) {
+		vfio_pci_liveupdate_say(vdev, "reset refused, it is preserved\n");
+		ret = -EBUSY;
+	} else {
+		ret = vfio_pci_core_ioctl(core_vdev, cmd, arg);
+	}
+
+	vfio_pci_liveupdate_exit(idx);
+	return ret;
+}
+
+/**
+ * vfio_pci_liveupdate_feature - vfio_pci_core_ioctl_feature() unless frozen
+ * @core_vdev: The device
+ * @flags: Which feature, and what to do with it
+ * @arg: Its argument
+ * @argsz: Size of the argument
+ *
+ * Context: Process context, of any user.
+ * Return: -EBUSY while frozen, else as vfio_pci_core_ioctl_feature().
+ */
+int vfio_pci_liveupdate_feature(struct vfio_device *core_vdev, u32 flags,
+				void __user *arg, size_t argsz)
+{
+	int idx, ret;
+
+	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
+	if (idx < 0)
+		return idx;
+
+	ret = vfio_pci_core_ioctl_feature(core_vdev, flags, arg, argsz);
+	vfio_pci_liveupdate_exit(idx);
+	return ret;
+}
+
+/**
+ * vfio_pci_liveupdate_region_info - vfio_pci_ioctl_get_region_info() unless
+ * frozen
+ * @core_vdev: The device
+ * @info: Region to ask about
+ * @caps: Capabilities of the answer
+ *
+ * The question for the ROM switches memory decoding on for a moment.
+ *
+ * Context: Process context, of any user.
+ * Return: -EBUSY while frozen, else as vfio_pci_ioctl_get_region_info().
+ */
+int vfio_pci_liveupdate_region_info(struct vfio_device *core_vdev,
+				    struct vfio_region_info *info,
+				    struct vfio_info_cap *caps)
+{
+	int idx, ret;
+
+	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
+	if (idx < 0)
+		return idx;
+
+	ret = vfio_pci_ioctl_get_region_info(core_vdev, info, caps);
+	vfio_pci_liveupdate_exit(idx);
+	return ret;
+}
+
+/**
+ * vfio_pci_liveupdate_read - vfio_pci_core_read() unless frozen
+ * @core_vdev: The device
+ * @buf: Where to
+ * @count: How many bytes
+ * @ppos: Region and offset
+ *
+ * Context: Process context, of any user.
+ * Return: -EBUSY while frozen, else as vfio_pci_core_read().
+ */
+ssize_t vfio_pci_liveupdate_read(struct vfio_device *core_vdev,
+				 char __user *buf, size_t count, loff_t *ppos)
+{
+	ssize_t ret;
+	int idx;
+
+	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
+	if (idx < 0)
+		return idx;
+
+	ret = vfio_pci_core_read(core_vdev, buf, count, ppos);
+	vfio_pci_liveupdate_exit(idx);
+	return ret;
+}
+
+/**
+ * vfio_pci_liveupdate_write - vfio_pci_core_write() unless frozen
+ * @core_vdev: The device
+ * @buf: Where from
+ * @count: How many bytes
+ * @ppos: Region and offset
+ *
+ * Context: Process context, of any user.
+ * Return: -EBUSY while frozen, else as vfio_pci_core_write().
+ */
+ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
+				  const char __user *buf, size_t count,
+				  loff_t *ppos)
+{
+	ssize_t ret;
+	int idx;
+
+	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
+	if (idx < 0)
+		return idx;
+
+	ret = vfio_pci_core_write(core_vdev, buf, count, ppos);
+	vfio_pci_liveupdate_exit(idx);
+	return ret;
+}
+
+/**
+ * vfio_pci_liveupdate_mmap - vfio_pci_core_mmap() unless frozen
+ * @core_vdev: The device
+ * @vma: The mapping
+ *
+ * Context: Process context, of any user.
+ * Return: -EBUSY while frozen, else as vfio_pci_core_mmap().
+ */
+int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
+			     struct vm_area_struct *vma)
+{
+	int idx, ret;
+
+	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
+	if (idx < 0)
+		return idx;
+
+	ret = vfio_pci_core_mmap(core_vdev, vma);
+	vfio_pci_liveupdate_exit(idx);
+	return ret;
+}
+
+/* The record */
+
+static u32 vfio_pci_ser_crc(const struct vfio_pci_ser *ser)
+{
+	struct vfio_pci_ser top = *ser;
+	u32 crc;
+
+	top.crc = 0;
+	crc = crc32_le(~0, (const u8 *)&top, sizeof(top));
+	return crc32_le(crc, (const u8 *)(ser + 1), ser->length - sizeof(top));
+}
+
+static void *vfio_pci_ser_at(struct vfio_pci_ser *ser, u32 offset)
+{
+	return (u8 *)ser + offset;
+}
+
+/* What the user can change as long as the file is not frozen */
+static void vfio_pci_ser_update(struct vfio_pci_core_device *vdev,
+				struct vfio_pci_ser *ser)
+{
+	struct pci_dev *pdev = vdev->pdev;
+
+	ser->flags &= ~(VFIO_PCI_SER_VIRQ_DISABLED | VFIO_PCI_SER_BARDIRTY);
+	if (vdev->virq_disabled)
+		ser->flags |= VFIO_PCI_SER_VIRQ_DISABLED;
+	if (vdev->bardirty)
+		ser->flags |= VFIO_PCI_SER_BARDIRTY;
+
+	static_assert(sizeof(ser->rbar) == sizeof(vdev->rbar));
+	memcpy(ser->rbar, vdev->rbar, sizeof(ser->rbar));
+	memcpy(vfio_pci_ser_at(ser, ser->vconfig_offset), vdev->vconfig,
+	       ser->cfg_size);
+	memcpy(vfio_pci_ser_at(ser, ser->config_map_offset),
+	       vdev->pci_config_map, ser->cfg_size);
+
+	pci_read_config_dword(pdev, PCI_COMMAND, &ser->command);
+	ser->command &= 0xffff;
+	for (int i = 0; i < ARRAY_SIZE(ser->bars); i++)
+		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * i,
+				      &ser->bars[i]);
+}
+
+static void vfio_pci_ser_fill(struct vfio_pci_core_device *vdev,
+			      struct vfio_pci_ser *ser)
+{
+	struct pci_dev *pdev = vdev->pdev;
+
+	ser->segment = pci_domain_nr(pdev->bus);
+	ser->rid = pci_dev_id(pdev);
+	ser->vendor = pdev->vendor;
+	ser->device = pdev->device;
+	ser->subsystem_vendor = pdev->subsystem_vendor;
+	ser->subsystem_device = pdev->subsystem_device;
+	ser->revision = pdev->revision;
+	ser->hdr_type = pdev->hdr_type;
+	ser->class = pdev->class;
+
+	if (vdev->reset_works)
+		ser->flags |= VFIO_PCI_SER_RESET_WORKS;
+	if (vdev->nointx)
+		ser->flags |= VFIO_PCI_SER_NOINTX;
+	if (vdev->pci_2_3)
+		ser->flags |= VFIO_PCI_SER_PCI_2_3;
+}
+
+static struct vfio_pci_ser *
+vfio_pci_ser_alloc(struct vfio_pci_core_device *vdev, u64 iommufd_token)
+{
+	u32 cfg_size = vdev->pdev->cfg_size;
+	u32 state_len = 0, len;
+	struct vfio_pci_ser *ser;
+
+	if (vdev->pci_saved_state)
+		state_len = pci_export_saved_state(vdev->pci_saved_state, NULL);
+
+	len = sizeof(*ser) + ALIGN(state_len, 8) + 2 * cfg_size;
+	if (len > VFIO_PCI_SER_MAX_LENGTH)
+		return ERR_PTR(-E2BIG);
+
+	ser = kho_alloc_preserve(len);
+	if (IS_ERR(ser))
+		return ser;
+
+	ser->version = VFIO_PCI_SER_VERSION;
+	ser->length = len;
+	ser->iommufd_token = iommufd_token;
+	ser->cfg_size = cfg_size;
+	ser->vconfig_offset = sizeof(*ser) + ALIGN(state_len, 8);
+	ser->config_map_offset = ser->vconfig_offset + cfg_size;
+	if (state_len) {
+		ser->flags |= VFIO_PCI_SER_SAVED_STATE;
+		ser->saved_state_offset = sizeof(*ser);
+		ser->saved_state_length = state_len;
+		pci_export_saved_state(vdev->pci_saved_state,
+				       vfio_pci_ser_at(ser, sizeof(*ser)));
+	}
+
+	vfio_pci_ser_fill(vdev, ser);
+	vfio_pci_ser_update(vdev, ser);
+	ser->crc = vfio_pci_ser_crc(ser);
+	return ser;
+}
+
+/* The record at @pa, or NULL; nothing is read that was not preserved */
+static const struct vfio_pci_ser *vfio_pci_ser_incoming(u64 pa)
+{
+	const struct vfio_pci_ser *ser;
+	unsigned int order = 0;
+
+	if (!pa || pa % PAGE_SIZE)
+		return NULL;
+	while (!kho_is_preserved(pa, order))
+		if (++order > get_order(VFIO_PCI_SER_MAX_LENGTH))
+			return NULL;
+
+	ser = phys_to_virt(pa);
+	if (ser->version != VFIO_PCI_SER_VERSION ||
+	    ser->length < sizeof(*ser) || ser->length > PAGE_SIZE << order ||
+	    ser->crc != vfio_pci_ser_crc(ser))
+		return NULL;
+	return ser;
+}
+
+/* Old kernel: preserve */
+
+static bool
+vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
+				 struct file *file)
+{
+	struct vfio_device *core_vdev = vfio_device_from_cdev_file(file);
+
+	return core_vdev && core_vdev->ops == &vfio_pci_ops;
+}
+
+static int vfio_pci_liveupdate_check(struct vfio_pci_core_device *vdev,
+				     struct file *file)
+{
+	struct pci_dev *pdev = vdev->pdev;
+
+	lockdep_assert_held(&vdev->vdev.dev_set->lock);
+
+	if (!vfio_cdev_file_is_bound(file)) {
+		vfio_pci_liveupdate_say(vdev, "file is not bound to an iommufd\n");
+		return -EINVAL;
+	}
+	if (vfio_device_preserved(&vdev->vdev)) {
+		vfio_pci_liveupdate_say(vdev, "is preserved already\n");
+		return -EBUSY;
+	}
+	if (vdev->vdev.noiommu || !vdev->vdev.iommufd_device) {
+		vfio_pci_liveupdate_say(vdev, "has no IOMMU\n");
+		return -EOPNOTSUPP;
+	}
+	if (pdev->is_virtfn || vdev->sriov_active || pci_num_vf(pdev)) {
+		vfio_pci_liveupdate_say(vdev, "VFs and their PFs cannot be preserved\n");
+		return -EOPNOTSUPP;
+	}
+	if (vfio_pci_is_vga(pdev) || vfio_pci_is_intel_display(pdev)) {
+		vfio_pci_liveupdate_say(vdev, "display devices cannot be preserved\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static bool vfio_pci_liveupdate_awake(struct vfio_pci_core_device *vdev)
+{
+	lockdep_assert_held(&vdev->memory_lock);
+
+	return !vdev->pm_runtime_engaged &&
+	       vdev->pdev->current_state == PCI_D0;
+}
+
+/* Low power is checked and refused from now on under one lock */
+static int vfio_pci_liveupdate_mark(struct vfio_pci_core_device *vdev)
+{
+	guard(rwsem_write)(&vdev->memory_lock);
+
+	if (!vfio_pci_liveupdate_awake(vdev)) {
+		vfio_pci_liveupdate_say(vdev, "is in low power\n");
+		return -EINVAL;
+	}
+	WRITE_ONCE(vdev->vdev.liveupdate_preserved, true);
+	return 0;
+}
+
+static void vfio_pci_liveupdate_unmark(struct vfio_pci_core_device *vdev)
+{
+	guard(rwsem_write)(&vdev->memory_lock);
+	WRITE_ONCE(vdev->vdev.liveupdate_preserved, false);
+}
+
+static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
+	struct vfio_pci_ser *ser;
+	u64 token;
+	int err;
+
+	guard(mutex)(&core_vdev->dev_set->lock);
+
+	err = vfio_pci_liveupdate_check(vdev, args->file);
+	if (err)
+		return err;
+
+	err = vfio_pci_liveupdate_mark(vdev);
+	if (err)
+		return err;
+
+	err = iommufd_device_preserve(args->session, core_vdev->iommufd_device,
+				      &token);
+	if (err)
+		goto err_unmark;
+
+	err = pci_liveupdate_preserve(vdev->pdev);
+	if (err)
+		goto err_unpreserve_iommufd;
+
+	ser = vfio_pci_ser_alloc(vdev, token);
+	if (IS_ERR(ser)) {
+		err = PTR_ERR(ser);
+		vfio_pci_liveupdate_say(vdev, "no room for the record: %d\n",
+					err);
+		goto err_unpreserve_pci;
+	}
+
+	args->serialized_data = virt_to_phys(ser);
+	args->private_data = ser;
+	return 0;
+
+err_unpreserve_pci:
+	pci_liveupdate_unpreserve(vdev->pdev);
+err_unpreserve_iommufd:
+	iommufd_device_unpreserve(core_vdev->iommufd_device);
+err_unmark:
+	vfio_pci_liveupdate_unmark(vdev);
+	return err;
+}
+
+static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
+
+	guard(mutex)(&core_vdev->dev_set->lock);
+
+	kho_unpreserve_free(args->private_data);
+	pci_liveupdate_unpreserve(vdev->pdev);
+	iommufd_device_unpreserve(core_vdev->iommufd_device);
+	vfio_pci_liveupdate_unmark(vdev);
+}
+
+/* Old kernel: freeze */
+
+static int vfio_pci_liveupdate_quiet(struct vfio_pci_core_device *vdev)
+{
+	lockdep_assert_held(&vdev->igate);
+
+	if (vdev->irq_type != VFIO_PCI_NUM_IRQS) {
+		vfio_pci_liveupdate_say(vdev, "kexec refused, interrupts are configured\n");
+		return -EINVAL;
+	}
+	if (!vfio_pci_liveupdate_awake(vdev)) {
+		vfio_pci_liveupdate_say(vdev, "kexec refused, the device is not in D0\n");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Look before the user is shut out, so that a refusal changes nothing */
+static int vfio_pci_liveupdate_look(struct vfio_pci_core_device *vdev)
+{
+	guard(mutex)(&vdev->igate);
+	guard(rwsem_read)(&vdev->memory_lock);
+
+	return vfio_pci_liveupdate_quiet(vdev);
+}
+
+static void vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
+{
+	scoped_guard(rwsem_write, &vdev->memory_lock)
+		WRITE_ONCE(vdev->liveupdate_frozen, true);
+
+	/*
+	 * File operations that have not seen the flag run to their end. Some
+	 * take dev_set->lock or igate: neither is held here.
+	 */
+	synchronize_srcu(&vfio_pci_liveupdate_srcu);
+}
+
+static void vfio_pci_liveupdate_open(struct vfio_pci_core_device *vdev)
+{
+	guard(rwsem_write)(&vdev->memory_lock);
+
+	WRITE_ONCE(vdev->liveupdate_frozen, false);
+	if (__vfio_pci_memory_enabled(vdev))
+		vfio_pci_dma_buf_move(vdev, false);
+}
+
+/* The user is shut out: nothing that is looked at here can change any more */
+static int vfio_pci_liveupdate_complete(struct vfio_pci_core_device *vdev,
+					struct vfio_pci_ser *ser)
+{
+	int err;
+
+	guard(mutex)(&vdev->vdev.dev_set->lock);
+	guard(mutex)(&vdev->igate);
+
+	vfio_pci_zap_and_down_write_memory_lock(vdev);
+	err = vfio_pci_liveupdate_quiet(vdev);
+	if (!err) {
+		vfio_pci_dma_buf_move(vdev, true);
+		vfio_pci_ser_update(vdev, ser);
+		ser->flags |= VFIO_PCI_SER_FROZEN;
+		ser->crc = vfio_pci_ser_crc(ser);
+	}
+	up_write(&vdev->memory_lock);
+	return err;
+}
+
+static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
+	struct device *dev = &vdev->pdev->dev;
+	int err;
+
+	/* Whoever unbinds the driver holds it until the file is closed */
+	if (!device_trylock(dev)) {
+		vfio_pci_liveupdate_say(vdev, "kexec refused, it is being removed or configured\n");
+		return -EBUSY;
+	}
+
+	err = vfio_pci_liveupdate_look(vdev);
+	if (err)
+		goto out_unlock;
+
+	vfio_pci_liveupdate_shut(vdev);
+	err = vfio_pci_liveupdate_complete(vdev, args->private_data);
+	if (err)
+		vfio_pci_liveupdate_open(vdev);
+
+out_unlock:
+	device_unlock(dev);
+	return err;
+}
+
+static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
+	struct vfio_pci_ser *ser = args->private_data;
+
+	ser->flags &= ~VFIO_PCI_SER_FROZEN;
+	ser->crc = vfio_pci_ser_crc(ser);
+	vfio_pci_liveupdate_open(vfio_pci_liveupdate_vdev(core_vdev));
+}
+
+/* Next kernel */
+
+static void vfio_pci_liveupdate_no_way_back(u64 pa, const char *what)
+{
+	const struct vfio_pci_ser *ser = vfio_pci_ser_incoming(pa);
+
+	if (!ser)
+		pr_warn_ratelimited("%s refused, and the record cannot be used\n",
+				    what);
+	else
+		pr_warn_ratelimited("%04x:%02x:%02x.%d: %s refused, devices cannot be handed back yet\n",
+				    ser->segment, PCI_BUS_NUM(ser->rid),
+				    PCI_SLOT(ser->rid & 0xff),
+				    PCI_FUNC(ser->rid & 0xff), what);
+}
+
+static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
+{
+	vfio_pci_liveupdate_no_way_back(args->serialized_data, "retrieve");
+	return -EOPNOTSUPP;
+}
+
+static bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
+{
+	vfio_pci_liveupdate_no_way_back(args->serialized_data, "finish");
+	return false;
+}
+
+static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
+{
+	/* Never called as long as can_finish says no */
+}
+
+static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
+	.can_preserve = vfio_pci_liveupdate_can_preserve,
+	.preserve = vfio_pci_liveupdate_preserve,
+	.unpreserve = vfio_pci_liveupdate_unpreserve,
+	.freeze = vfio_pci_liveupdate_freeze,
+	.unfreeze = vfio_pci_liveupdate_unfreeze,
+	.retrieve = vfio_pci_liveupdate_retrieve,
+	.can_finish = vfio_pci_liveupdate_can_finish,
+	.finish = vfio_pci_liveupdate_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler vfio_pci_liveupdate_handler = {
+	.ops = &vfio_pci_liveupdate_ops,
+	.compatible = VFIO_PCI_SER_COMPATIBLE,
+	.explicit_finish = true,
+};
+
+/**
+ * vfio_pci_liveupdate_init - Register the file handler
+ *
+ * Without it vfio-pci works as ever, but nothing can be preserved, so a failure
+ * is only reported. Live update being off is no failure.
+ *
+ * Context: Process context, once, before user space can open /dev/liveupdate.
+ */
+void __init vfio_pci_liveupdate_init(void)
+{
+	int err;
+
+	err = liveupdate_register_file_handler(&vfio_pci_liveupdate_handler);
+	if (err)
+		goto err_report;
+
+	err = pci_liveupdate_register_flb(&vfio_pci_liveupdate_handler);
+	if (!err)
+		return;
+
+	liveupdate_unregister_file_handler(&vfio_pci_liveupdate_handler);
+err_report:
+	if (err != -EOPNOTSUPP)
+		pr_err("could not register the file handler: %pe\n",
+		       ERR_PTR(err));
+}

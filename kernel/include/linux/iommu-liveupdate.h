@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ *
+ * IOMMU live update: what iommufd, the PCI core and the IOMMU drivers share
+ * with drivers/iommu/liveupdate.c. The life cycle is described there.
+ */
+#ifndef _LINUX_IOMMU_LIVEUPDATE_H
+#define _LINUX_IOMMU_LIVEUPDATE_H
+
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/types.h>
+#include <linux/kho/abi/iommu.h>
+
+struct device;
+struct iommu_device;
+struct iommu_domain;
+struct liveupdate_file_handler;
+
+/**
+ * struct iommu_liveupdate_ops - What a driver does for live update
+ * @unit_preserve: The first device of the unit is being preserved. Refuse an
+ *	unsuitable state, fill @unit but for flags and number of devices, hand
+ *	the tables that all devices share to KHO. May sleep.
+ * @unit_unpreserve: Undo @unit_preserve, after the last device has gone.
+ * @dev_preserve: Preserve the no-PASID attachment of @dev to @domain: fill
+ *	requester ids, hardware id and per-device tables of @att, add tables of
+ *	the unit that have come since. What identifies device, unit and domain
+ *	is filled in already, the device's own requester id is the first; the
+ *	driver may set domain_flags of the record at @att->domain_pa. Refuses
+ *	what cannot come back. May sleep. group->mutex is held.
+ * @dev_unpreserve: Undo @dev_preserve.
+ * @unit_freeze: Last step that may fail, once per unit. Compare the hardware
+ *	with the records, preserve shared tables added since. May sleep.
+ * @unit_unfreeze: Undo @unit_freeze.
+ * @unit_handover: Called by syscore shutdown, cannot fail: from here on no
+ *	entry can become present, every entry that is not preserved is cleared,
+ *	caches are flushed, what hardware writes to memory is stopped, and the
+ *	unit is kept translating. May take locks, must bound its waits.
+ * @domain_restore: Next kernel: build the domain object around the preserved
+ *	page table, touching no hardware. Once per domain, whatever the number
+ *	of devices and units. Returns an ERR_PTR on failure.
+ * @dev_adopt: Next kernel: software half of an attach. The live entry is
+ *	compared with what it should be, never written. @att must be one of the
+ *	device's unit, see iommu_liveupdate_next_attachment(). Comes again if
+ *	the device is released, which leaves hardware alone, and probed again.
+ * @dev_block: Next kernel: @dev cannot be trusted; make its entries not
+ *	present, translation stays on. Cannot fail. The unit may have been
+ *	failed, and @dev may have no record of its own.
+ *
+ * A driver offers all of them or none.
+ */
+struct iommu_liveupdate_ops {
+	int (*unit_preserve)(struct iommu_device *iommu,
+			     struct iommu_unit_ser *unit);
+	void (*unit_unpreserve)(struct iommu_device *iommu,
+				struct iommu_unit_ser *unit);
+	int (*dev_preserve)(struct device *dev, struct iommu_domain *domain,
+			    struct iommu_unit_ser *unit,
+			    struct iommu_attachment_ser *att);
+	void (*dev_unpreserve)(struct device *dev, struct iommu_domain *domain,
+			       struct iommu_unit_ser *unit,
+			       struct iommu_attachment_ser *att);
+	int (*unit_freeze)(struct iommu_device *iommu,
+			   struct iommu_unit_ser *unit);
+	void (*unit_unfreeze)(struct iommu_device *iommu,
+			      struct iommu_unit_ser *unit);
+	void (*unit_handover)(struct iommu_device *iommu,
+			      struct iommu_unit_ser *unit);
+	struct iommu_domain *(*domain_restore)(struct iommu_device *iommu,
+					       const struct iommu_domain_ser *dser);
+	int (*dev_adopt)(struct device *dev, struct iommu_domain *domain,
+			 const struct iommu_attachment_ser *att);
+	void (*dev_block)(struct device *dev);
+};
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+/* Outgoing: for iommufd */
+int iommu_liveupdate_register_flb(struct liveupdate_file_handler *fh);
+void iommu_liveupdate_unregister_flb(struct liveupdate_file_handler *fh);
+int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_pa);
+void iommu_domain_unpreserve(struct iommu_domain *domain);
+int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
+			  u64 iommufd_token);
+void iommu_device_unpreserve(struct device *dev);
+int iommu_liveupdate_freeze(void);
+void iommu_liveupdate_unfreeze(void);
+
+/* Incoming: for the PCI core and VFIO */
+bool iommu_liveupdate_device_owned(struct device *dev);
+
+/* Incoming: for drivers. What is returned stays valid until finish. */
+const struct iommu_unit_ser *iommu_liveupdate_find_unit(u32 type, u64 base);
+const struct iommu_attachment_ser *
+iommu_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
+				 const struct iommu_attachment_ser *prev);
+const struct iommu_attachment_ser *
+iommu_liveupdate_device_attachment(struct device *dev);
+void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err);
+
+#else /* CONFIG_IOMMU_LIVEUPDATE */
+
+static inline bool iommu_liveupdate_device_owned(struct device *dev)
+{
+	return false;
+}
+
+static inline const struct iommu_unit_ser *
+iommu_liveupdate_find_unit(u32 type, u64 base)
+{
+	return NULL;
+}
+
+static inline const struct iommu_attachment_ser *
+iommu_liveupdate_device_attachment(struct device *dev)
+{
+	return NULL;
+}
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
+#endif /* _LINUX_IOMMU_LIVEUPDATE_H */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ *
+ * PCI live update: for drivers that preserve a PCI function.
+ */
+#ifndef _LINUX_PCI_LIVEUPDATE_H
+#define _LINUX_PCI_LIVEUPDATE_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+struct liveupdate_file_handler;
+struct pci_dev;
+struct pci_saved_state;
+struct pci_saved_state_ser;
+
+#ifdef CONFIG_PCI_LIVEUPDATE
+int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh);
+void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh);
+int pci_liveupdate_preserve(struct pci_dev *pdev);
+void pci_liveupdate_unpreserve(struct pci_dev *pdev);
+bool pci_liveupdate_incoming(struct pci_dev *pdev);
+bool pci_liveupdate_failed(void);
+void pci_liveupdate_finish(struct pci_dev *pdev);
+size_t pci_export_saved_state(const struct pci_saved_state *state,
+			      struct pci_saved_state_ser *ser);
+#else
+static inline int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh)
+{
+}
+
+static inline int pci_liveupdate_preserve(struct pci_dev *pdev)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void pci_liveupdate_unpreserve(struct pci_dev *pdev)
+{
+}
+
+static inline bool pci_liveupdate_incoming(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_failed(void)
+{
+	return false;
+}
+
+static inline void pci_liveupdate_finish(struct pci_dev *pdev)
+{
+}
+#endif /* CONFIG_PCI_LIVEUPDATE */
+#endif /* _LINUX_PCI_LIVEUPDATE_H */
