@@ -14,7 +14,8 @@
  *   D d   page table preserve, unpreserve
  *   U u   unit_preserve, unit_unpreserve
  *   A a   dev_preserve, dev_unpreserve
- *   F f   unit_freeze, unit_unfreeze
+ *   F f   unit_freeze (G fails for the second unit only), unit_unfreeze
+ *   H     unit_handover
  *   R     domain_restore
  *   O     dev_adopt
  *   B     dev_block
@@ -74,11 +75,10 @@ static void fake_calls_clear(void)
 	fake_failing = 0;
 }
 
-#define EXPECT_CALLS(test, calls)				\
-	do {							\
-		KUNIT_EXPECT_STREQ(test, fake_calls, calls);	\
-		fake_calls_clear();				\
-	} while (0)
+#define EXPECT_CALLS(test, calls) do {				\
+	KUNIT_EXPECT_STREQ(test, fake_calls, calls);		\
+	fake_calls_clear();					\
+} while (0)
 
 static int fake_pt_preserve(struct pt_iommu *pt, struct iommu_domain_ser *ser)
 {
@@ -144,10 +144,9 @@ static void fake_dev_unpreserve(struct device *dev, struct iommu_domain *domain,
 static int fake_unit_freeze(struct iommu_device *iommu,
 			    struct iommu_unit_ser *unit)
 {
-	/* Only the last unit is to fail, to see that the others are undone */
-	if (unit->base == FAKE_BASE)
-		return fake_call('F');
-	return fake_call(fake_failing == 'G' ? 'G' : 'F');
+	bool second = unit->base != FAKE_BASE;
+
+	return fake_call(second && fake_failing == 'G' ? 'G' : 'F');
 }
 
 static void fake_unit_unfreeze(struct iommu_device *iommu,
@@ -285,7 +284,7 @@ static struct iommu_domain *fake_domain(struct kunit *test)
 	pt->domain.is_iommupt = true;
 	pt->domain.type = IOMMU_DOMAIN_UNMANAGED;
 	pt->domain.pgsize_bitmap = PAGE_SIZE;
-	pt->domain.owner = &fake_ops;
+	pt->domain.owner = &fake_ops; /* for iommu_attach_group() */
 	return &pt->domain;
 }
 
@@ -318,10 +317,17 @@ static struct iommu_liveupdate_outgoing *fake_flb(struct kunit *test)
 	return args.obj;
 }
 
+/* Unpreserve what the test has left */
 static void fake_flb_end(struct iommu_liveupdate_outgoing *out)
 {
 	struct liveupdate_flb_op_args args = { .obj = out };
+	struct iommu_liveupdate_out_device *pdev, *next_pdev;
+	struct iommu_liveupdate_out_domain *pdom, *next_pdom;
 
+	list_for_each_entry_safe(pdev, next_pdev, &out->devices, list)
+		iommu_device_unpreserve(pdev->dev);
+	list_for_each_entry_safe(pdom, next_pdom, &out->domains, list)
+		iommu_domain_unpreserve(pdom->domain);
 	iommu_liveupdate_outgoing_unpreserve(&args);
 }
 
@@ -422,9 +428,6 @@ static void preserve_refusals(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), 0);
 	EXPECT_CALLS(test, "UA");
 
-	iommu_device_unpreserve(dev);
-	iommu_domain_unpreserve(other);
-	iommu_domain_unpreserve(domain);
 	xa_destroy(&group->pasid_array);
 	fake_flb_end(out);
 }
@@ -461,8 +464,6 @@ static void preserve_unwind(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&fake->pci.dev, domain, 1), 0);
 	expect_sound(test, out);
-	iommu_device_unpreserve(&fake->pci.dev);
-	iommu_domain_unpreserve(domain);
 	fake_flb_end(out);
 }
 
@@ -497,10 +498,6 @@ static void preserve_slots(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, out->ser->nr_domains, FAKE_MANY);
 	expect_sound(test, out);
-
-	for (i = 0; i < FAKE_MANY; i++)
-		if (i < 50 || i >= 150)
-			iommu_domain_unpreserve(domains[i]);
 	fake_flb_end(out);
 }
 
@@ -533,10 +530,7 @@ static void preserve_immutable(struct kunit *test)
 	mutex_unlock(&iommu_probe_device_lock);
 
 	iommu_device_unpreserve(&fake->pci.dev);
-	mutex_lock(&group->mutex);
-	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_refuse_group(group));
-	mutex_unlock(&group->mutex);
-	iommu_domain_unpreserve(domain);
+	KUNIT_EXPECT_FALSE(test, group->preserved);
 	fake_flb_end(out);
 }
 
@@ -590,7 +584,6 @@ static void freeze(struct kunit *test)
 	iommu_device_unpreserve(&two->pci.dev);
 	iommu_device_unpreserve(&one->pci.dev);
 	EXPECT_CALLS(test, "aauau");
-	iommu_domain_unpreserve(domain);
 	fake_flb_end(out);
 }
 
@@ -735,10 +728,6 @@ static void lookup(struct kunit *test)
 	iommu_liveupdate_release_device(&three->pci.dev);
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	fake_kexec_end(in);
-	iommu_device_unpreserve(&one->pci.dev);
-	iommu_device_unpreserve(&two->pci.dev);
-	iommu_device_unpreserve(&three->pci.dev);
-	iommu_domain_unpreserve(domain);
 	fake_flb_end(out);
 }
 
@@ -801,9 +790,6 @@ static void restore(struct kunit *test)
 	fake_remove(group_two, two);
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	fake_kexec_end(in);
-	iommu_device_unpreserve(&old_one->pci.dev);
-	iommu_device_unpreserve(&old_two->pci.dev);
-	iommu_domain_unpreserve(domain);
 	fake_flb_end(out);
 }
 
@@ -881,11 +867,6 @@ static void fail_closed(struct kunit *test)
 	fake_remove(group_one, one);
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	fake_kexec_end(in);
-	iommu_device_unpreserve(&old_one->pci.dev);
-	iommu_device_unpreserve(&old_two->pci.dev);
-	iommu_device_unpreserve(&old_three->pci.dev);
-	iommu_domain_unpreserve(other);
-	iommu_domain_unpreserve(domain);
 	fake_flb_end(out);
 }
 
@@ -916,6 +897,3 @@ static struct kunit_suite iommu_liveupdate_suite = {
 };
 
 kunit_test_suite(iommu_liveupdate_suite);
-
-MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("KUnit tests of IOMMU live update");

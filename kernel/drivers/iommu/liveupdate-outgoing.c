@@ -701,8 +701,11 @@ void iommu_device_unpreserve(struct device *dev)
  */
 void iommu_liveupdate_deinit_device(struct device *dev)
 {
-	lockdep_assert_held(&dev->iommu_group->mutex);
+	struct iommu_group *group = dev->iommu_group;
 
-	if (WARN_ON_ONCE(dev->iommu_group->preserved))
+	lockdep_assert_held(&group->mutex);
+
+	/* It has left the list by now; who was turned away finds it there */
+	if (WARN_ON_ONCE(group->preserved && list_empty(&group->devices)))
 		iommu_device_unpreserve_locked(dev);
 }

@@ -86,6 +86,9 @@ static const char *verify_registers(struct intel_iommu *iommu,
 {
 	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
 
+	/* Without it nothing could be flushed */
+	if (!iommu->qi)
+		return "queued invalidation";
 	if (unit->segment != iommu->segment)
 		return "PCI segment";
 	if (unit->vtd.cap != iommu->cap || unit->vtd.ecap != iommu->ecap)
@@ -417,6 +420,17 @@ bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus, u8 devfn)
 {
 	return iommu->lu_incoming &&
 	       test_bit(PCI_DEVID(bus, devfn), iommu->lu_incoming->rids);
+}
+
+/**
+ * intel_liveupdate_in_use - Is a unit preserved or adopted?
+ * @iommu: The unit
+ *
+ * Return: True if the unit must neither be removed nor switched off.
+ */
+bool intel_liveupdate_in_use(struct intel_iommu *iommu)
+{
+	return iommu->lu_outgoing || iommu->lu_incoming;
 }
 
 static bool device_incoming(struct device_domain_info *info)

@@ -485,6 +485,30 @@ static void unpreserve_pasid_table(struct intel_liveupdate_device *ldev)
 	iommu_unpreserve_page(dir);
 }
 
+/**
+ * intel_liveupdate_foreign - Does an entry belong to another, kept device?
+ * @info: The device that is about to clear the entry
+ * @bus: Bus number of the requester id
+ * @devfn: Device and function of the requester id
+ *
+ * A device may share a requester id with one that is preserved or adopted, by
+ * a quirk of its function number. It is kept out of that group, and must leave
+ * the entry alone when it goes.
+ *
+ * Context: The caller holds intel_iommu.lock.
+ * Return: True if the entry must not be touched.
+ */
+bool intel_liveupdate_foreign(struct device_domain_info *info, u8 bus, u8 devfn)
+{
+	struct intel_iommu *iommu = info->iommu;
+	u16 rid = PCI_DEVID(bus, devfn);
+
+	if (rid == PCI_DEVID(info->bus, info->devfn))
+		return false;
+	return intel_liveupdate_incoming(iommu, bus, devfn) ||
+	       (iommu->lu_outgoing && test_bit(rid, iommu->lu_outgoing->rids));
+}
+
 static bool legacy_entry_matches(struct intel_iommu *iommu,
 				 struct dmar_domain *domain, u16 rid)
 {
@@ -579,6 +603,7 @@ static int intel_dev_preserve(struct device *dev, struct iommu_domain *domain,
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
 	struct intel_iommu *iommu = info->iommu;
+	struct iommu_domain_ser *dser;
 	int ret;
 
 	ret = device_supported(dev, dmar_domain);
@@ -596,6 +621,11 @@ static int intel_dev_preserve(struct device *dev, struct iommu_domain *domain,
 		return ret;
 	}
 	att->hw_id = domain_id_iommu(dmar_domain, iommu);
+	/* Part of a first stage PASID entry, which the next kernel compares */
+	if (dmar_domain->force_snooping) {
+		dser = phys_to_virt(att->domain_pa);
+		dser->domain_flags |= IOMMU_DOMAIN_SER_FORCE_SNOOP;
+	}
 	ret = intel_liveupdate_verify_device(dev, dmar_domain, att);
 	if (ret)
 		return ret;
@@ -721,8 +751,9 @@ static void scrub_context_table(struct intel_iommu *iommu, unsigned int table,
  * @unit: Its record
  * @rids: The requester ids whose entries stay
  *
- * Makes non-present what any other requester id could translate through. A root entry whose context table is not in the record is
- * emptied. The caller flushes the caches afterwards.
+ * Makes non-present what any other requester id could translate through. A
+ * root entry whose context table is not in the record is emptied. The caller
+ * flushes the caches afterwards.
  *
  * Context: Takes intel_iommu.lock, cannot fail.
  */
@@ -749,6 +780,24 @@ void intel_liveupdate_scrub(struct intel_iommu *iommu,
 	}
 }
 
+/*
+ * A device TLB of somebody else that does not answer takes all that is pending
+ * with it, then this was not done. Anything else is an error of the queue.
+ */
+static void flush_sync(struct intel_iommu *iommu, struct qi_desc *desc)
+{
+	unsigned int tries = 16;
+	int ret;
+
+	do {
+		ret = qi_submit_sync(iommu, desc, 1, QI_OPT_WAIT_BOUNDED);
+	} while (ret == -ETIMEDOUT && --tries);
+
+	if (ret)
+		panic("%s: translation caches cannot be flushed: %d\n",
+		      iommu->name, ret);
+}
+
 /**
  * intel_liveupdate_flush_all - Flush every translation cache of a unit
  * @iommu: The unit, with queued invalidation on
@@ -768,15 +817,15 @@ void intel_liveupdate_flush_all(struct intel_iommu *iommu)
 	iommu_flush_write_buffer(iommu);
 
 	desc.qw0 = QI_CC_GRAN(DMA_CCMD_GLOBAL_INVL) | QI_CC_TYPE;
-	qi_submit_sync(iommu, &desc, 1, QI_OPT_WAIT_BOUNDED);
+	flush_sync(iommu, &desc);
 
 	if (sm_supported(iommu)) {
 		desc.qw0 = QI_PC_GRAN(QI_PC_GLOBAL) | QI_PC_TYPE;
-		qi_submit_sync(iommu, &desc, 1, QI_OPT_WAIT_BOUNDED);
+		flush_sync(iommu, &desc);
 	}
 
 	qi_desc_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH, &desc);
-	qi_submit_sync(iommu, &desc, 1, QI_OPT_WAIT_BOUNDED);
+	flush_sync(iommu, &desc);
 }
 
 /* The vectors belong to a kernel that is going away; read back to be sure */
@@ -789,6 +838,10 @@ static void mask_unit_interrupts(struct intel_iommu *iommu)
 	if (ecap_prs(iommu->ecap)) {
 		writel(DMA_PECTL_IM, iommu->reg + DMAR_PECTL_REG);
 		readl(iommu->reg + DMAR_PECTL_REG);
+	}
+	if (ecap_pms(iommu->ecap)) {
+		writel(DMA_FECTL_IM, iommu->reg + DMAR_PERFINTRCTL_REG);
+		readl(iommu->reg + DMAR_PERFINTRCTL_REG);
 	}
 }
 

@@ -14,11 +14,10 @@
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
-
-/* Requester ids of one segment */
 /* Entries of a root table */
 #define INTEL_LIVEUPDATE_NR_ROOTS	(VTD_PAGE_SIZE / sizeof(struct root_entry))
 
+/* Requester ids of one segment */
 #define INTEL_LIVEUPDATE_NR_RIDS	BIT(16)
 
 /**
@@ -60,6 +59,8 @@ void intel_liveupdate_dev_block(struct device *dev);
 void intel_liveupdate_find_records(void);
 bool intel_liveupdate_adopt(struct intel_iommu *iommu);
 bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus, u8 devfn);
+bool intel_liveupdate_foreign(struct device_domain_info *info, u8 bus, u8 devfn);
+bool intel_liveupdate_in_use(struct intel_iommu *iommu);
 int intel_liveupdate_probe(struct device *dev);
 bool intel_liveupdate_release(struct device *dev);
 
@@ -76,6 +77,17 @@ static inline bool intel_liveupdate_adopt(struct intel_iommu *iommu)
 
 static inline bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus,
 					     u8 devfn)
+{
+	return false;
+}
+
+static inline bool intel_liveupdate_foreign(struct device_domain_info *info,
+					    u8 bus, u8 devfn)
+{
+	return false;
+}
+
+static inline bool intel_liveupdate_in_use(struct intel_iommu *iommu)
 {
 	return false;
 }

@@ -51,7 +51,9 @@
  *	and flag.
  * vfio_pci_liveupdate_srcu
  *	read side around every file operation. Freeze raises the flag and waits
- *	for those that have not seen it, holding no lock that they may want.
+ *	for those that have not seen it, holding no lock that they may want. It
+ *	does not wait for ever: they copy from and to memory of the user, who
+ *	decides how long a page fault takes.
  *
  * Order, outermost first: session mutex, device lock (by trylock), dev_set->lock,
  * igate, memory_lock; in preserve below dev_set->lock: the locks of iommufd,
@@ -62,8 +64,10 @@
 
 #include <linux/cleanup.h>
 #include <linux/crc32.h>
+#include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/iommufd.h>
+#include <linux/jiffies.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/kho/abi/vfio_pci.h>
@@ -74,6 +78,9 @@
 #include <linux/srcu.h>
 
 #include "vfio_pci_priv.h"
+
+/* How long freeze waits for file operations that are under way */
+#define VFIO_PCI_LIVEUPDATE_DRAIN	(2 * HZ)
 
 DEFINE_STATIC_SRCU(vfio_pci_liveupdate_srcu);
 
@@ -542,16 +549,28 @@ static int vfio_pci_liveupdate_look(struct vfio_pci_core_device *vdev)
 	return vfio_pci_liveupdate_quiet(vdev);
 }
 
-static void vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
+/* Undone by vfio_pci_liveupdate_open(), also after a failure */
+static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
 {
+	unsigned long cookie, deadline = jiffies + VFIO_PCI_LIVEUPDATE_DRAIN;
+
 	scoped_guard(rwsem_write, &vdev->memory_lock)
 		WRITE_ONCE(vdev->liveupdate_frozen, true);
 
 	/*
 	 * File operations that have not seen the flag run to their end. Some
-	 * take dev_set->lock or igate: neither is held here.
+	 * take dev_set->lock or igate: neither is held here. The end may never
+	 * come if the user's buffer is behind userfaultfd or FUSE.
 	 */
-	synchronize_srcu(&vfio_pci_liveupdate_srcu);
+	cookie = start_poll_synchronize_srcu(&vfio_pci_liveupdate_srcu);
+	while (!poll_state_synchronize_srcu(&vfio_pci_liveupdate_srcu, cookie)) {
+		if (time_after(jiffies, deadline)) {
+			vfio_pci_liveupdate_say(vdev, "kexec refused, a file operation does not end\n");
+			return -EBUSY;
+		}
+		fsleep(USEC_PER_MSEC);
+	}
+	return 0;
 }
 
 static void vfio_pci_liveupdate_open(struct vfio_pci_core_device *vdev)
@@ -601,8 +620,9 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	if (err)
 		goto out_unlock;
 
-	vfio_pci_liveupdate_shut(vdev);
-	err = vfio_pci_liveupdate_complete(vdev, args->private_data);
+	err = vfio_pci_liveupdate_shut(vdev);
+	if (!err)
+		err = vfio_pci_liveupdate_complete(vdev, args->private_data);
 	if (err)
 		vfio_pci_liveupdate_open(vdev);
 
@@ -698,3 +718,5 @@ err_report:
 		pr_err("could not register the file handler: %pe\n",
 		       ERR_PTR(err));
 }
+
+MODULE_IMPORT_NS("IOMMUFD");
