@@ -296,6 +296,21 @@ static bool contains(const char *text, const char *pattern)
 	return false;
 }
 
+/*
+ * The machine model runs in a process of this host.  If that gets no CPU for a
+ * moment, frames are refused and given up, though nothing is wrong with the
+ * guest.  A card that was stopped looks alike, so this excuses nothing: it says
+ * that the run is worth repeating.
+ */
+#define HOST_STALL_NS	(200 * NS_PER_MS)
+
+static bool only_refused(const struct run *run, const struct figures *figures)
+{
+	return run->problem_count == 1 && figures->lost &&
+	       figures->lost == figures->refused && figures->gap_ns < HOST_STALL_NS &&
+	       !run->options.must_find;
+}
+
 static bool verdict(const struct run *run)
 {
 	if (!run->options.must_find)
@@ -314,6 +329,7 @@ bool judge(struct run *run)
 	compute(run, &figures);
 	judge_always(run);
 	judge_expectation(run, &figures);
+	run->only_refused = only_refused(run, &figures);
 	write_frames(run);
 	write_phases(run);
 	for (int i = 0; i < run->problem_count; i++)

@@ -89,6 +89,7 @@ struct run {
 	bool done, gave_up, skipped, timed_out;
 	unsigned int checks_ok, checks_failed;
 	unsigned int corrupted, twice, unknown;
+	bool only_refused;	/* all that is wrong: the card was offered frames too late */
 	unsigned int warnings, console_faults, trace_faults;
 	unsigned int found, stray, raw, cold, diverted, raised;
 	bool scanned;
