@@ -5,6 +5,7 @@
  * other CPU.  From the hand-over on none of its frames may land anywhere; in
  * the new kernel it works like any other.
  */
+#include <errno.h>
 #include <pthread.h>
 
 #include "events.h"
@@ -34,16 +35,24 @@ static void set_up_neighbour(struct receiver *receiver)
 	receiver_start(receiver);
 }
 
-/* A card whose descriptors could not be read must be armed again. */
+/*
+ * A card whose descriptors could not be read must be armed again. From the
+ * hand-over on an attach gets EBUSY, which ends the loop: the host sees whether
+ * that came before the kexec.
+ */
 static void *attach_and_detach(void *argument)
 {
 	struct receiver *receiver = argument;
+	int error;
 
 	for (;;) {
 		sleep_ms(ATTACHED_MS);
 		must(device_detach(&receiver->device), "detach the neighbour");
 		sleep_ms(DETACHED_MS);
-		must(device_attach(&receiver->device, receiver->hwpt_id), "attach the neighbour");
+		error = device_attach(&receiver->device, receiver->hwpt_id);
+		if (error == -EBUSY)
+			break;
+		must(error, "attach the neighbour");
 		nic_start_receive(receiver->model, &receiver->device, &receiver->ring);
 	}
 	return NULL;

@@ -196,6 +196,9 @@ static void event_scan_memory(struct run *run, const char *line)
 
 	run->scanned = true;
 	run->found = memory_count_frames(run, stream, 0);
+	/* Those of a neighbour may be overwritten; the preserved ones are there. */
+	if (stream)
+		run->found += memory_count_frames(run, 0, 0);
 	run->stray += memory_count_frames(run, stream, stream ? run->new_kernel_ns :
 								run->user_space_ns);
 	if (!stream)
