@@ -22,7 +22,8 @@ results=${RESULTS:-$BUILD_DIR/results}
 mkdir -p "$results"
 "$here/build.sh" >/dev/null
 
-# vm_run NAME OLD NEW OPTIONS... ; status: 0 passed, 1 failed, 4 skipped
+# vm_run NAME OLD NEW OPTIONS... ; status: 0 passed, 1 failed, 4 skipped, 5 failed,
+# but worth a repetition
 vm_run()
 {
 	vm_name=$1 vm_old=$2 vm_new=$3
@@ -31,6 +32,20 @@ vm_run()
 	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
 		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --example "$BUILD_DIR/survive" --output "$results/$vm_name" \
 		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" "$@"
+}
+
+# vm_run_patiently NAME OLD NEW OPTIONS... ; the same, but a run that failed by
+# frames that the card did not take in time (status 5) is repeated, twice at most
+vm_run_patiently()
+{
+	tries=3 status=5
+	while [ "$status" -eq 5 ] && [ "$tries" -gt 0 ]; do
+		[ "$tries" -eq 3 ] ||
+			echo "AGAIN $1: the card did not take all frames in time, the host may have been busy"
+		status=0 tries=$((tries - 1))
+		vm_run "$@" || status=$?
+	done
+	return "$status"
 }
 
 # field LINE KEY ; the value of KEY= in a result line

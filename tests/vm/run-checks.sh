@@ -53,12 +53,8 @@ run_scenario()
 		return
 	fi
 	shift 3
-	status=5 tries=3
-	while [ "$status" -eq 5 ] && [ "$tries" -gt 0 ]; do
-		[ "$tries" -eq 3 ] || echo "AGAIN $name: the card did not take all frames in time, the host may have been busy"
-		status=0 tries=$((tries - 1))
-		vm_run "$name" "$old" "$new" "$@" || status=$?
-	done
+	status=0
+	vm_run_patiently "$name" "$old" "$new" "$@" || status=$?
 	count "$status" "$name"
 }
 
