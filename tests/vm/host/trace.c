@@ -205,7 +205,8 @@ static void check_cold_pages(struct trace *trace)
 
 		if (!record->landed || !in_blackout(run, record->taken_ns))
 			continue;
-		if (in_blackout(run, trace->first_use_ns[record->slot]))
+		/* The last of them may be written after user space has come up. */
+		if (trace->first_use_ns[record->slot] >= run->kexec_ns)
 			cold++;
 		else
 			warm++;
