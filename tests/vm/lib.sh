@@ -35,14 +35,17 @@ vm_run()
 }
 
 # vm_run_patiently NAME OLD NEW OPTIONS... ; the same, but a run that failed by
-# frames that the card did not take in time (status 5) is repeated, twice at most
+# frames that the card did not take in time (status 5) is repeated, five times at
+# most and not at once: what keeps a shared host busy tends to last for a while
 vm_run_patiently()
 {
-	tries=3 status=5
-	while [ "$status" -eq 5 ] && [ "$tries" -gt 0 ]; do
-		[ "$tries" -eq 3 ] ||
+	tries=0 status=5
+	while [ "$status" -eq 5 ] && [ "$tries" -lt 6 ]; do
+		[ "$tries" -eq 0 ] || {
 			echo "AGAIN $1: the card did not take all frames in time, the host may have been busy"
-		status=0 tries=$((tries - 1))
+			sleep "$((tries * 5))"
+		}
+		status=0 tries=$((tries + 1))
 		vm_run "$@" || status=$?
 	done
 	return "$status"

@@ -302,7 +302,7 @@ static bool contains(const char *text, const char *pattern)
  * guest.  A card that was stopped looks alike, so this excuses nothing: it says
  * that the run is worth repeating.
  */
-#define HOST_STALL_NS	(200 * NS_PER_MS)
+#define HOST_STALL_NS	(1000 * NS_PER_MS)
 
 static bool only_refused(const struct run *run, const struct figures *figures)
 {
