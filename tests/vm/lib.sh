@@ -22,8 +22,7 @@ results=${RESULTS:-$BUILD_DIR/results}
 mkdir -p "$results"
 "$here/build.sh" >/dev/null
 
-# vm_run NAME OLD NEW OPTIONS... ; status: 0 passed, 1 failed, 4 skipped, 5 failed,
-# but worth a repetition
+# vm_run NAME OLD NEW OPTIONS... ; status: 0 passed, 1 failed, 4 skipped
 vm_run()
 {
 	vm_name=$1 vm_old=$2 vm_new=$3
@@ -32,23 +31,6 @@ vm_run()
 	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
 		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --example "$BUILD_DIR/survive" --output "$results/$vm_name" \
 		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" "$@"
-}
-
-# vm_run_patiently NAME OLD NEW OPTIONS... ; the same, but a run that failed by
-# frames that the card did not take in time (status 5) is repeated, five times at
-# most and not at once: what keeps a shared host busy tends to last for a while
-vm_run_patiently()
-{
-	tries=0 status=5
-	while [ "$status" -eq 5 ] && [ "$tries" -lt 6 ]; do
-		[ "$tries" -eq 0 ] || {
-			echo "AGAIN $1: the card did not take all frames in time, the host may have been busy"
-			sleep "$((tries * 5))"
-		}
-		status=0 tries=$((tries + 1))
-		vm_run "$@" || status=$?
-	done
-	return "$status"
 }
 
 # field LINE KEY ; the value of KEY= in a result line

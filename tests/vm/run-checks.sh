@@ -54,7 +54,7 @@ run_scenario()
 	fi
 	shift 3
 	status=0
-	vm_run_patiently "$name" "$old" "$new" "$@" || status=$?
+	vm_run "$name" "$old" "$new" "$@" || status=$?
 	count "$status" "$name"
 }
 

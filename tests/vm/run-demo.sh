@@ -18,7 +18,7 @@ run()
 {
 	which=$1
 	shift
-	vm_run_patiently "demo-$which" "$KERNEL_OLD" "$KERNEL_NEW" --mode "$MODE" --nic "$NIC" \
+	vm_run "demo-$which" "$KERNEL_OLD" "$KERNEL_NEW" --mode "$MODE" --nic "$NIC" \
 		--cpus "$CPUS" "$@" >"$demo/$which.log" 2>&1 || failed="$failed $which"
 	sed 's/^/  /' "$demo/$which.log"
 	awk '!/^#/ { bin = int(($2 + 100000) / 10) * 10 - 100000; landed[bin] += $3 }

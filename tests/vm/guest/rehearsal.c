@@ -25,6 +25,9 @@
 #define GCMD_SRTP	(1u << 30)
 #define GCMD_IRE	(1u << 25)
 
+/* Long enough that frames are given up, short enough that most are not. */
+#define PAUSE_MS	60
+
 static void write_global_command(__u32 set, __u32 clear)
 {
 	int fd = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
@@ -40,13 +43,14 @@ static void write_global_command(__u32 set, __u32 clear)
 	close(fd);
 }
 
-static void clear_bus_master(const struct device *device)
+static void clear_bus_master(const struct device *device, unsigned int for_ms)
 {
 	__u64 offset = device->config_offset + PCI_COMMAND;
 	__u16 command = PCI_COMMAND_MEMORY;
 
 	if (pwrite(device->fd, &command, sizeof(command), offset) != sizeof(command))
 		give_up("config write: %m");
+	sleep_ms(for_ms);
 	device_set_bus_master(device);
 }
 
@@ -92,7 +96,7 @@ static void corrupt_memory(const struct receiver *receiver)
 static void do_harm(const struct receiver *receiver, const char *harm)
 {
 	if (!strcmp(harm, "bus-master"))
-		clear_bus_master(&receiver->device);
+		clear_bus_master(&receiver->device, 0);
 	else if (!strcmp(harm, "port"))
 		clear_bus_master_above(&receiver->device);
 	else if (!strcmp(harm, "reset"))
@@ -107,6 +111,10 @@ static void do_harm(const struct receiver *receiver, const char *harm)
 		corrupt_memory(receiver);
 	else if (!strcmp(harm, "stop"))
 		nic_stop_receive(receiver->model, &receiver->device);
+	else if (!strcmp(harm, "pause"))
+		clear_bus_master(&receiver->device, PAUSE_MS);
+	else if (!strcmp(harm, "emulator"))
+		event("stop-emulator ms=300");
 	else if (strcmp(harm, "none"))
 		give_up("no such harm");
 }

@@ -296,19 +296,15 @@ static bool contains(const char *text, const char *pattern)
 	return false;
 }
 
-/*
- * The machine model runs in a process of this host.  If that gets no CPU for a
- * moment, frames are refused and given up, though nothing is wrong with the
- * guest.  A card that was stopped looks alike, so this excuses nothing: it says
- * that the run is worth repeating.
- */
-#define HOST_STALL_NS	(1000 * NS_PER_MS)
-
-static bool only_refused(const struct run *run, const struct figures *figures)
+/* Nobody has to guess why frames were late. */
+static void print_stalls(const struct run *run)
 {
-	return run->problem_count == 1 && figures->lost &&
-	       figures->lost == figures->refused && figures->gap_ns < HOST_STALL_NS &&
-	       !run->options.must_find;
+	int64_t sum, longest;
+
+	sender_stalls(run->senders[0], &sum, &longest);
+	if (sum)
+		printf("  the emulator did not run for %" PRId64 " ms, at most %" PRId64
+		       " ms at once\n", (int64_t)(sum / NS_PER_MS), (int64_t)(longest / NS_PER_MS));
 }
 
 static bool verdict(const struct run *run)
@@ -329,7 +325,6 @@ bool judge(struct run *run)
 	compute(run, &figures);
 	judge_always(run);
 	judge_expectation(run, &figures);
-	run->only_refused = only_refused(run, &figures);
 	write_frames(run);
 	write_phases(run);
 	for (int i = 0; i < run->problem_count; i++)
@@ -337,6 +332,7 @@ bool judge(struct run *run)
 	if (run->kexec_ns && run->user_space_ns)
 		printf("  %u of %u frames sent in the blackout landed\n",
 		       figures.blackout_landed, figures.blackout_sent);
+	print_stalls(run);
 	if (run->scanned)
 		printf("  %u frames found in all of guest memory, %u of them stray\n", run->found,
 		       run->stray);

@@ -144,6 +144,23 @@ static void add_iommu(const struct run *run, struct arguments *arguments)
 	    run->options.ats_device ? ",device-iotlb=on" : "");
 }
 
+/* What goes in at one socket comes out at the other: see emulator_clock.c. */
+static void add_echo(const struct run *run, struct arguments *arguments, int number)
+{
+	const char *dir = run->socket_dir;
+
+	add(arguments, "-netdev");
+	add(arguments, "dgram,id=ask%d,local.type=unix,local.path=%s/echo%d,remote.type=unix,"
+	    "remote.path=%s/ask%d", number, dir, number, dir, number);
+	add(arguments, "-netdev");
+	add(arguments, "dgram,id=answer%d,local.type=unix,local.path=%s/back%d,remote.type=unix,"
+	    "remote.path=%s/answer%d", number, dir, number, dir, number);
+	add(arguments, "-netdev");
+	add(arguments, "hubport,id=in%d,hubid=%d,netdev=ask%d", number, number, number);
+	add(arguments, "-netdev");
+	add(arguments, "hubport,id=out%d,hubid=%d,netdev=answer%d", number, number, number);
+}
+
 static void add_nic(const struct run *run, struct arguments *arguments, int number,
 		    const char *place)
 {
@@ -155,6 +172,7 @@ static void add_nic(const struct run *run, struct arguments *arguments, int numb
 	add(arguments, "-device");
 	add(arguments, "%s,netdev=n%d,mac=52:54:00:00:00:%02x,%s", run->options.nic, number,
 	    number + 1, place);
+	add_echo(run, arguments, number);
 }
 
 static void add_main_nic(const struct run *run, struct arguments *arguments)

@@ -48,6 +48,7 @@ enum frame_fate { FRAME_WAITING, FRAME_TAKEN, FRAME_REFUSED };
 
 struct frame_record {
 	int64_t due_ns;		/* monotonic */
+	int64_t due_running_ns;	/* of the emulator's clock */
 	int64_t taken_ns;	/* wall clock; the last offer when refused */
 	uint8_t fate;
 	uint8_t late;
@@ -68,6 +69,7 @@ struct registers {
 };
 
 struct sender;
+struct sockaddr_un;
 
 struct run {
 	struct options options;
@@ -89,7 +91,6 @@ struct run {
 	bool done, gave_up, skipped, timed_out;
 	unsigned int checks_ok, checks_failed;
 	unsigned int corrupted, twice, unknown;
-	bool only_refused;	/* all that is wrong: the card was offered frames too late */
 	unsigned int warnings, console_faults, trace_faults;
 	unsigned int found, stray, raw, cold, diverted, raised;
 	bool scanned;
@@ -114,9 +115,21 @@ int initramfs_build(const struct run *run, const char *path);
 int qemu_start(struct run *run);
 void next_command_line(const struct run *run, char *line, size_t size);
 
+/* emulator_clock.c: for one thread; read it often, for it also asks. */
+struct emulator_clock;
+struct emulator_clock *emulator_clock_create(const char *ask, const char *answer,
+					     const char *remote);
+int64_t emulator_clock_read(struct emulator_clock *clock);
+void emulator_clock_stalls(const struct emulator_clock *clock, int64_t *sum_ns,
+			   int64_t *longest_ns);
+int64_t monotonic_ns(void);
+
 /* sender.c: stream numbers a sender's frames; nothing is sent before start. */
-struct sender *sender_create(const char *local, const char *remote, unsigned int stream,
-			     int rate, int limit_s);
+struct sockaddr_un unix_address(const char *path);
+struct sender *sender_create(const char *local, const char *remote,
+			     struct emulator_clock *clock, unsigned int stream, int rate,
+			     int limit_s);
+void sender_stalls(const struct sender *sender, int64_t *sum_ns, int64_t *longest_ns);
 int sender_start(struct sender *sender);
 void sender_stop(struct sender *sender);
 unsigned int sender_count(const struct sender *sender);

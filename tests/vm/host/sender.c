@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Sends numbered frames by an absolute schedule.  A frame that is refused is
- * offered again for 20 ms, counted from its first offer.
+ * offered again for 20 ms.  They are counted from its first offer, or from when
+ * the card last took another one: after a stall there is a queue to work off.
+ * And they are counted only while the emulator runs, see emulator_clock.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,17 +23,21 @@
 #include "run.h"
 
 #define OFFER_AGAIN_NS	(20 * NS_PER_MS)
+/* Of the host's time, for an emulator that has ended. */
+#define GIVE_UP_NS	(2 * NS_PER_S)
 #define RETRY_NS	(NS_PER_MS / 2)
 
 struct sender {
 	int socket;
 	struct sockaddr_un remote;
+	struct emulator_clock *clock;
 	unsigned int stream;
 	int64_t interval_ns;
 	unsigned int limit;
 	struct frame_record *records;
 	pthread_t thread;
 	bool running;
+	int64_t taken_running_ns;	/* when the card last took a frame, by clock */
 	atomic_bool stop;
 	atomic_uint scheduled;
 };
@@ -41,14 +47,6 @@ int64_t wall_clock_ns(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-static int64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
@@ -63,7 +61,7 @@ static void sleep_until(int64_t when_ns)
 		;
 }
 
-static struct sockaddr_un unix_address(const char *path)
+struct sockaddr_un unix_address(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
@@ -71,8 +69,9 @@ static struct sockaddr_un unix_address(const char *path)
 	return address;
 }
 
-struct sender *sender_create(const char *local, const char *remote, unsigned int stream,
-			     int rate, int limit_s)
+struct sender *sender_create(const char *local, const char *remote,
+			     struct emulator_clock *clock, unsigned int stream, int rate,
+			     int limit_s)
 {
 	struct sender *sender = calloc(1, sizeof(*sender));
 	struct sockaddr_un address = unix_address(local);
@@ -80,6 +79,7 @@ struct sender *sender_create(const char *local, const char *remote, unsigned int
 	if (!sender)
 		return NULL;
 	sender->remote = unix_address(remote);
+	sender->clock = clock;
 	sender->stream = stream;
 	sender->interval_ns = NS_PER_S / rate;
 	sender->limit = (unsigned int)rate * limit_s;
@@ -103,6 +103,17 @@ static bool offer(struct sender *sender, unsigned int sequence, int64_t now_ns)
 	       sizeof(frame);
 }
 
+static bool time_is_over(const struct sender *sender, const struct frame_record *record)
+{
+	int64_t since = record->due_running_ns;
+
+	if (since < sender->taken_running_ns)
+		since = sender->taken_running_ns;
+	if (emulator_clock_read(sender->clock) - since >= OFFER_AGAIN_NS)
+		return true;
+	return sender->stop && monotonic_ns() - record->due_ns >= GIVE_UP_NS;
+}
+
 /* Whether the frame's fate is decided. */
 static bool offer_again(struct sender *sender, unsigned int sequence)
 {
@@ -111,10 +122,11 @@ static bool offer_again(struct sender *sender, unsigned int sequence)
 	record->taken_ns = wall_clock_ns();
 	if (offer(sender, sequence, record->taken_ns)) {
 		record->fate = FRAME_TAKEN;
+		sender->taken_running_ns = emulator_clock_read(sender->clock);
 		return true;
 	}
 	record->late = 1;
-	if (monotonic_ns() - record->due_ns < OFFER_AGAIN_NS)
+	if (!time_is_over(sender, record))
 		return false;
 	record->fate = FRAME_REFUSED;
 	record->late = 0;
@@ -124,10 +136,12 @@ static bool offer_again(struct sender *sender, unsigned int sequence)
 /* A sender that was not run for a while counts a frame's 20 ms from its waking. */
 static unsigned int schedule_due_frames(struct sender *sender, unsigned int next, int64_t begin)
 {
-	int64_t now = monotonic_ns();
+	int64_t now = monotonic_ns(), running = emulator_clock_read(sender->clock);
 
-	while (next < sender->limit && begin + next * sender->interval_ns <= now)
-		sender->records[next++].due_ns = now;
+	for (; next < sender->limit && begin + next * sender->interval_ns <= now; next++) {
+		sender->records[next].due_ns = now;
+		sender->records[next].due_running_ns = running;
+	}
 	sender->scheduled = next;
 	return next;
 }
@@ -185,6 +199,11 @@ void sender_stop(struct sender *sender)
 	sender->stop = true;
 	pthread_join(sender->thread, NULL);
 	sender->running = false;
+}
+
+void sender_stalls(const struct sender *sender, int64_t *sum_ns, int64_t *longest_ns)
+{
+	emulator_clock_stalls(sender->clock, sum_ns, longest_ns);
 }
 
 unsigned int sender_count(const struct sender *sender)

@@ -226,6 +226,14 @@ static void start_traffic(struct run *run, const char *line, int64_t now)
 			sender_start(run->senders[i]);
 }
 
+/* A host that gives the emulator no processor for a while. */
+static void stop_emulator(const struct run *run, const char *line)
+{
+	kill(run->child, SIGSTOP);
+	usleep(value_of(line, "ms") * 1000);
+	kill(run->child, SIGCONT);
+}
+
 static void stop_traffic(struct run *run)
 {
 	for (int i = 0; i < STREAMS; i++)
@@ -251,6 +259,8 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 		start_traffic(run, word, now);
 	else if (is(word, "traffic-stop"))
 		stop_traffic(run);
+	else if (is(word, "stop-emulator"))
+		stop_emulator(run, word);
 	else if (is(word, "kexec-call"))
 		run->kexec_ns = now;
 	else if (is(word, "memory-retrieved"))
