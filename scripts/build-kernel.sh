@@ -10,7 +10,7 @@
 #   old, new              with it; two builds that differ on purpose
 #   debug-old, debug-new  the same with KASAN, lockdep and so on
 #   off                   the series applied, IOMMU_LIVEUPDATE=n
-#   suspend, group        with system sleep; with legacy VFIO
+#   kunit, kunit-pristine with the kernel's own tests; the series applied, and without it
 #
 # A variant is a list of fragments in tests/configs/, see below.
 # EXTRA_CONFIG=file... adds fragments of your own (a variant of its own each).
@@ -31,9 +31,9 @@ new) fragments="$small liveupdate new" ;;
 debug-old) fragments="$small liveupdate old debug debug-old" ;;
 debug-new) fragments="$small liveupdate new debug debug-new" ;;
 off) fragments="$small old off" ;;
-suspend) fragments="$small liveupdate old suspend" ;;
-group) fragments="$small liveupdate old group" ;;
-*) die "no such variant: $variant" "one of: pristine old new debug-old debug-new off suspend group" ;;
+kunit) fragments="$small liveupdate old kunit kunit-series" ;;
+kunit-pristine) fragments="$small old kunit"; work=plain ;;
+*) die "no such variant: $variant" "one of: pristine old new debug-old debug-new off kunit kunit-pristine" ;;
 esac
 files=
 for fragment in $fragments; do

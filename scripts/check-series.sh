@@ -159,7 +159,10 @@ for patch in $(series_list); do
 		skip "all that follows"
 		finish
 	fi
-	for option in on off; do
+	# without the symbol on and off are one and the same
+	options='on off'
+	in_series IOMMU_LIVEUPDATE || options=on
+	for option in $options; do
 		log=$CACHE/log/series-$i-$option.log
 		if build "$option" "$log"; then
 			warnings "$log" | comm -13 "$tree.warnings-$option-$build_key" - >"$tmp/warnings"

@@ -13,7 +13,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 PACKAGES="gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio lz4 xz-utils python3 perl ccache rsync
 	patch git ca-certificates
 	sparse
-	libcmocka-dev
+	libcmocka-dev libcap-dev
 	gnuplot-nox"
 
 [ -z "${SKIP_PACKAGES:-}" ] || exit 0

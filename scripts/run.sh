@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# usage: run.sh demo|soak|check-debug
+# usage: run.sh demo|soak|check-debug|check-kernel
 # Makes what is needed and starts the tests in QEMU.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
@@ -9,10 +9,17 @@ case ${1:-} in
 demo) script=tests/vm/run-demo.sh ;;
 soak) script=tests/vm/run-soak.sh ;;
 check-debug) script=tests/vm/run-checks.sh ;;
-*) die "usage: run.sh demo|soak|check-debug" ;;
+check-kernel) script=tests/vm/run-kernel-tests.sh ;;
+*) die "usage: run.sh demo|soak|check-debug|check-kernel" ;;
 esac
 [ -x "$TOP/$script" ] || die "there is no $script yet: this clone has nothing to run here"
 if [ "$1" = check-debug ]; then
 	exec "$TOP/scripts/env.sh" --debug "$TOP/$script"
+fi
+if [ "$1" = check-kernel ]; then
+	SOURCE_KUNIT=$("$TOP/scripts/apply-series.sh")
+	SOURCE_KUNIT_PRISTINE=${SOURCE_KUNIT%/*}/plain
+	export SOURCE_KUNIT SOURCE_KUNIT_PRISTINE
+	exec "$TOP/scripts/env.sh" --kernels "kunit-pristine kunit" "$TOP/$script"
 fi
 exec "$TOP/scripts/env.sh" --kernels "old new" "$TOP/$script"

@@ -62,17 +62,6 @@ static void expect_frozen(const struct receiver *receiver, void *memory, __u32 o
 	close(session);
 }
 
-static int preserve_again(const struct receiver *receiver)
-{
-	int session = preserve_memory_only(receiver);
-
-	check_errno(session_preserve_fd(session, receiver->device.iommufd, TOKEN_IOMMUFD), 0,
-		    "preserve the iommufd again");
-	check_errno(session_preserve_fd(session, receiver->device.fd, TOKEN_DEVICE), 0,
-		    "preserve the device again");
-	return session;
-}
-
 void frozen_old_kernel(void)
 {
 	struct receiver receiver;

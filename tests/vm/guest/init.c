@@ -20,6 +20,9 @@ static const struct scenario scenarios[] = {
 	{ "shared-group", shared_group_old_kernel, NULL },
 	{ "ats", ats_old_kernel, NULL },
 	{ "frozen", frozen_old_kernel, NULL },
+	{ "sibling", sibling_old_kernel, NULL },
+	{ "sysfs", sysfs_old_kernel, sysfs_new_kernel },
+	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 
 static const struct scenario *find_scenario(const char *name)

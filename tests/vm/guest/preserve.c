@@ -42,6 +42,17 @@ int preserve_everything(const struct receiver *receiver)
 	return session;
 }
 
+int preserve_again(const struct receiver *receiver)
+{
+	int session = preserve_memory_only(receiver);
+
+	check_errno(session_preserve_fd(session, receiver->device.iommufd, TOKEN_IOMMUFD), 0,
+		    "preserve the iommufd again");
+	check_errno(session_preserve_fd(session, receiver->device.fd, TOKEN_DEVICE), 0,
+		    "preserve the device again");
+	return session;
+}
+
 static void expect_refusal(const struct receiver *receiver, int session)
 {
 	const struct device *device = &receiver->device;

@@ -12,6 +12,8 @@ int announce_and_jump(void);
 
 /* Mark, session, memfd, iommufd, device: all of it has to work. */
 int preserve_everything(const struct receiver *receiver);
+/* The same when the HWPT bears its mark already. */
+int preserve_again(const struct receiver *receiver);
 /* Memory alone, which 7.3.4 can do: what landed can be counted afterwards. */
 int preserve_memory_only(const struct receiver *receiver);
 

@@ -25,5 +25,10 @@ void refusals_old_kernel(void);
 void shared_group_old_kernel(void);
 void ats_old_kernel(void);
 void frozen_old_kernel(void);
+void sibling_old_kernel(void);
+void sysfs_old_kernel(void);
+void sysfs_new_kernel(void);
+void kernel_tests_old_kernel(void);
+void kernel_tests_new_kernel(void);
 
 #endif

@@ -3,6 +3,7 @@
  * Two archives in the "newc" format: the inner one holds /init alone and is
  * the next kernel's, the outer one carries the next kernel and the inner one.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,32 @@ static void archive_begin(struct archive *archive, const struct file *init,
 		add_file(archive, "survive", 0755, example->data, example->size);
 }
 
+/* The kernel's own test programs, all of a directory. */
+static int add_tests(struct archive *archive, const char *directory)
+{
+	DIR *stream = opendir(directory);
+	struct dirent *entry;
+
+	if (!stream)
+		return -errno;
+	add_entry(archive, "tests", S_IFDIR | 0755, NULL, 0, 0, 0);
+	while ((entry = readdir(stream))) {
+		char path[1024], name[300];
+		struct file file;
+
+		if (*entry->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		snprintf(name, sizeof(name), "tests/%s", entry->d_name);
+		file.data = read_whole(path, &file.size);
+		if (file.data)
+			add_file(archive, name, 0755, file.data, file.size);
+		free(file.data);
+	}
+	closedir(stream);
+	return 0;
+}
+
 static void archive_end(struct archive *archive)
 {
 	add_entry(archive, "TRAILER!!!", 0, NULL, 0, 0, 0);
@@ -102,14 +129,12 @@ static int write_whole(const char *path, const char *data, size_t size)
 	return error;
 }
 
-
-
 int initramfs_build(const struct run *run, const char *path)
 {
 	struct archive inner = { 0 }, outer = { 0 };
 	struct file init = { 0 }, kernel = { 0 }, example = { 0 };
 	char command_line[2048];
-	int error;
+	int error = 0;
 
 	init.data = read_whole(run->options.init, &init.size);
 	kernel.data = read_whole(run->options.new_kernel, &kernel.size);
@@ -118,6 +143,8 @@ int initramfs_build(const struct run *run, const char *path)
 	if (!init.data || !kernel.data)
 		return -ENOENT;
 	archive_begin(&inner, &init, &example);
+	if (run->options.tests)
+		error = add_tests(&inner, run->options.tests);
 	archive_end(&inner);
 
 	next_command_line(run, command_line, sizeof(command_line));
@@ -125,9 +152,12 @@ int initramfs_build(const struct run *run, const char *path)
 	add_file(&outer, "bzImage", 0644, kernel.data, kernel.size);
 	add_file(&outer, "initrd", 0644, inner.data, inner.size);
 	add_file(&outer, "next-cmdline", 0644, command_line, strlen(command_line));
+	if (run->options.tests && !error)
+		error = add_tests(&outer, run->options.tests);
 	archive_end(&outer);
 
-	error = write_whole(path, outer.data, outer.size);
+	if (!error)
+		error = write_whole(path, outer.data, outer.size);
 	free(inner.data);
 	free(outer.data);
 	free(init.data);

@@ -43,6 +43,7 @@ static void usage(void)
 		"  --expect WHAT         continuity, loss, fault, blocked, nothing-lost or checks\n"
 		"  --must-find TEXT      passes only if the judge finds a problem with this word\n"
 		"  --example PATH        the example program, for its script\n"
+		"  --tests DIR           programs for the script kernel-tests\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
 		"  --nic NIC             igb or e1000e\n"
 		"  --topology WHERE      ports, root or switch\n"
@@ -54,7 +55,7 @@ static void usage(void)
 		"  --cold                frames in the blackout must hit untouched pages\n"
 		"  --interrupt-buffers   some receive buffers where writes are interrupts\n"
 		"  --guest OPTIONS       lu_NAME=VALUE,... for the guest\n"
-		"  --append, --old-append, --new-append OPTIONS   for both kernels or one\n");
+		"  --append, --old-append, --new-append OPTION;...   for both kernels or one\n");
 	exit(EXIT_USAGE);
 }
 
@@ -82,7 +83,8 @@ static void set_defaults(struct options *options)
 enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
-	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_EXAMPLE, OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT,
+	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_EXAMPLE, OPT_TESTS,
+	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT,
 	OPT_SECOND_NIC, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD, OPT_INTERRUPT_BUFFERS,
 };
 
@@ -94,6 +96,7 @@ static const struct option long_options[] = {
 	{ "new-kernel", required_argument, NULL, OPT_NEW_KERNEL },
 	{ "init", required_argument, NULL, OPT_INIT },
 	{ "example", required_argument, NULL, OPT_EXAMPLE },
+	{ "tests", required_argument, NULL, OPT_TESTS },
 	{ "output", required_argument, NULL, OPT_OUTPUT },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "nic", required_argument, NULL, OPT_NIC },
@@ -153,6 +156,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_EXPECT] = &options->expect,
 		[OPT_MUST_FIND] = &options->must_find,
 		[OPT_EXAMPLE] = &options->example,
+		[OPT_TESTS] = &options->tests,
 		[OPT_GUEST] = &options->guest,
 		[OPT_APPEND] = &options->append,
 		[OPT_OLD_APPEND] = &options->old_append,

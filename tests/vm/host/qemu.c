@@ -40,29 +40,29 @@ static void add_option(struct arguments *arguments, const char *option, const ch
 }
 
 /* One word on the command line here, several there. */
-static const char *guest_options(const struct run *run)
+static void as_words(const char *list, char separator, char *words, size_t size)
 {
-	static char text[512];
-
-	snprintf(text, sizeof(text), "%s", run->options.guest);
-	for (char *comma = text; (comma = strchr(comma, ',')); )
-		*comma = ' ';
-	return text;
+	snprintf(words, size, "%s", list);
+	for (char *found = words; (found = strchr(found, separator)); )
+		*found = ' ';
 }
 
 static void common_command_line(const struct run *run, int stage, const char *append,
 				char *line, size_t size)
 {
 	const struct options *options = &run->options;
+	char guest[512], both[512], one[512];
 
+	as_words(options->guest, ',', guest, sizeof(guest));
+	as_words(options->append, ';', both, sizeof(both));
+	as_words(append, ';', one, sizeof(one));
 	/* On a busy host the emulated timer is late, and the kernel's check of it fails. */
 	snprintf(line, size, "console=ttyS0 panic=-1 no_timer_check "
 		 "kho=on liveupdate=on intel_iommu=%s "
 		 "lu_stage=%d lu_script=%s lu_nic=%s lu_preserve=%s lu_rate=%d %s%s %s %s",
 		 strcmp(options->mode, "legacy") ? "on,sm_on" : "on", stage, options->script,
 		 options->nic, options->preserve, options->rate,
-		 options->interrupt_buffers ? "lu_divert=1 " : "", guest_options(run),
-		 options->append, append);
+		 options->interrupt_buffers ? "lu_divert=1 " : "", guest, both, one);
 }
 
 void next_command_line(const struct run *run, char *line, size_t size)

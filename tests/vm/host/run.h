@@ -21,6 +21,7 @@ struct options {
 	const char *new_kernel;
 	const char *init;
 	const char *example;
+	const char *tests;
 	const char *output;
 	const char *mode;
 	const char *nic;

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The kernel's own tests: what KUnit found at boot, and programs in /tests. */
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "machine.h"
+#include "preserve.h"
+#include "scenarios.h"
+
+#define KUNIT		"/sys/kernel/debug/kunit"
+#define PROGRAMS	"/tests"
+#define SKIPPED		4	/* kselftest's exit status for it */
+
+typedef void (*entry_handler)(const char *directory, const char *name);
+
+static int for_each_entry(const char *directory, entry_handler handler)
+{
+	DIR *stream = opendir(directory);
+	struct dirent *entry;
+	int count = 0;
+
+	while (stream && (entry = readdir(stream))) {
+		if (*entry->d_name == '.')
+			continue;
+		handler(directory, entry->d_name);
+		count++;
+	}
+	if (stream)
+		closedir(stream);
+	return count;
+}
+
+/* TAP: what is indented once is a case, or a group of parameters. */
+static void report_suite(const char *directory, const char *name)
+{
+	char path[256], line[512];
+	unsigned int passed = 0, failed = 0, skipped = 0;
+	FILE *results;
+
+	snprintf(path, sizeof(path), "%s/%s/results", directory, name);
+	results = fopen(path, "r");
+	while (results && fgets(line, sizeof(line), results)) {
+		if (strstr(line, "# SKIP"))
+			skipped++;
+		else if (!strncmp(line, "    ok ", 7))
+			passed++;
+		else if (!strncmp(line, "    not ok ", 11))
+			failed++;
+	}
+	if (results)
+		fclose(results);
+	event("suite name=%s passed=%u failed=%u skipped=%u", name, passed, failed, skipped);
+	check(results && passed && !failed, "KUnit suite %s: %u passed, %u failed", name, passed,
+	      failed);
+}
+
+static int run_program(const char *path, const char *stage)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (!child) {
+		if (stage)
+			execl(path, path, "-s", stage, NULL);
+		else
+			execl(path, path, NULL);
+		_exit(127);
+	}
+	waitpid(child, &status, 0);
+	return status;
+}
+
+static void report_program(const char *directory, const char *name, const char *stage)
+{
+	char path[256];
+	int status;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	status = run_program(path, stage);
+	event("program name=%s stage=%s status=0x%x", name, stage ? stage : "-", status);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		return;
+	check(!status, "%s, stage %s, ends with status 0x%x", name, stage ? stage : "-", status);
+}
+
+/* Those of live update hold their sessions in a child until the kexec. */
+static bool goes_through_kexec(const char *name)
+{
+	return !strncmp(name, "luo_", 4);
+}
+
+static void report_simple(const char *directory, const char *name)
+{
+	if (!goes_through_kexec(name))
+		report_program(directory, name, NULL);
+}
+
+static void report_before(const char *directory, const char *name)
+{
+	if (goes_through_kexec(name))
+		report_program(directory, name, "1");
+}
+
+static void report_after(const char *directory, const char *name)
+{
+	if (goes_through_kexec(name))
+		report_program(directory, name, "2");
+}
+
+void kernel_tests_old_kernel(void)
+{
+	int suites = for_each_entry(KUNIT, report_suite);
+	int programs = for_each_entry(PROGRAMS, report_simple);
+
+	check(suites + programs > 0, "%d KUnit suites, %d programs", suites, programs);
+	if (!option_number("jump", 0))
+		return;
+	prepare_kexec();
+	for_each_entry(PROGRAMS, report_before);
+	must(announce_and_jump(), "kexec");
+}
+
+void kernel_tests_new_kernel(void)
+{
+	check(for_each_entry(PROGRAMS, report_after) > 0, "programs for the second stage");
+}
