@@ -23,16 +23,17 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -eq 1 ] || { sed -n '3,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 variant=$1
 small='vm-min vm-fast'
+host="$small liveupdate host"
 work=patched
 case $variant in
 pristine) fragments="$small old pristine"; work=plain ;;
-old) fragments="$small liveupdate old" ;;
-new) fragments="$small liveupdate new" ;;
-debug-old) fragments="$small liveupdate old debug debug-old" ;;
-debug-new) fragments="$small liveupdate new debug debug-new" ;;
+old) fragments="$host old" ;;
+new) fragments="$host new" ;;
+debug-old) fragments="$host old debug debug-old" ;;
+debug-new) fragments="$host new debug debug-new" ;;
 off) fragments="$small old off" ;;
-kunit) fragments="$small liveupdate old kunit kunit-series" ;;
-kunit-pristine) fragments="$small old kunit"; work=plain ;;
+kunit) fragments="$host old kunit kunit-series" ;;
+kunit-pristine) fragments="$small host old kunit"; work=plain ;;
 *) die "no such variant: $variant" "one of: pristine old new debug-old debug-new off kunit kunit-pristine" ;;
 esac
 files=

@@ -25,9 +25,10 @@
  * 4. check_units(), check_domains(), check_attachments(): each record by
  *    itself, what it refers to, and what must not occur twice.
  *
- * What only the driver can know is left to it: whether registers, root and
- * context entries agree with the records. The content of page tables is checked
- * when a page table is freed.
+ * What is special to one kind of unit is checked by a function of that kind,
+ * see struct iommu_liveupdate_check_type, which is as pure. What hardware says
+ * is left to the driver: whether registers and live entries agree with the
+ * records. The content of page tables is checked when a page table is freed.
  *
  * Locking: none. The caller makes sure that nobody writes the records.
  */
@@ -50,15 +51,6 @@
 /* Architectural limits */
 #define CHECK_MAX_HW_ID		0xffffu
 #define CHECK_MAX_PASIDS	BIT(20)
-#define CHECK_MAX_SEGMENT	0xffffu
-
-/* Fields of VT-d's RTADDR and IRTA registers and sizes of what they point to */
-#define VTD_RTADDR_TTM		GENMASK_ULL(11, 0)
-#define VTD_RTADDR_SCALABLE	BIT_ULL(10)
-#define VTD_IRTA_SIZE		GENMASK_ULL(3, 0)
-#define VTD_IRTE_SIZE		16u
-#define VTD_PASIDS_PER_BYTE	8u
-#define VTD_ADDR_MASK		GENMASK_ULL(63, 12)
 
 /* Index bits of one table level, common to all formats */
 #define CHECK_LEVEL_LG2		9
@@ -118,11 +110,26 @@ static int refuse(struct check *c, const char *reason)
 	return -EINVAL;
 }
 
-static bool is_preserved(const struct check *c, u64 pa, unsigned int order)
+/**
+ * iommu_liveupdate_preserved - Is an address that of a preserved allocation?
+ * @ops: How to reach memory
+ * @pa: Any number
+ * @order: Any number
+ *
+ * Context: Any that @ops allow.
+ * Return: true if the previous kernel preserved just this.
+ */
+bool iommu_liveupdate_preserved(const struct iommu_liveupdate_check_ops *ops,
+				u64 pa, unsigned int order)
 {
 	return pa && order <= CHECK_MAX_ORDER &&
 	       IS_ALIGNED(pa, (u64)PAGE_SIZE << order) &&
-	       c->ops->preserved(c->ops->ctx, pa, order);
+	       ops->preserved(ops->ctx, pa, order);
+}
+
+static bool is_preserved(const struct check *c, u64 pa, unsigned int order)
+{
+	return iommu_liveupdate_preserved(c->ops, pa, order);
 }
 
 static const struct kho_block_header_ser *
@@ -351,86 +358,77 @@ static int check_flags(struct check *c, const struct check_chain *chain)
 	return 0;
 }
 
-static int check_unit_vtd_intremap(struct check *c,
-				   const struct iommu_unit_vtd_ser *vtd)
+static const char *check_unit_mock(const struct iommu_unit_ser *unit,
+				   const struct iommu_liveupdate_check_ops *ops)
 {
-	u64 size;
-
-	if (!(vtd->flags & IOMMU_UNIT_VTD_INTREMAP)) {
-		if (vtd->irt_order || vtd->irta || vtd->irt_pa)
-			return refuse(c, "unit without interrupt remapping has a table");
-		return 0;
-	}
-
-	if (!is_preserved(c, vtd->irt_pa, vtd->irt_order))
-		return refuse(c, "interrupt remapping table is not preserved");
-	size = (u64)VTD_IRTE_SIZE << ((vtd->irta & VTD_IRTA_SIZE) + 1);
-	if ((vtd->irta & VTD_ADDR_MASK) != vtd->irt_pa ||
-	    size > (u64)PAGE_SIZE << vtd->irt_order)
-		return refuse(c, "interrupt remapping table and its register differ");
-	return 0;
+	if (unit->root_pa && !iommu_liveupdate_preserved(ops, unit->root_pa, 0))
+		return "root table is not preserved";
+	return NULL;
 }
 
-static int check_unit_vtd(struct check *c, const struct iommu_unit_ser *unit)
+static const struct iommu_liveupdate_check_type check_type_mock = {
+	.type = IOMMU_UNIT_SER_MOCK,
+	.name = "mock",
+	.unit = check_unit_mock,
+};
+
+/* Kinds of units that this kernel has a driver for */
+static const struct iommu_liveupdate_check_type *const check_types[] = {
+#ifdef CONFIG_INTEL_IOMMU
+	&intel_liveupdate_check_type,
+#endif
+	&check_type_mock,
+};
+
+static const struct iommu_liveupdate_check_type *find_type(u32 type)
 {
-	const struct iommu_unit_vtd_ser *vtd = &unit->vtd;
-	bool scalable = vtd->flags & IOMMU_UNIT_VTD_SCALABLE;
 	unsigned int i;
 
-	if (vtd->flags & ~(IOMMU_UNIT_VTD_SCALABLE | IOMMU_UNIT_VTD_INTREMAP))
-		return refuse(c, "unit with unknown VT-d flags");
-	if (unit->segment > CHECK_MAX_SEGMENT)
-		return refuse(c, "unit with an impossible segment");
-	if (!is_preserved(c, unit->root_pa, 0))
-		return refuse(c, "root table is not preserved");
-	if ((vtd->rtaddr & VTD_ADDR_MASK) != unit->root_pa ||
-	    (vtd->rtaddr & VTD_RTADDR_TTM) !=
-		    (scalable ? VTD_RTADDR_SCALABLE : 0))
-		return refuse(c, "root table and its register differ");
+	for (i = 0; i < ARRAY_SIZE(check_types); i++)
+		if (check_types[i]->type == type)
+			return check_types[i];
+	return NULL;
+}
 
-	/* Two per bus in scalable mode only */
-	for (i = IOMMU_UNIT_VTD_CTX_WORDS / 2;
-	     !scalable && i < IOMMU_UNIT_VTD_CTX_WORDS; i++)
-		if (vtd->context_tables[i])
-			return refuse(c, "impossible context table");
+/**
+ * iommu_liveupdate_type_name - Name a kind of unit
+ * @type: IOMMU_UNIT_SER_*, or any other number
+ *
+ * Context: Any.
+ * Return: A short word.
+ */
+const char *iommu_liveupdate_type_name(u32 type)
+{
+	const struct iommu_liveupdate_check_type *found = find_type(type);
 
-	for (i = sizeof(*vtd) / sizeof(u64);
-	     i < ARRAY_SIZE(unit->driver_data); i++)
-		if (unit->driver_data[i])
-			return refuse(c, "padding of a unit is not 0");
-
-	return check_unit_vtd_intremap(c, vtd);
+	return found ? found->name : "unknown";
 }
 
 static int check_unit_alone(struct check *c, const struct iommu_unit_ser *unit)
 {
+	const struct iommu_liveupdate_check_type *type = find_type(unit->type);
+	const char *reason;
+
 	if (!unit->base)
 		return refuse(c, "unit without registers");
-
-	switch (unit->type) {
-	case IOMMU_UNIT_SER_VTD:
-		return check_unit_vtd(c, unit);
-	case IOMMU_UNIT_SER_MOCK:
-		if (unit->root_pa && !is_preserved(c, unit->root_pa, 0))
-			return refuse(c, "root table is not preserved");
-		return 0;
-	default:
+	if (!type)
 		return refuse(c, "unit of unknown type");
-	}
+
+	reason = type->unit(unit, c->ops);
+	return reason ? refuse(c, reason) : 0;
 }
 
 /* @cur is at @unit, a copy of it goes through those that follow. */
 static int check_unit_twice(struct check *c, struct check_cursor cur,
 			    const struct iommu_unit_ser *unit)
 {
+	const struct iommu_liveupdate_check_type *type = find_type(unit->type);
 	const struct iommu_unit_ser *other;
 
 	while ((other = cursor_next(&cur))) {
 		if (other->base == unit->base)
 			return refuse(c, "two units with the same registers");
-		/* Other units may share a table, VT-d ones do not */
-		if (unit->type == IOMMU_UNIT_SER_VTD &&
-		    other->root_pa == unit->root_pa)
+		if (type->own_root && other->root_pa == unit->root_pa)
 			return refuse(c, "two units with the same root table");
 	}
 	return 0;
@@ -595,46 +593,13 @@ static int check_attachment_pasid_dir(struct check *c,
 	return 0;
 }
 
-static bool has_context_table(const struct iommu_unit_vtd_ser *vtd, u16 rid)
-{
-	unsigned int bit = rid >> 8;
-
-	if (vtd->flags & IOMMU_UNIT_VTD_SCALABLE)
-		bit = rid >> 7;
-	return vtd->context_tables[bit / 64] & BIT_ULL(bit % 64);
-}
-
-static int check_attachment_vtd(struct check *c,
-				const struct iommu_attachment_ser *att,
-				const struct iommu_unit_ser *unit,
-				const struct iommu_domain_ser *dser)
-{
-	bool scalable = unit->vtd.flags & IOMMU_UNIT_VTD_SCALABLE;
-	unsigned int i;
-
-	if (att->segment != unit->segment)
-		return refuse(c, "device and its unit are on different segments");
-	for (i = 0; i < att->nr_rids; i++)
-		if (!has_context_table(&unit->vtd, att->rids[i]))
-			return refuse(c, "requester id without a context table");
-
-	if (dser->pt_format != IOMMU_DOMAIN_SER_VTDSS &&
-	    !(scalable && dser->pt_format == IOMMU_DOMAIN_SER_X86_64))
-		return refuse(c, "domain format does not fit the unit");
-
-	if (scalable != !!att->pasid_dir_pa)
-		return refuse(c, "PASID directory does not fit the unit's mode");
-	if (scalable && att->max_pasid > ((u64)PAGE_SIZE << att->pasid_dir_order) *
-						 VTD_PASIDS_PER_BYTE)
-		return refuse(c, "PASID directory is too small");
-	return 0;
-}
-
 static int check_attachment_alone(struct check *c,
 				  const struct iommu_attachment_ser *att)
 {
+	const struct iommu_liveupdate_check_type *type;
 	const struct iommu_domain_ser *dser;
 	const struct iommu_unit_ser *unit;
+	const char *reason = NULL;
 	int ret;
 
 	if (att->reserved)
@@ -654,9 +619,10 @@ static int check_attachment_alone(struct check *c,
 	unit = find_record(c, &c->units, att->unit_pa);
 	if (!unit)
 		return refuse(c, "attachment to a unit without a record");
-	if (unit->type == IOMMU_UNIT_SER_VTD)
-		return check_attachment_vtd(c, att, unit, dser);
-	return 0;
+	type = find_type(unit->type);
+	if (type->attachment)
+		reason = type->attachment(att, unit, dser);
+	return reason ? refuse(c, reason) : 0;
 }
 
 static int check_attachment_twice(struct check *c, struct check_cursor cur,

@@ -7,7 +7,10 @@
 
 #include <linux/types.h>
 
+struct iommu_attachment_ser;
+struct iommu_domain_ser;
 struct iommu_ser;
+struct iommu_unit_ser;
 
 /*
  * Records of one kind that the check accepts, deleted ones included. Looking
@@ -30,6 +33,36 @@ struct iommu_liveupdate_check_ops {
 	bool (*preserved)(void *ctx, u64 pa, unsigned int order);
 };
 
+/**
+ * struct iommu_liveupdate_check_type - What is special to one kind of unit
+ * @type: IOMMU_UNIT_SER_*
+ * @name: For people
+ * @own_root: No two units share a root table
+ * @unit: Check what the record of a unit says by itself
+ * @attachment: Check an attachment with the unit and the domain it refers to,
+ *		all of them sound by themselves. NULL if there is nothing to
+ *		check.
+ *
+ * The functions allocate nothing, keep nothing, trust no byte, and return NULL
+ * or what is wrong.
+ */
+struct iommu_liveupdate_check_type {
+	u32 type;
+	const char *name;
+	bool own_root;
+	const char *(*unit)(const struct iommu_unit_ser *unit,
+			    const struct iommu_liveupdate_check_ops *ops);
+	const char *(*attachment)(const struct iommu_attachment_ser *att,
+				  const struct iommu_unit_ser *unit,
+				  const struct iommu_domain_ser *dser);
+};
+
+/* intel/liveupdate-check.c */
+extern const struct iommu_liveupdate_check_type intel_liveupdate_check_type;
+
+bool iommu_liveupdate_preserved(const struct iommu_liveupdate_check_ops *ops,
+				u64 pa, unsigned int order);
+const char *iommu_liveupdate_type_name(u32 type);
 u32 iommu_liveupdate_crc(const struct iommu_ser *ser,
 			 const struct iommu_liveupdate_check_ops *ops);
 int iommu_liveupdate_check(const struct iommu_ser *ser,

@@ -14,7 +14,10 @@
  * beyond one reading of the file. States are words of liveupdate.c: outgoing,
  * frozen, incoming, restored, blocked, failed (not blocked as yet).
  *
- * No memory addresses are shown. Locking is that of the two show functions.
+ * No memory addresses are shown.
+ *
+ * Locking: outgoing is shown under iommu_liveupdate_outgoing_lock, incoming under
+ * iommu_liveupdate_incoming_lock.
  */
 
 #include <linux/debugfs.h>
@@ -25,121 +28,163 @@
 #include <linux/seq_file.h>
 
 #include "liveupdate.h"
+#include "liveupdate-check.h"
 
-static const char *iommu_liveupdate_unit_type(u32 type)
+static const char *const pt_formats[] = {
+	[IOMMU_DOMAIN_SER_AMDV1] = "amdv1",
+	[IOMMU_DOMAIN_SER_X86_64] = "x86_64",
+	[IOMMU_DOMAIN_SER_VTDSS] = "vtdss",
+	[IOMMU_DOMAIN_SER_RISCV_64] = "riscv_64",
+};
+
+static unsigned int nr_of(const struct list_head *entry,
+			  const struct list_head *head)
 {
-	switch (type) {
-	case IOMMU_UNIT_SER_VTD:
-		return "vtd";
-	case IOMMU_UNIT_SER_MOCK:
-		return "mock";
-	default:
-		return "unknown";
-	}
+	const struct list_head *pos;
+	unsigned int nr = 0;
+
+	for (pos = head->next; pos != entry && pos != head; pos = pos->next)
+		nr++;
+	return nr;
 }
 
-static const char *iommu_liveupdate_pt_format(u32 format)
+static void show_unit(struct seq_file *m, unsigned int nr,
+		      const struct iommu_unit_ser *unit, const char *state)
 {
-	switch (format) {
-	case IOMMU_DOMAIN_SER_AMDV1:
-		return "amdv1";
-	case IOMMU_DOMAIN_SER_X86_64:
-		return "x86_64";
-	case IOMMU_DOMAIN_SER_VTDSS:
-		return "vtdss";
-	case IOMMU_DOMAIN_SER_RISCV_64:
-		return "riscv_64";
-	default:
-		return "unknown";
-	}
+	seq_printf(m,
+		   "\nunit: %u\nstate: %s\n"
+		   "type: %s\n"
+		   "base: 0x%llx\n"
+		   "segment: 0x%04x\n"
+		   "devices: %u\n",
+		   nr, state, iommu_liveupdate_type_name(unit->type),
+		   unit->base, unit->segment, unit->nr_devices);
 }
 
-/**
- * iommu_liveupdate_show_unit - Write one unit record as text
- * @m: Where to
- * @nr: Running number
- * @unit: The record
- * @state: What became of it
- */
-void iommu_liveupdate_show_unit(struct seq_file *m, unsigned int nr,
-				const struct iommu_unit_ser *unit,
-				const char *state)
+static void show_domain(struct seq_file *m, unsigned int nr,
+			const struct iommu_domain_ser *dser, const char *state)
 {
-	seq_printf(m, "\nunit: %u\n", nr);
-	seq_printf(m, "state: %s\n", state);
-	seq_printf(m, "type: %s\n", iommu_liveupdate_unit_type(unit->type));
-	seq_printf(m, "base: 0x%llx\n", unit->base);
-	seq_printf(m, "segment: 0x%04x\n", unit->segment);
-	seq_printf(m, "devices: %u\n", unit->nr_devices);
-	if (unit->type == IOMMU_UNIT_SER_VTD)
-		seq_printf(m, "flags: 0x%x\n", unit->vtd.flags);
+	const char *format = "unknown";
+
+	if (dser->pt_format < ARRAY_SIZE(pt_formats) &&
+	    pt_formats[dser->pt_format])
+		format = pt_formats[dser->pt_format];
+
+	seq_printf(m,
+		   "\ndomain: %u\nstate: %s\n"
+		   "format: %s\n"
+		   "top_level: %u\n"
+		   "vasz_lg2: %u\n"
+		   "oasz_lg2: %u\n"
+		   "pt_features: 0x%x\n"
+		   "pgsize_bitmap: 0x%llx\n"
+		   "domain_flags: 0x%x\n"
+		   "tables: %llu\n"
+		   "attachments: %u\n",
+		   nr, state, format, dser->top_level, dser->vasz_lg2,
+		   dser->oasz_lg2, dser->pt_features, dser->pgsize_bitmap,
+		   dser->domain_flags, dser->nr_tables, dser->nr_attachments);
 }
 
-/**
- * iommu_liveupdate_show_domain - Write one domain record as text
- * @m: Where to
- * @nr: Running number
- * @dser: The record
- * @state: What became of it
- */
-void iommu_liveupdate_show_domain(struct seq_file *m, unsigned int nr,
-				  const struct iommu_domain_ser *dser,
-				  const char *state)
-{
-	seq_printf(m, "\ndomain: %u\n", nr);
-	seq_printf(m, "state: %s\n", state);
-	seq_printf(m, "format: %s\n", iommu_liveupdate_pt_format(dser->pt_format));
-	seq_printf(m, "top_level: %u\n", dser->top_level);
-	seq_printf(m, "vasz_lg2: %u\n", dser->vasz_lg2);
-	seq_printf(m, "oasz_lg2: %u\n", dser->oasz_lg2);
-	seq_printf(m, "pt_features: 0x%x\n", dser->pt_features);
-	seq_printf(m, "pgsize_bitmap: 0x%llx\n", dser->pgsize_bitmap);
-	seq_printf(m, "domain_flags: 0x%x\n", dser->domain_flags);
-	seq_printf(m, "tables: %llu\n", dser->nr_tables);
-	seq_printf(m, "attachments: %u\n", dser->nr_attachments);
-}
-
-/**
- * iommu_liveupdate_show_attachment - Write one attachment record as text
- * @m: Where to
- * @unit: Running number of its unit
- * @domain: Running number of its domain
- * @att: The record
- * @state: What became of it
- */
-void iommu_liveupdate_show_attachment(struct seq_file *m, unsigned int unit,
-				      unsigned int domain,
-				      const struct iommu_attachment_ser *att,
-				      const char *state)
+static void show_attachment(struct seq_file *m, unsigned int unit,
+			    unsigned int domain,
+			    const struct iommu_attachment_ser *att,
+			    const char *state)
 {
 	unsigned int i;
 
-	seq_printf(m, "\nattachment: %04x:%02x:%02x.%u\n", att->segment,
-		   PCI_BUS_NUM(att->rid), PCI_SLOT(att->rid & 0xff),
-		   PCI_FUNC(att->rid & 0xff));
-	seq_printf(m, "state: %s\n", state);
-	seq_printf(m, "unit_nr: %u\n", unit);
-	seq_printf(m, "domain_nr: %u\n", domain);
-	seq_printf(m, "id: %04x:%04x\n", att->vendor, att->device);
-	seq_puts(m, "rids:");
+	seq_printf(m,
+		   "\nattachment: %04x:%02x:%02x.%u\nstate: %s\n"
+		   "unit_nr: %u\n"
+		   "domain_nr: %u\n"
+		   "id: %04x:%04x\n"
+		   "rids:",
+		   att->segment, PCI_BUS_NUM(att->rid),
+		   PCI_SLOT(att->rid & 0xff), PCI_FUNC(att->rid & 0xff), state,
+		   unit, domain, att->vendor, att->device);
 	for (i = 0; i < att->nr_rids && i < ARRAY_SIZE(att->rids); i++)
 		seq_printf(m, " 0x%04x", att->rids[i]);
-	seq_puts(m, "\n");
-	seq_printf(m, "hw_id: %u\n", att->hw_id);
-	seq_printf(m, "max_pasid: %u\n", att->max_pasid);
-	seq_printf(m, "iommufd_token: 0x%llx\n", att->iommufd_token);
+	seq_printf(m,
+		   "\nhw_id: %u\n"
+		   "max_pasid: %u\n"
+		   "iommufd_token: 0x%llx\n",
+		   att->hw_id, att->max_pasid, att->iommufd_token);
 }
 
 static int outgoing_show(struct seq_file *m, void *unused)
 {
-	iommu_liveupdate_outgoing_show(m);
+	struct iommu_liveupdate_outgoing *out;
+	struct iommu_liveupdate_out_domain *pdom;
+	struct iommu_liveupdate_out_device *pdev;
+	struct iommu_liveupdate_out_unit *unit;
+	const char *state = "none";
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	out = iommu_liveupdate_outgoing;
+	if (out)
+		state = out->frozen ? "frozen" : "outgoing";
+	seq_printf(m, "status: %s\n", state);
+	if (!out)
+		return 0;
+
+	list_for_each_entry(unit, &out->units, list)
+		show_unit(m, nr_of(&unit->list, &out->units), unit->ser, state);
+	list_for_each_entry(pdom, &out->domains, list)
+		show_domain(m, nr_of(&pdom->list, &out->domains), pdom->ser,
+			    state);
+	list_for_each_entry(pdev, &out->devices, list)
+		show_attachment(m, nr_of(&pdev->unit->list, &out->units),
+				nr_of(&pdev->domain->list, &out->domains),
+				pdev->ser, state);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(outgoing);
 
+static const char *attachment_state(const struct iommu_liveupdate_attachment *att)
+{
+	switch (att->state) {
+	case IOMMU_LIVEUPDATE_ATT_RESTORED:
+		return "restored";
+	case IOMMU_LIVEUPDATE_ATT_BLOCKED:
+		return "blocked";
+	default:
+		return att->err ? "failed" : "incoming";
+	}
+}
+
+static const char *domain_state(const struct iommu_liveupdate_in_domain *dom)
+{
+	/* Written under iommu_probe_device_lock, only looked at here */
+	if (data_race(dom->err))
+		return "failed";
+	/* Likewise */
+	return data_race(dom->domain) ? "restored" : "incoming";
+}
+
 static int incoming_show(struct seq_file *m, void *unused)
 {
-	iommu_liveupdate_incoming_show(m);
+	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_incoming *in;
+	struct iommu_liveupdate_in_domain *dom;
+	struct iommu_liveupdate_in_unit *unit;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	in = iommu_liveupdate_incoming;
+	seq_printf(m, "status: %s\n", in ? "incoming" :
+		   iommu_liveupdate_unusable ? "unusable" : "none");
+	if (!in)
+		return 0;
+
+	list_for_each_entry(unit, &in->units, list)
+		show_unit(m, nr_of(&unit->list, &in->units), &unit->ser,
+			  unit->err ? "failed" : "incoming");
+	list_for_each_entry(dom, &in->domains, list)
+		show_domain(m, nr_of(&dom->list, &in->domains), &dom->ser,
+			    domain_state(dom));
+	list_for_each_entry(att, &in->attachments, list)
+		show_attachment(m, nr_of(&att->unit->list, &in->units),
+				nr_of(&att->domain->list, &in->domains),
+				&att->ser, attachment_state(att));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(incoming);

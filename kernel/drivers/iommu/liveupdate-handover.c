@@ -22,7 +22,6 @@
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/mutex.h>
-#include <linux/seq_file.h>
 
 #include "liveupdate.h"
 
@@ -154,71 +153,3 @@ void iommu_liveupdate_handover(void)
 	}
 	iommu_liveupdate_seal(out);
 }
-
-#ifdef CONFIG_IOMMU_DEBUGFS
-static unsigned int iommu_liveupdate_unit_nr(struct iommu_liveupdate_outgoing *out,
-					     struct iommu_liveupdate_out_unit *unit)
-{
-	struct iommu_liveupdate_out_unit *pos;
-	unsigned int nr = 0;
-
-	list_for_each_entry(pos, &out->units, list) {
-		if (pos == unit)
-			break;
-		nr++;
-	}
-	return nr;
-}
-
-static unsigned int
-iommu_liveupdate_domain_nr(struct iommu_liveupdate_outgoing *out,
-			   struct iommu_liveupdate_out_domain *domain)
-{
-	struct iommu_liveupdate_out_domain *pos;
-	unsigned int nr = 0;
-
-	list_for_each_entry(pos, &out->domains, list) {
-		if (pos == domain)
-			break;
-		nr++;
-	}
-	return nr;
-}
-
-/**
- * iommu_liveupdate_outgoing_show - Write all outgoing records as text
- * @m: Where to
- *
- * Context: May sleep.
- */
-void iommu_liveupdate_outgoing_show(struct seq_file *m)
-{
-	struct iommu_liveupdate_outgoing *out;
-	struct iommu_liveupdate_out_domain *pdom;
-	struct iommu_liveupdate_out_device *pdev;
-	struct iommu_liveupdate_out_unit *unit;
-	const char *state;
-	unsigned int nr;
-
-	guard(mutex)(&iommu_liveupdate_outgoing_lock);
-	out = iommu_liveupdate_outgoing;
-	if (!out) {
-		seq_puts(m, "status: none\n");
-		return;
-	}
-	state = out->frozen ? "frozen" : "outgoing";
-	seq_printf(m, "status: %s\n", state);
-
-	nr = 0;
-	list_for_each_entry(unit, &out->units, list)
-		iommu_liveupdate_show_unit(m, nr++, unit->ser, state);
-	nr = 0;
-	list_for_each_entry(pdom, &out->domains, list)
-		iommu_liveupdate_show_domain(m, nr++, pdom->ser, state);
-	list_for_each_entry(pdev, &out->devices, list)
-		iommu_liveupdate_show_attachment(m,
-						 iommu_liveupdate_unit_nr(out, pdev->unit),
-						 iommu_liveupdate_domain_nr(out, pdev->domain),
-						 pdev->ser, state);
-}
-#endif /* CONFIG_IOMMU_DEBUGFS */

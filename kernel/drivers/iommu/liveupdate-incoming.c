@@ -34,24 +34,63 @@
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
 #include <kunit/visibility.h>
+#include <linux/init.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/mutex.h>
 #include <linux/panic.h>
 #include <linux/pci.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "liveupdate.h"
 #include "liveupdate-check.h"
 
 /* A leaf lock, for what the DOC block says */
-static DEFINE_MUTEX(iommu_liveupdate_incoming_lock);
-static struct iommu_liveupdate_incoming *iommu_liveupdate_incoming;
+DEFINE_MUTEX(iommu_liveupdate_incoming_lock);
+struct iommu_liveupdate_incoming *iommu_liveupdate_incoming;
 
 /* Why the records cannot be used, 0 if they can or if there are none */
-static int iommu_liveupdate_unusable;
+int iommu_liveupdate_unusable;
+
+/* Panic instead of blocking, see iommu_liveupdate_fail_closed() */
+bool iommu_liveupdate_panic __ro_after_init;
+
+static int __init iommu_liveupdate_setup(char *str)
+{
+	if (!str)
+		return -EINVAL;
+	if (!strcmp(str, "panic"))
+		iommu_liveupdate_panic = true;
+	else if (!strcmp(str, "block"))
+		iommu_liveupdate_panic = false;
+	else
+		return -EINVAL;
+	return 0;
+}
+early_param("iommu.liveupdate", iommu_liveupdate_setup);
+
+/**
+ * iommu_liveupdate_fail_closed - Something that came in cannot be used
+ *
+ * Whoever calls this has said what it is, and blocks the device, or all devices
+ * of the unit, with translation left on.
+ *
+ * That is enough: what the devices could reach was preserved memory, and
+ * nobody else is hurt. But the virtual machines that own them have lost them. A
+ * host with others to take over its guests may rather have that happen at once,
+ * so its operator can ask for a panic. Nothing milder would make somebody else
+ * take over.
+ *
+ * Context: Any.
+ */
+void iommu_liveupdate_fail_closed(void)
+{
+	if (iommu_liveupdate_panic)
+		panic("iommu: live update: a device cannot go on, and iommu.liveupdate=panic was given\n");
+	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
+}
 
 static void iommu_liveupdate_incoming_free(struct iommu_liveupdate_incoming *in)
 {
@@ -100,7 +139,6 @@ static int iommu_liveupdate_copy_units(struct iommu_liveupdate_incoming *in)
 	struct iommu_liveupdate_in_unit *unit;
 	struct kho_block_set_it it;
 	struct iommu_unit_ser *ser;
-	unsigned int nr = 0;
 
 	kho_block_set_it_init(&it, &in->unit_blocks);
 	while ((ser = kho_block_set_it_read_entry(&it))) {
@@ -111,7 +149,6 @@ static int iommu_liveupdate_copy_units(struct iommu_liveupdate_incoming *in)
 			return -ENOMEM;
 		unit->ser = *ser;
 		unit->pa = virt_to_phys(ser);
-		unit->nr = nr++;
 		list_add_tail(&unit->list, &in->units);
 	}
 	return 0;
@@ -122,7 +159,6 @@ static int iommu_liveupdate_copy_domains(struct iommu_liveupdate_incoming *in)
 	struct iommu_liveupdate_in_domain *dom;
 	struct kho_block_set_it it;
 	struct iommu_domain_ser *ser;
-	unsigned int nr = 0;
 
 	kho_block_set_it_init(&it, &in->domain_blocks);
 	while ((ser = kho_block_set_it_read_entry(&it))) {
@@ -133,7 +169,6 @@ static int iommu_liveupdate_copy_domains(struct iommu_liveupdate_incoming *in)
 			return -ENOMEM;
 		dom->ser = *ser;
 		dom->pa = virt_to_phys(ser);
-		dom->nr = nr++;
 		list_add_tail(&dom->list, &in->domains);
 	}
 	return 0;
@@ -187,32 +222,21 @@ iommu_liveupdate_copy_attachments(struct iommu_liveupdate_incoming *in)
 	return 0;
 }
 
+/* Each set is tried: one that fails gives the whole of its chain back */
 static int iommu_liveupdate_restore_blocks(struct iommu_liveupdate_incoming *in)
 {
-	int ret;
+	int units, domains, attachments;
 
 	kho_block_set_init(&in->unit_blocks, sizeof(struct iommu_unit_ser));
 	kho_block_set_init(&in->domain_blocks, sizeof(struct iommu_domain_ser));
 	kho_block_set_init(&in->attachment_blocks,
 			   sizeof(struct iommu_attachment_ser));
 
-	ret = kho_block_set_restore(&in->unit_blocks, in->ser->units_pa);
-	if (ret)
-		return ret;
-	ret = kho_block_set_restore(&in->domain_blocks, in->ser->domains_pa);
-	if (ret)
-		goto err_destroy_units;
-	ret = kho_block_set_restore(&in->attachment_blocks,
-				    in->ser->attachments_pa);
-	if (ret)
-		goto err_destroy_domains;
-	return 0;
-
-err_destroy_domains:
-	kho_block_set_destroy(&in->domain_blocks);
-err_destroy_units:
-	kho_block_set_destroy(&in->unit_blocks);
-	return ret;
+	units = kho_block_set_restore(&in->unit_blocks, in->ser->units_pa);
+	domains = kho_block_set_restore(&in->domain_blocks, in->ser->domains_pa);
+	attachments = kho_block_set_restore(&in->attachment_blocks,
+					    in->ser->attachments_pa);
+	return units ?: domains ?: attachments;
 }
 
 static void iommu_liveupdate_destroy_blocks(struct iommu_liveupdate_incoming *in)
@@ -240,7 +264,7 @@ iommu_liveupdate_incoming_read(struct iommu_ser *ser)
 
 	ret = iommu_liveupdate_restore_blocks(in);
 	if (ret)
-		goto err_free;
+		goto err_destroy_blocks;
 	ret = iommu_liveupdate_copy_units(in);
 	if (ret)
 		goto err_destroy_blocks;
@@ -254,7 +278,6 @@ iommu_liveupdate_incoming_read(struct iommu_ser *ser)
 
 err_destroy_blocks:
 	iommu_liveupdate_destroy_blocks(in);
-err_free:
 	iommu_liveupdate_incoming_free(in);
 	return ERR_PTR(ret);
 }
@@ -280,11 +303,21 @@ static const struct iommu_liveupdate_check_ops iommu_liveupdate_incoming_memory 
  * @argp: Arguments of LUO, obj is set
  *
  * LUO remembers a failure and does not ask again. What it answers then must not
- * look like "no incoming data", which are errnos of their own.
+ * look like "no incoming data", which are errnos of their own. The sessions that
+ * depend on the FLB cannot be finished then, so this is also the last time that
+ * anybody could give the memory of the records back:
+ *
+ * - Records that fail the check stay with KHO until the next reboot or kexec.
+ *   Nothing they say can be trusted, least of all which pages are theirs: freeing
+ *   those could free a page table that hardware walks. It is a few pages, once,
+ *   and this kernel hands nothing of it on.
+ * - Records that are sound, but cannot be copied, are given back.
+ *
+ * In both cases the page tables they describe stay with KHO: until its device is
+ * blocked hardware walks them.
  *
  * Context: May sleep. LUO holds the FLB's mutex.
- * Return: 0, -EBADMSG if the records cannot be used, -ENOMEM, or -EINVAL if
- * kho_block refuses a chain.
+ * Return: 0, -EBADMSG if the records cannot be used, or -ENOMEM.
  */
 int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp)
 {
@@ -307,6 +340,7 @@ int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp)
 	in = iommu_liveupdate_incoming_read(ser);
 	if (IS_ERR(in)) {
 		pr_err("records cannot be read: %pe\n", in);
+		kho_restore_free(ser);
 		return PTR_ERR(in);
 	}
 
@@ -344,8 +378,7 @@ void iommu_liveupdate_incoming_finish(struct liveupdate_flb_op_args *argp)
  * @err: Why
  *
  * From here on each look-up of a unit fails, so that drivers block what they
- * find translating. Not the machine is stopped: what the devices can reach is
- * preserved memory.
+ * find translating.
  *
  * Context: Boot, before any IOMMU driver starts.
  */
@@ -353,7 +386,7 @@ void iommu_liveupdate_incoming_unusable(int err)
 {
 	pr_err("records of the previous kernel are lost (%pe), its devices will be blocked\n",
 	       ERR_PTR(err));
-	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
+	iommu_liveupdate_fail_closed();
 	iommu_liveupdate_incoming_publish(NULL, err);
 }
 
@@ -452,7 +485,7 @@ void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err)
 
 	pr_err("unit 0x%llx cannot be adopted (%pe), its devices will be blocked\n",
 	       unit->base, ERR_PTR(err));
-	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
+	iommu_liveupdate_fail_closed();
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
 	in = iommu_liveupdate_incoming;
@@ -534,6 +567,22 @@ void iommu_liveupdate_attachment_restored(struct iommu_liveupdate_attachment *at
 }
 
 /**
+ * iommu_liveupdate_attachment_failed - A device must not have its domain
+ * @att: Its attachment
+ * @err: Why, a negative errno
+ *
+ * It will be blocked at its probe.
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ */
+void iommu_liveupdate_attachment_failed(struct iommu_liveupdate_attachment *att,
+					int err)
+{
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	iommu_liveupdate_fail(att, err);
+}
+
+/**
  * iommu_liveupdate_attachment_blocked - A device has been blocked
  * @att: Its attachment
  * @err: Why, a negative errno
@@ -559,52 +608,3 @@ bool iommu_liveupdate_incoming_active(void)
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
 	return iommu_liveupdate_incoming || iommu_liveupdate_unusable;
 }
-
-#ifdef CONFIG_IOMMU_DEBUGFS
-static const char *
-iommu_liveupdate_state_name(const struct iommu_liveupdate_attachment *att)
-{
-	switch (att->state) {
-	case IOMMU_LIVEUPDATE_ATT_RESTORED:
-		return "restored";
-	case IOMMU_LIVEUPDATE_ATT_BLOCKED:
-		return "blocked";
-	default:
-		return att->err ? "failed" : "incoming";
-	}
-}
-
-/**
- * iommu_liveupdate_incoming_show - Write all incoming records as text
- * @m: Where to
- *
- * Context: May sleep.
- */
-void iommu_liveupdate_incoming_show(struct seq_file *m)
-{
-	struct iommu_liveupdate_attachment *att;
-	struct iommu_liveupdate_incoming *in;
-	struct iommu_liveupdate_in_domain *dom;
-	struct iommu_liveupdate_in_unit *unit;
-
-	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	in = iommu_liveupdate_incoming;
-	seq_printf(m, "status: %s\n", in ? "incoming" :
-		   iommu_liveupdate_unusable ? "unusable" : "none");
-	if (!in)
-		return;
-
-	list_for_each_entry(unit, &in->units, list)
-		iommu_liveupdate_show_unit(m, unit->nr, &unit->ser,
-					   unit->err ? "failed" : "incoming");
-	list_for_each_entry(dom, &in->domains, list)
-		iommu_liveupdate_show_domain(m, dom->nr, &dom->ser,
-					     dom->err ? "failed" :
-					     dom->domain ? "restored" :
-					     "incoming");
-	list_for_each_entry(att, &in->attachments, list)
-		iommu_liveupdate_show_attachment(m, att->unit->nr,
-						 att->domain->nr, &att->ser,
-						 iommu_liveupdate_state_name(att));
-}
-#endif /* CONFIG_IOMMU_DEBUGFS */

@@ -39,12 +39,13 @@
 #include <linux/kexec_handover.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include "iommu-group.h"
 #include "iommu-priv.h"
 #include "liveupdate.h"
 #include "liveupdate-check.h"
+#include "liveupdate-hooks.h"
 
 /* Guards all that is outgoing, liveupdate.c has the order */
 DEFINE_MUTEX(iommu_liveupdate_outgoing_lock);
@@ -281,6 +282,7 @@ iommu_liveupdate_check_domain(struct iommu_liveupdate_outgoing *out,
 			      struct iommu_domain *domain)
 {
 	struct pt_iommu *pt = iommupt_from_domain(domain);
+	u8 state;
 
 	if (!out) {
 		pr_warn_ratelimited("domain refused, its iommufd is not preserved\n");
@@ -290,15 +292,17 @@ iommu_liveupdate_check_domain(struct iommu_liveupdate_outgoing *out,
 		pr_warn_ratelimited("domain refused, the kexec has begun\n");
 		return -EBUSY;
 	}
-	if (!pt || !pt->ops->preserve || !pt->ops->unpreserve) {
-		pr_warn_ratelimited("domain refused, its page table cannot be preserved\n");
-		return -EOPNOTSUPP;
-	}
-	if (domain->liveupdate) {
+	state = READ_ONCE(domain->liveupdate);
+	if (state != IOMMU_LIVEUPDATE_NONE) {
 		pr_warn_ratelimited("domain refused, it is %s\n",
-				    domain->liveupdate == IOMMU_LIVEUPDATE_RESTORED ?
+				    state == IOMMU_LIVEUPDATE_RESTORED ?
 				    "a restored one" : "preserved already");
 		return -EBUSY;
+	}
+	/* A nested domain has a table of its own, which only the guest knows */
+	if (!pt || !pt->ops->liveupdate) {
+		pr_warn_ratelimited("domain refused, its page table cannot be preserved\n");
+		return -EOPNOTSUPP;
 	}
 	return 0;
 }
@@ -324,7 +328,7 @@ static int iommu_liveupdate_add_domain(struct iommu_liveupdate_outgoing *out,
 
 	/* Before the walk, which must see the table as it will stay */
 	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_PRESERVED);
-	ret = pt->ops->preserve(pt, pdom->ser);
+	ret = pt->ops->liveupdate->preserve(pt, pdom->ser);
 	if (ret)
 		goto err_mutable;
 
@@ -352,7 +356,7 @@ err_free:
  * Context: May sleep. The caller excludes map and unmap of @domain until this
  * returns, and has the FLB preserved, see iommu_liveupdate_register_flb().
  * Return: 0 on success. -ENOENT without FLB, -EOPNOTSUPP if @domain is not a
- * generic page table or its format lacks preserve, -EBUSY if it is preserved
+ * generic page table (a nested one is none), -EBUSY if it is preserved
  * already, is a restored domain, or the kexec has begun, -ENOMEM or another
  * errno of KHO or the page table.
  */
@@ -399,7 +403,7 @@ void iommu_domain_unpreserve(struct iommu_domain *domain)
 		return;
 
 	list_del(&pdom->list);
-	pt->ops->unpreserve(pt, pdom->ser);
+	pt->ops->liveupdate->unpreserve(pt, pdom->ser);
 	iommu_liveupdate_record_delete(&out->domain_records, pdom->ser);
 	iommu_liveupdate_seal(out);
 	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_NONE);
@@ -522,7 +526,9 @@ iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 		return iommu_liveupdate_refuse(dev, -EBUSY, "in reset, or attach pending");
 	if (out->frozen)
 		return iommu_liveupdate_refuse(dev, -EBUSY, "the kexec has begun");
-	if (domain->liveupdate == IOMMU_LIVEUPDATE_RESTORED)
+	if (domain->type == IOMMU_DOMAIN_NESTED)
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "its domain is a nested one");
+	if (READ_ONCE(domain->liveupdate) == IOMMU_LIVEUPDATE_RESTORED)
 		return iommu_liveupdate_refuse(dev, -EBUSY, "still on a restored domain");
 	if (!iommu_liveupdate_find_domain(out, domain))
 		return iommu_liveupdate_refuse(dev, -ENOENT, "its domain is not preserved");
@@ -610,7 +616,7 @@ err_free:
  * of an IOMMU driver.
  * Return: 0 on success. -EPERM if user space does not own the group. -EOPNOTSUPP
  * if @dev is in no group, not a PCI function, not alone in its group, uses a
- * PASID, or cannot be preserved by its IOMMU driver. -ENOENT without FLB, or if
+ * PASID or a nested domain, or cannot be preserved by its IOMMU driver. -ENOENT without FLB, or if
  * @domain is not preserved. -EBUSY if @dev is preserved already, came out of a
  * live update and was not taken over yet, is in reset, or if the kexec has
  * begun. -EINVAL if @dev is attached to another domain. -ENOMEM or another errno

@@ -29,15 +29,31 @@
 
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
+#include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/mutex.h>
-#include <linux/panic.h>
 #include <linux/pci.h>
-#include <linux/pci-liveupdate.h>
 
+#include "iommu-group.h"
 #include "iommu-priv.h"
 #include "liveupdate.h"
+#include "liveupdate-hooks.h"
+
+/* The PCI core's part of live update is an option of its own */
+#ifdef CONFIG_PCI_LIVEUPDATE
+#include <linux/pci-liveupdate.h>
+#else
+static bool pci_liveupdate_incoming(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static bool pci_liveupdate_failed(void)
+{
+	return false;
+}
+#endif
 
 /* For functions that were preserved, but that no usable record names */
 static struct iommu_liveupdate_attachment iommu_liveupdate_unnamed = {
@@ -48,12 +64,22 @@ static struct iommu_liveupdate_attachment iommu_liveupdate_unnamed = {
 /* The owner of incoming groups. Only its address matters. */
 static char iommu_liveupdate_owner;
 
+static struct device *iommu_liveupdate_first_device(struct iommu_group *group)
+{
+	lockdep_assert_held(&group->mutex);
+
+	return list_first_entry(&group->devices, struct group_device, list)->dev;
+}
+
 /**
  * iommu_liveupdate_init_device - Find the record of a device for its probe
  * @dev: Device that is about to be shown to its IOMMU driver
  *
  * A PCI function that came in, but that no record names, is treated like one
- * whose record cannot be used. (Bridges come in as well, and have none.)
+ * whose record cannot be used. (Bridges come in as well, and have none.) If the
+ * PCI core has lost its own records, nobody can tell whether this is the
+ * function that was preserved: it has lost bus mastering, and the numbers of
+ * buses may be others.
  *
  * Context: The caller holds iommu_probe_device_lock. @dev->iommu is there.
  */
@@ -69,6 +95,10 @@ void iommu_liveupdate_init_device(struct device *dev)
 
 	pci = to_pci_dev(dev);
 	att = iommu_liveupdate_get_attachment(pci);
+	if (att && pci_liveupdate_failed()) {
+		pci_err(pci, "live update: not taken over, the PCI records are lost\n");
+		iommu_liveupdate_attachment_failed(att, -EIO);
+	}
 	if (!att && pci->hdr_type == PCI_HEADER_TYPE_NORMAL &&
 	    pci_liveupdate_incoming(pci))
 		att = &iommu_liveupdate_unnamed;
@@ -113,8 +143,9 @@ iommu_liveupdate_device_attachment(struct device *dev)
  */
 void iommu_liveupdate_release_device(struct device *dev)
 {
-	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+	struct iommu_liveupdate_attachment *att;
 
+	att = READ_ONCE(dev->iommu->liveupdate);
 	if (!att)
 		return;
 
@@ -170,16 +201,19 @@ static void iommu_liveupdate_block_device(struct device *dev, int err,
 					  const char *reason)
 {
 	const struct iommu_ops *ops = dev_iommu_ops(dev);
+	int ret = 0;
 
 	if (ops->liveupdate_ops)
 		ops->liveupdate_ops->dev_block(dev);
 	else if (ops->blocked_domain)
-		ops->blocked_domain->ops->attach_dev(ops->blocked_domain, dev,
-						     NULL);
+		ret = ops->blocked_domain->ops->attach_dev(ops->blocked_domain,
+							   dev, NULL);
+	else
+		ret = -EOPNOTSUPP;
 
-	dev_err(dev, "live update: DMA is blocked: %s: %pe\n", reason,
-		ERR_PTR(err));
-	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
+	dev_err(dev, "live update: DMA %s blocked: %s: %pe\n",
+		ret ? "cannot be" : "is", reason, ERR_PTR(err));
+	iommu_liveupdate_fail_closed();
 	iommu_liveupdate_attachment_blocked(dev->iommu->liveupdate, err);
 }
 
@@ -210,9 +244,32 @@ iommu_liveupdate_restore_domain(struct device *dev,
 	}
 
 	iommu_domain_init(domain, IOMMU_DOMAIN_UNMANAGED, ops);
+	/* Who else sees the domain gets it from the group, later */
 	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_RESTORED);
 	dom->domain = domain;
 	return domain;
+}
+
+/*
+ * A device could not adopt its domain. If no other one has, the object goes; the
+ * next device of the domain makes a new one. The tables stay with KHO, since
+ * there may be a device to come whose entries point to them. An object that was
+ * adopted once stays with its record: its device may have gone, and may be back.
+ */
+static void iommu_liveupdate_drop_domain(struct iommu_liveupdate_in_domain *dom)
+{
+	struct pt_iommu *pt = iommupt_from_domain(dom->domain);
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+
+	if (dom->used)
+		return;
+
+	/* Leaves nothing for pt_iommu_deinit() to do */
+	if (pt)
+		pt->ops = NULL;
+	iommu_domain_free(dom->domain);
+	dom->domain = NULL;
 }
 
 static int iommu_liveupdate_adopt_device(struct iommu_group *group,
@@ -225,8 +282,9 @@ static int iommu_liveupdate_adopt_device(struct iommu_group *group,
 	int ret;
 
 	*reason = "no usable record of it or of its unit";
-	if (att->err)
-		return att->err;
+	ret = READ_ONCE(att->err);
+	if (ret)
+		return ret;
 
 	*reason = "no support in the IOMMU driver";
 	if (!ops)
@@ -237,16 +295,14 @@ static int iommu_liveupdate_adopt_device(struct iommu_group *group,
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 
-	/*
-	 * The object stays with its record if this fails: other devices may
-	 * use it, and so may this one when it is probed again. Its pages
-	 * stay with KHO.
-	 */
 	*reason = "the IOMMU driver cannot adopt it";
 	ret = ops->dev_adopt(dev, domain, &att->ser);
-	if (ret)
+	if (ret) {
+		iommu_liveupdate_drop_domain(att->domain);
 		return ret;
+	}
 
+	att->domain->used = true;
 	group->domain = domain;
 	iommu_liveupdate_attachment_restored(att);
 	return 0;
@@ -374,8 +430,7 @@ bool iommu_liveupdate_refuse_group(struct iommu_group *group)
 
 /**
  * iommu_liveupdate_default_domain_failed - Is the lack of one an error?
- * @group: Group that has got no default domain
- * @dev: Its member
+ * @group: Group with a member, that has got no default domain
  * @err: Why
  *
  * An incoming device has a domain already, the default domain is for later.
@@ -383,19 +438,19 @@ bool iommu_liveupdate_refuse_group(struct iommu_group *group)
  * Context: The caller holds group->mutex.
  * Return: true if the group goes without.
  */
-bool iommu_liveupdate_default_domain_failed(struct iommu_group *group,
-					    struct device *dev, int err)
+bool iommu_liveupdate_default_domain_failed(struct iommu_group *group, int err)
 {
 	if (!iommu_liveupdate_owns_group(group))
 		return false;
 
-	dev_warn(dev, "live update: no default domain: %pe\n", ERR_PTR(err));
+	dev_warn(iommu_liveupdate_first_device(group),
+		 "live update: no default domain: %pe\n", ERR_PTR(err));
 	return true;
 }
 
 /**
  * iommu_liveupdate_ignore_failure - Is a failure at probe one of its own?
- * @dev: Device that failed, or member of the group that failed
+ * @dev: Device that failed
  * @err: Errno of the failure
  *
  * Registration of an IOMMU gives up at the first device that fails, and takes
@@ -413,4 +468,19 @@ bool iommu_liveupdate_ignore_failure(struct device *dev, int err)
 	dev_err(dev, "no IOMMU domain: %pe; others go on because of live update\n",
 		ERR_PTR(err));
 	return true;
+}
+
+/**
+ * iommu_liveupdate_ignore_group - Likewise for the default domain of a group
+ * @group: Group with a member, that has got no default domain
+ * @err: Errno of the failure
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true if the caller is to go on with the next group.
+ */
+bool iommu_liveupdate_ignore_group(struct iommu_group *group, int err)
+{
+	return iommu_liveupdate_default_domain_failed(group, err) ||
+	       iommu_liveupdate_ignore_failure(iommu_liveupdate_first_device(group),
+					       err);
 }

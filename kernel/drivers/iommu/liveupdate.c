@@ -56,9 +56,10 @@
  * When something is wrong in the next kernel, it fails closed: a device whose
  * record cannot be read or does not fit, or whose driver cannot adopt it, is
  * blocked with translation left on, stays owned by live update, and is
- * reported. Its probe returns 0, so that the rest of the machine comes up. "No
- * record" is another answer than "no usable record", which is why the look-ups
- * return NULL for the one and an error pointer for the other.
+ * reported. Its probe returns 0, so that the rest of the machine comes up. (The
+ * boot option iommu.liveupdate=panic asks for a panic instead.) "No record" is
+ * another answer than "no usable record", which is why the look-ups return NULL
+ * for the one and an error pointer for the other.
  *
  * The owner of an incoming group is a cookie that nobody but live update knows.
  * Kernel drivers therefore get -EBUSY from iommu_device_use_default_domain(),

@@ -18,7 +18,6 @@
 #include <linux/types.h>
 
 struct pci_dev;
-struct seq_file;
 
 /* Incoming */
 
@@ -26,7 +25,6 @@ struct iommu_liveupdate_in_unit {
 	struct list_head list;
 	struct iommu_unit_ser ser;
 	u64 pa;
-	unsigned int nr;
 	int err;
 };
 
@@ -34,8 +32,9 @@ struct iommu_liveupdate_in_domain {
 	struct list_head list;
 	struct iommu_domain_ser ser;
 	u64 pa;
-	unsigned int nr;
 	struct iommu_domain *domain;
+	/* A device has adopted @domain */
+	bool used;
 	int err;
 };
 
@@ -137,6 +136,11 @@ iommu_liveupdate_unit_ops(struct iommu_liveupdate_out_unit *unit)
 extern struct mutex iommu_liveupdate_outgoing_lock;
 extern struct iommu_liveupdate_outgoing *iommu_liveupdate_outgoing;
 
+extern struct mutex iommu_liveupdate_incoming_lock;
+extern struct iommu_liveupdate_incoming *iommu_liveupdate_incoming;
+extern int iommu_liveupdate_unusable;
+extern bool iommu_liveupdate_panic;
+
 /* liveupdate-outgoing.c */
 int iommu_liveupdate_outgoing_preserve(struct liveupdate_flb_op_args *argp);
 void iommu_liveupdate_outgoing_unpreserve(struct liveupdate_flb_op_args *argp);
@@ -145,19 +149,19 @@ int iommu_liveupdate_verify(struct iommu_liveupdate_outgoing *out);
 
 /* liveupdate-handover.c */
 void iommu_liveupdate_handover(void);
-#ifdef CONFIG_IOMMU_DEBUGFS
-void iommu_liveupdate_outgoing_show(struct seq_file *m);
-#endif
 
 /* liveupdate-incoming.c */
 int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp);
 void iommu_liveupdate_incoming_finish(struct liveupdate_flb_op_args *argp);
 void iommu_liveupdate_incoming_unusable(int err);
 bool iommu_liveupdate_incoming_active(void);
+void iommu_liveupdate_fail_closed(void);
 struct iommu_liveupdate_attachment *
 iommu_liveupdate_get_attachment(struct pci_dev *pci);
 void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att);
 void iommu_liveupdate_attachment_restored(struct iommu_liveupdate_attachment *att);
+void iommu_liveupdate_attachment_failed(struct iommu_liveupdate_attachment *att,
+					int err);
 void iommu_liveupdate_attachment_blocked(struct iommu_liveupdate_attachment *att,
 					 int err);
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -166,23 +170,6 @@ iommu_liveupdate_incoming_read(struct iommu_ser *ser);
 void iommu_liveupdate_incoming_publish(struct iommu_liveupdate_incoming *in,
 				       int err);
 void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
-#endif
-#ifdef CONFIG_IOMMU_DEBUGFS
-void iommu_liveupdate_incoming_show(struct seq_file *m);
-#endif
-
-#ifdef CONFIG_IOMMU_DEBUGFS
-/* liveupdate-debugfs.c */
-void iommu_liveupdate_show_unit(struct seq_file *m, unsigned int nr,
-				const struct iommu_unit_ser *unit,
-				const char *state);
-void iommu_liveupdate_show_domain(struct seq_file *m, unsigned int nr,
-				  const struct iommu_domain_ser *dser,
-				  const char *state);
-void iommu_liveupdate_show_attachment(struct seq_file *m, unsigned int unit,
-				      unsigned int domain,
-				      const struct iommu_attachment_ser *att,
-				      const char *state);
 #endif
 
 #endif /* __DRIVERS_IOMMU_LIVEUPDATE_H */

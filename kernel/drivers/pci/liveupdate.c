@@ -23,7 +23,8 @@
  *    The first preserved file makes the empty top object.
  * 2. pci_liveupdate_preserve() writes a record for the function and counts one
  *    reference for every bridge above it. Until pci_liveupdate_unpreserve()
- *    resets, removal, suspend, SR-IOV and changes of BARs are refused.
+ *    resets, removal, suspend, SR-IOV and changes of BARs are refused. A rescan
+ *    is not: it leaves known functions and valid bus numbers alone.
  * 3. The first PCI function that is shut down seals the records,
  *    pci_liveupdate_seal(). Bus mastering stays on where a record says so,
  *    pci_liveupdate_keep_master().
@@ -57,22 +58,34 @@
  * pci_liveupdate_in.lock
  *	the incoming records: state, index and counts. Taken by enumeration and
  *	finish.
- * device lock of the function
- *	held, by trylock, while preserve raises pci_dev.lu_outgoing. Whoever
- *	resets the function, its slot or its bus, resizes its BARs or enables
- *	its VFs holds it as well, so that either side sees the other.
+ * device locks of the function and of the bridges above it
+ *	held, by trylock, while preserve raises pci_dev_liveupdate.outgoing.
+ *	Whoever resets one of them, its slot or its bus, unbinds its driver,
+ *	resizes its BARs or enables its VFs holds its lock as well, so that
+ *	either side sees the other.
  *
  * The counts in struct pci_dev are written under one of the first two and read
  * without a lock, because bus mastering can be cleared in any context.
  *
- * Order, outermost first: pci_rescan_remove_lock, device lock (also below the
- * caller's locks, being a trylock), pci_liveupdate_lock or
- * pci_liveupdate_in.lock, FLB mutex, KHO. The FLB callbacks take none of the
+ * Order, outermost first: pci_rescan_remove_lock, device lock,
+ * pci_liveupdate_lock or pci_liveupdate_in.lock, FLB mutex, KHO. As trylocks do
+ * not wait, that of the function is also taken below the locks of the caller,
+ * and those of the bridges inside pci_liveupdate_lock: two functions below one
+ * bridge are then never in each other's way. The FLB callbacks take none of the
  * locks above the FLB mutex.
+ *
+ * The way up the tree needs no lock of its own. Removal stops all functions
+ * below a bridge before it frees any of them, and stopping waits for the driver
+ * of the function to be gone. Preserve holds the device lock of a function that
+ * has a driver; unpreserve and finish are called for a file of that driver,
+ * which by contract stays until its last file is closed. pci_rescan_remove_lock
+ * cannot be taken there: removal holds it while it waits for the driver, and so
+ * for that file.
  */
 
 #include <linux/cleanup.h>
 #include <linux/io.h>
+#include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/kho_block.h>
@@ -100,6 +113,7 @@ struct pci_liveupdate_outgoing {
 
 static DEFINE_MUTEX(pci_liveupdate_lock);
 static bool pci_liveupdate_sealed;
+static unsigned int pci_liveupdate_nr_preserved;
 
 static bool pci_liveupdate_mem_preserved(u64 pa)
 {
@@ -251,7 +265,7 @@ static int pci_liveupdate_get_outgoing(struct pci_liveupdate_outgoing *out,
 	/* It is in D0 because what is below it is active; keep it there */
 	pm_runtime_get_noresume(&dev->dev);
 	/* Last: from here on others see it */
-	WRITE_ONCE(dev->lu_outgoing, dev->lu_outgoing + 1);
+	WRITE_ONCE(dev->liveupdate.outgoing, dev->liveupdate.outgoing + 1);
 	return 0;
 }
 
@@ -260,7 +274,7 @@ static void pci_liveupdate_put_outgoing(struct pci_liveupdate_outgoing *out,
 {
 	struct pci_dev_ser *rec;
 
-	WRITE_ONCE(dev->lu_outgoing, dev->lu_outgoing - 1);
+	WRITE_ONCE(dev->liveupdate.outgoing, dev->liveupdate.outgoing - 1);
 	pm_runtime_put(&dev->dev);
 
 	rec = pci_liveupdate_outgoing_record(out, dev, false);
@@ -270,6 +284,33 @@ static void pci_liveupdate_put_outgoing(struct pci_liveupdate_outgoing *out,
 	 */
 	if (!WARN_ON_ONCE(!rec) && !--rec->refcount)
 		memset(rec, 0, sizeof(*rec));
+}
+
+static void pci_liveupdate_unlock_bridges(struct pci_dev *pdev,
+					  struct pci_dev *end)
+{
+	struct pci_dev *dev;
+
+	for (dev = pci_upstream_bridge(pdev); dev != end;
+	     dev = pci_upstream_bridge(dev))
+		device_unlock(&dev->dev);
+}
+
+/* A bridge whose reset or unbind has passed its check must not be counted */
+static int pci_liveupdate_trylock_bridges(struct pci_dev *pdev)
+{
+	struct pci_dev *dev;
+
+	for (dev = pci_upstream_bridge(pdev); dev;
+	     dev = pci_upstream_bridge(dev)) {
+		if (device_trylock(&dev->dev))
+			continue;
+		pci_liveupdate_say(pdev, "%s is being reset, removed or configured\n",
+				   pci_name(dev));
+		pci_liveupdate_unlock_bridges(pdev, dev);
+		return -EBUSY;
+	}
+	return 0;
 }
 
 static int pci_liveupdate_preserve_path(struct pci_liveupdate_outgoing *out,
@@ -283,9 +324,14 @@ static int pci_liveupdate_preserve_path(struct pci_liveupdate_outgoing *out,
 		if (err)
 			break;
 	}
-	if (err)
+	if (err) {
 		for (undo = pdev; undo != dev; undo = pci_upstream_bridge(undo))
 			pci_liveupdate_put_outgoing(out, undo);
+		pci_liveupdate_say(pdev, "no room for the records: %d\n", err);
+	} else {
+		WRITE_ONCE(pci_liveupdate_nr_preserved,
+			   pci_liveupdate_nr_preserved + 1);
+	}
 
 	pci_liveupdate_renew_crc(out);
 	return err;
@@ -320,17 +366,23 @@ static int pci_liveupdate_preserve_locked(struct pci_dev *pdev)
 	int err;
 
 	device_lock_assert(&pdev->dev);
+
+	if (!pdev->dev.driver) {
+		pci_liveupdate_say(pdev, "no driver to preserve it for\n");
+		return -ENODEV;
+	}
+
 	guard(mutex)(&pci_liveupdate_lock);
 
 	if (pci_liveupdate_sealed) {
 		pci_liveupdate_say(pdev, "too late to preserve, shutdown has begun\n");
 		return -EBUSY;
 	}
-	if (pdev->lu_outgoing) {
+	if (pdev->liveupdate.outgoing) {
 		pci_liveupdate_say(pdev, "is preserved already\n");
 		return -EBUSY;
 	}
-	if (READ_ONCE(pdev->lu_incoming)) {
+	if (READ_ONCE(pdev->liveupdate.incoming)) {
 		pci_liveupdate_say(pdev, "the last live update is not finished\n");
 		return -EBUSY;
 	}
@@ -345,10 +397,13 @@ static int pci_liveupdate_preserve_locked(struct pci_dev *pdev)
 		return err;
 	}
 
-	err = pci_liveupdate_preserve_path(out, pdev);
+	err = pci_liveupdate_trylock_bridges(pdev);
 	if (err)
-		pci_liveupdate_say(pdev, "no room for the records: %d\n", err);
+		goto out_put_flb;
 
+	err = pci_liveupdate_preserve_path(out, pdev);
+	pci_liveupdate_unlock_bridges(pdev, NULL);
+out_put_flb:
 	liveupdate_flb_put_outgoing(&pci_liveupdate_flb);
 	return err;
 }
@@ -367,7 +422,8 @@ static int pci_liveupdate_preserve_locked(struct pci_dev *pdev)
  * Return: 0, or
  * * -EOPNOTSUPP: a VF, a PF with VFs, a bridge, ACS by quirk, live update off
  * * -EBUSY: preserved already, incoming and not finished, shutdown has begun,
- *   or somebody holds the device lock
+ *   or somebody holds the device lock of the function or of a bridge above it
+ * * -ENODEV: it has no driver
  * * -ENOENT: the FLB is not carried by any file
  * * -ENOMEM, -ENOSPC: no room for the records
  * * another error: the function could not be resumed
@@ -401,7 +457,7 @@ out_unlock:
 
 /**
  * pci_liveupdate_unpreserve - Undo pci_liveupdate_preserve()
- * @pdev: A function that was preserved
+ * @pdev: A function that was preserved, and still has its driver
  *
  * Does nothing once shutdown has begun: the records are final then.
  *
@@ -428,6 +484,8 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 
 	for (dev = pdev; dev; dev = pci_upstream_bridge(dev))
 		pci_liveupdate_put_outgoing(out, dev);
+	WRITE_ONCE(pci_liveupdate_nr_preserved,
+		   pci_liveupdate_nr_preserved - 1);
 	pci_liveupdate_renew_crc(out);
 	liveupdate_flb_put_outgoing(&pci_liveupdate_flb);
 }
@@ -452,14 +510,68 @@ void pci_liveupdate_seal(void)
  * Once shutdown has begun only what is preserved counts: what the previous
  * kernel left and nobody finished has no record for the next one.
  *
- * Context: Any.
+ * Context: Any; with CONFIG_IOMMU_LIVEUPDATE_TEST it may sleep in a kexec.
  * Return: true for preserved and for incoming functions, and the bridges above
  * them.
  */
 bool pci_liveupdate_keep_master(struct pci_dev *dev)
 {
-	return READ_ONCE(dev->lu_outgoing) ||
-	       (READ_ONCE(dev->lu_incoming) && !READ_ONCE(pci_liveupdate_sealed));
+	if (READ_ONCE(dev->liveupdate.outgoing))
+		return true;
+	if (READ_ONCE(pci_liveupdate_sealed))
+		return kexec_in_progress && pci_liveupdate_test_keep_master(dev);
+	return READ_ONCE(dev->liveupdate.incoming);
+}
+
+/**
+ * pci_liveupdate_any_preserved - Is any function preserved?
+ *
+ * Context: Any.
+ * Return: true from the first preserve to the last unpreserve.
+ */
+bool pci_liveupdate_any_preserved(void)
+{
+	return READ_ONCE(pci_liveupdate_nr_preserved);
+}
+
+/**
+ * pci_export_saved_state - Write a saved state down as bytes
+ * @state: Saved state returned from pci_store_saved_state()
+ * @ser: Where to, or NULL to learn the length
+ *
+ * @ser must be zeroed and have room for as many bytes as a call with NULL says.
+ *
+ * Context: Any.
+ * Return: bytes written or needed.
+ */
+size_t pci_export_saved_state(const struct pci_saved_state *state,
+			      struct pci_saved_state_ser *ser)
+{
+	const struct pci_cap_saved_data *cap = state->cap;
+	struct pci_saved_cap_ser *out;
+	size_t len = sizeof(*ser);
+	u32 nr_caps = 0;
+
+	while (cap->size) {
+		if (ser) {
+			out = (void *)ser + len;
+			out->cap = cap->cap_nr;
+			out->extended = cap->cap_extended;
+			out->length = cap->size;
+			memcpy(out->data, cap->data, cap->size);
+		}
+		nr_caps++;
+		len += sizeof(*out) + ALIGN(cap->size, 4);
+		cap = (const void *)cap + sizeof(*cap) + cap->size;
+	}
+
+	if (ser) {
+		ser->length = len;
+		ser->nr_caps = nr_caps;
+		memcpy(ser->config_space, state->config_space,
+		       sizeof(ser->config_space));
+	}
+	return len;
 }
 
 /* Both kernels: what must not happen meanwhile */
@@ -474,7 +586,8 @@ bool pci_liveupdate_keep_master(struct pci_dev *dev)
  */
 bool pci_liveupdate_busy(struct pci_dev *dev)
 {
-	return READ_ONCE(dev->lu_outgoing) || READ_ONCE(dev->lu_incoming);
+	return READ_ONCE(dev->liveupdate.outgoing) ||
+	       READ_ONCE(dev->liveupdate.incoming);
 }
 
 /**
@@ -491,7 +604,7 @@ int pci_liveupdate_refuse(struct pci_dev *dev, const char *what)
 		return 0;
 
 	pci_liveupdate_say(dev, "%s refused, %s\n", what,
-			   READ_ONCE(dev->lu_outgoing) ? "it is preserved" :
+			   READ_ONCE(dev->liveupdate.outgoing) ? "it is preserved" :
 			   "it is not finished");
 	return -EBUSY;
 }

@@ -43,6 +43,7 @@ int pci_liveupdate_may_bind(struct pci_dev *dev, const struct pci_driver *drv);
 bool pci_liveupdate_busy(struct pci_dev *dev);
 int pci_liveupdate_refuse(struct pci_dev *dev, const char *what);
 int pci_liveupdate_refuse_slot(struct pci_slot *slot, const char *what);
+bool pci_liveupdate_any_preserved(void);
 void pci_liveupdate_seal(void);
 bool pci_liveupdate_keep_master(struct pci_dev *dev);
 #else
@@ -97,6 +98,15 @@ static inline bool pci_liveupdate_keep_master(struct pci_dev *dev)
 	return false;
 }
 #endif /* CONFIG_PCI_LIVEUPDATE */
+
+#ifdef CONFIG_PCI_QUIRKS
+bool pci_dev_acs_by_quirk(struct pci_dev *dev);
+#else
+static inline bool pci_dev_acs_by_quirk(struct pci_dev *dev)
+{
+	return false;
+}
+#endif
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE_TEST
 bool pci_liveupdate_test_keep_master(struct pci_dev *dev);

@@ -230,8 +230,8 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 							   dev->devfn)));
 		if (!rec || !rec->refcount)
 			break;
-		dev->lu_adopted = 1;
-		WRITE_ONCE(dev->lu_incoming, rec->refcount);
+		dev->liveupdate.adopted = true;
+		WRITE_ONCE(dev->liveupdate.incoming, rec->refcount);
 		break;
 	default:
 		break;
@@ -252,13 +252,13 @@ void pci_liveupdate_init_device(struct pci_dev *dev)
 {
 	u16 cmd;
 
-	if (!dev->lu_incoming)
+	if (!dev->liveupdate.incoming)
 		return;
 
 	pm_runtime_get_noresume(&dev->dev);
 	if (dev->acs_cap)
 		pci_read_config_word(dev, dev->acs_cap + PCI_ACS_CTRL,
-				     &dev->lu_acs_ctrl);
+				     &dev->liveupdate.acs_ctrl);
 
 	pci_read_config_word(dev, PCI_COMMAND, &cmd);
 	pci_info(dev, "live update: incoming, bus mastering is %s\n",
@@ -277,12 +277,12 @@ void pci_liveupdate_init_device(struct pci_dev *dev)
  */
 bool pci_liveupdate_adopt_acs(struct pci_dev *dev)
 {
-	if (!dev->lu_adopted)
+	if (!dev->liveupdate.adopted)
 		return false;
 
 	if (dev->acs_cap)
 		pci_write_config_word(dev, dev->acs_cap + PCI_ACS_CTRL,
-				      dev->lu_acs_ctrl);
+				      dev->liveupdate.acs_ctrl);
 	return true;
 }
 
@@ -298,7 +298,7 @@ bool pci_liveupdate_adopt_ari(struct pci_dev *dev)
 	struct pci_dev *bridge = dev->bus->self;
 	u16 ctl2;
 
-	if (!bridge || !bridge->lu_adopted)
+	if (!bridge || !bridge->liveupdate.adopted)
 		return false;
 
 	if (!dev->devfn && pci_is_pcie(dev)) {
@@ -314,14 +314,16 @@ bool pci_liveupdate_adopt_ari(struct pci_dev *dev)
  * Completions are routed by requester id, so a renumbered bus ends the DMA
  * below it; and the records name functions by bus number. If the previous
  * kernel preserved anything, no bridge with valid numbers gets others, on any
- * bus, for as long as this kernel runs.
+ * bus, for as long as this kernel runs; nor while this one has preserved
+ * anything, when it is told to scan again.
  *
  * Context: Any, after the first function was set up.
  * Return: true if pcibios_assign_all_busses() is to be ignored.
  */
 bool pci_liveupdate_keep_buses(void)
 {
-	return READ_ONCE(pci_liveupdate_in.state) >= PCI_LIVEUPDATE_PRESENT;
+	return READ_ONCE(pci_liveupdate_in.state) >= PCI_LIVEUPDATE_PRESENT ||
+	       pci_liveupdate_any_preserved();
 }
 
 /**
@@ -342,17 +344,18 @@ bool pci_liveupdate_skip_bridge(struct pci_dev *dev, bool broken, int pass)
 {
 	struct pci_dev *other;
 
-	if (!pass && broken && READ_ONCE(dev->lu_incoming) && !dev->lu_bus_lost) {
+	if (!pass && broken && READ_ONCE(dev->liveupdate.incoming) &&
+	    !dev->liveupdate.bus_lost) {
 		pci_err(dev, "live update: the bridge was reset, nothing below it is scanned\n");
-		dev->lu_bus_lost = 1;
+		dev->liveupdate.bus_lost = true;
 	}
-	if (dev->lu_bus_lost)
+	if (dev->liveupdate.bus_lost)
 		return true;
 	if (!pass || !pci_liveupdate_keep_buses())
 		return false;
 
 	list_for_each_entry(other, &dev->bus->devices, bus_list)
-		if (other->lu_bus_lost)
+		if (other->liveupdate.bus_lost)
 			return true;
 	return false;
 }
@@ -379,7 +382,7 @@ int pci_liveupdate_may_bind(struct pci_dev *dev, const struct pci_driver *drv)
 		return -EBUSY;
 	}
 
-	if (!READ_ONCE(dev->lu_incoming) ||
+	if (!READ_ONCE(dev->liveupdate.incoming) ||
 	    dev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return 0;
 
@@ -407,7 +410,7 @@ int pci_liveupdate_may_bind(struct pci_dev *dev, const struct pci_driver *drv)
  */
 bool pci_liveupdate_incoming(struct pci_dev *pdev)
 {
-	return READ_ONCE(pdev->lu_incoming);
+	return READ_ONCE(pdev->liveupdate.incoming);
 }
 
 /**
@@ -443,12 +446,12 @@ static void pci_liveupdate_finish_one(struct pci_dev *dev)
 		      pci_liveupdate_key(pci_liveupdate_segment(dev),
 					 pci_dev_id(dev)));
 	/* Both count the same, also for what was removed and found again */
-	if (!dev->lu_incoming || !rec)
+	if (!dev->liveupdate.incoming || !rec)
 		return;
 
 	rec->refcount--;
-	WRITE_ONCE(dev->lu_incoming, dev->lu_incoming - 1);
-	if (!dev->lu_incoming)
+	WRITE_ONCE(dev->liveupdate.incoming, dev->liveupdate.incoming - 1);
+	if (!dev->liveupdate.incoming)
 		pm_runtime_put(&dev->dev);
 }
 
@@ -467,7 +470,7 @@ void pci_liveupdate_finish(struct pci_dev *pdev)
 
 	guard(mutex)(&pci_liveupdate_in.lock);
 
-	if (!pci_liveupdate_in.obj || !pdev->lu_incoming)
+	if (!pci_liveupdate_in.obj || !pdev->liveupdate.incoming)
 		return;
 
 	for (dev = pdev; dev; dev = pci_upstream_bridge(dev))

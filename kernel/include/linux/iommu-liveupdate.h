@@ -19,6 +19,22 @@ struct iommu_domain;
 struct liveupdate_file_handler;
 
 /**
+ * enum iommu_liveupdate_domain_state - What live update does with a domain
+ * @IOMMU_LIVEUPDATE_NONE: Nothing, an ordinary domain
+ * @IOMMU_LIVEUPDATE_PRESERVED: It goes to the next kernel: no map, no unmap, no
+ *	free
+ * @IOMMU_LIVEUPDATE_RESTORED: It came from the previous kernel: no map, no unmap
+ *
+ * In &iommu_domain.liveupdate. Changed under a lock of liveupdate-outgoing.c, or
+ * at probe, and read without.
+ */
+enum iommu_liveupdate_domain_state {
+	IOMMU_LIVEUPDATE_NONE,
+	IOMMU_LIVEUPDATE_PRESERVED,
+	IOMMU_LIVEUPDATE_RESTORED,
+};
+
+/**
  * struct iommu_liveupdate_ops - What a driver does for live update
  * @unit_preserve: The first device of the unit is being preserved. Refuse an
  *	unsuitable state, fill @unit but for flags and number of devices, hand

@@ -16,6 +16,22 @@ struct pci_saved_state;
 struct pci_saved_state_ser;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
+/**
+ * struct pci_dev_liveupdate - Part of struct pci_dev
+ * @outgoing: How many preserved functions there are here or below
+ * @incoming: How many incoming functions here or below are not finished
+ * @acs_ctrl: ACS controls of the previous kernel
+ * @adopted: Was incoming at some time
+ * @bus_lost: An incoming bridge that was reset
+ */
+struct pci_dev_liveupdate {
+	unsigned int outgoing;
+	unsigned int incoming;
+	u16 acs_ctrl;
+	bool adopted;
+	bool bus_lost;
+};
+
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh);
 void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh);
 int pci_liveupdate_preserve(struct pci_dev *pdev);
@@ -26,6 +42,8 @@ void pci_liveupdate_finish(struct pci_dev *pdev);
 size_t pci_export_saved_state(const struct pci_saved_state *state,
 			      struct pci_saved_state_ser *ser);
 #else
+struct pci_dev_liveupdate { };
+
 static inline int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
 {
 	return -EOPNOTSUPP;

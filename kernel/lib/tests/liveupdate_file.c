@@ -27,6 +27,13 @@
  * read(2) says "value=N dep=D", where D is 1 if the file holds one that it
  * depends on.
  *
+ * Two FLBs depend on the file type, to have their calls come in other orders than
+ * those of the other test FLBs, which are fetched once when the first file handler
+ * registers: test_flb "late" is handed over, but the first that is heard of it in
+ * the new kernel is the finish of a file. "new" is known only to a kernel that was
+ * started by KHO, so the first live update enters a kernel that has an FLB of
+ * which nothing was handed over.
+ *
  * Locking: test_file->lock protects the content of a file. It is taken below the
  * session and file locks of LUO.
  */
@@ -50,6 +57,8 @@
 
 #define TEST_FILE_MAGIC		0x4c554f46494c45ULL
 #define TEST_FILE_COMPATIBLE	"liveupdate-test-file-v1"
+#define LATE_FLB_COMPATIBLE	"liveupdate-test-file-flb-late"
+#define NEW_FLB_COMPATIBLE	"liveupdate-test-file-flb-new"
 
 /* What is handed over. Both kernels are built from this source. */
 struct test_file_ser {
@@ -324,9 +333,99 @@ static struct liveupdate_file_handler test_file_handler = {
 	.explicit_finish = true,
 };
 
-static int __init test_file_init(void)
+enum {
+	TEST_FLB_LATE,
+	TEST_FLB_NEW,
+	TEST_NFLBS,
+};
+
+static const struct liveupdate_flb_ops test_flb_ops;
+
+static struct liveupdate_flb test_flbs[TEST_NFLBS] = {
+	[TEST_FLB_LATE] = {
+		.ops = &test_flb_ops,
+		.compatible = LATE_FLB_COMPATIBLE,
+	},
+	[TEST_FLB_NEW] = {
+		.ops = &test_flb_ops,
+		.compatible = NEW_FLB_COMPATIBLE,
+	},
+};
+
+static bool test_flb_finished[TEST_NFLBS];
+
+static u64 test_flb_data(struct liveupdate_flb *flb)
+{
+	return TEST_FILE_MAGIC + (flb - test_flbs);
+}
+
+static int test_flb_preserve(struct liveupdate_flb_op_args *argp)
+{
+	argp->data = test_flb_data(argp->flb);
+	argp->obj = argp->flb;
+
+	return 0;
+}
+
+static void test_flb_unpreserve(struct liveupdate_flb_op_args *argp)
+{
+}
+
+static int test_flb_retrieve(struct liveupdate_flb_op_args *argp)
+{
+	if (argp->data != test_flb_data(argp->flb)) {
+		pr_err("%s: ERROR - incorrect data: %llx\n",
+		       argp->flb->compatible, argp->data);
+		return -EINVAL;
+	}
+
+	argp->obj = argp->flb;
+
+	return 0;
+}
+
+static void test_flb_finish(struct liveupdate_flb_op_args *argp)
+{
+	bool *finished = &test_flb_finished[argp->flb - test_flbs];
+
+	if (*finished || argp->obj != argp->flb) {
+		pr_err("%s: ERROR - finish called twice or with an invalid object\n",
+		       argp->flb->compatible);
+	}
+
+	*finished = true;
+	pr_info("%s: finish was triggered\n", argp->flb->compatible);
+}
+
+static const struct liveupdate_flb_ops test_flb_ops = {
+	.preserve = test_flb_preserve,
+	.unpreserve = test_flb_unpreserve,
+	.retrieve = test_flb_retrieve,
+	.finish = test_flb_finish,
+	.owner = THIS_MODULE,
+};
+
+static int __init test_file_register(void)
 {
 	int err = liveupdate_register_file_handler(&test_file_handler);
+
+	if (err)
+		return err;
+
+	err = liveupdate_register_flb(&test_file_handler,
+				      &test_flbs[TEST_FLB_LATE]);
+	if (!err && is_kho_boot())
+		err = liveupdate_register_flb(&test_file_handler,
+					      &test_flbs[TEST_FLB_NEW]);
+	if (err)
+		liveupdate_unregister_file_handler(&test_file_handler);
+
+	return err;
+}
+
+static int __init test_file_init(void)
+{
+	int err = test_file_register();
 
 	if (err == -EOPNOTSUPP)
 		return 0;

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "events.h"
 #include "machine.h"
@@ -18,9 +19,11 @@
 #define DETACHED_MS	1
 /*
  * After one fault the model runs through the whole ring, with a fault for each
- * descriptor and the machine standing still: with few of them that is short.
+ * descriptor and the machine standing still, so there are few of them.  But they
+ * must last until the next kernel runs, or a card that is not blocked would not
+ * show.
  */
-#define SLOTS		64
+#define SLOTS		512
 
 static void set_up_neighbour(struct receiver *receiver)
 {
@@ -35,6 +38,24 @@ static void set_up_neighbour(struct receiver *receiver)
 	receiver_start(receiver);
 }
 
+/* Used descriptors hold no address any more; the card would drop the frames. */
+static void arm_again(struct receiver *receiver)
+{
+	rx_ring_fill_descriptors(&receiver->ring);
+	nic_start_receive(receiver->model, &receiver->device, &receiver->ring);
+}
+
+/* The first one calls the kexec, and has no time for anybody from then on. */
+static void run_on_other_processor(void)
+{
+	cpu_set_t other;
+
+	CPU_ZERO(&other);
+	CPU_SET(1, &other);
+	if (sched_setaffinity(0, sizeof(other), &other))
+		give_up("second processor: %m");
+}
+
 /*
  * A card whose descriptors could not be read must be armed again. From the
  * hand-over on an attach gets EBUSY, which ends the loop: the host sees whether
@@ -45,6 +66,7 @@ static void *attach_and_detach(void *argument)
 	struct receiver *receiver = argument;
 	int error;
 
+	run_on_other_processor();
 	for (;;) {
 		sleep_ms(ATTACHED_MS);
 		must(device_detach(&receiver->device), "detach the neighbour");
@@ -53,7 +75,7 @@ static void *attach_and_detach(void *argument)
 		if (error == -EBUSY)
 			break;
 		must(error, "attach the neighbour");
-		nic_start_receive(receiver->model, &receiver->device, &receiver->ring);
+		arm_again(receiver);
 	}
 	return NULL;
 }
@@ -71,10 +93,14 @@ void neighbour_old_kernel(void)
 	sleep_ms(before_ms / 2);
 	check(receiver_scan(&neighbour).landed, "the neighbour receives");
 	preserve_as_asked(&receiver);
-	if (pthread_create(&thread, NULL, attach_and_detach, &neighbour))
+	if (!option_number("still", 0) &&
+	    pthread_create(&thread, NULL, attach_and_detach, &neighbour))
 		give_up("no thread");
 	sleep_ms(before_ms / 2);
 	receiver_report_registers(&neighbour, neighbour.device.bdf, "neighbour");
+	/* What is in the ring has to last until the next kernel runs. */
+	if (option_number("still", 0))
+		arm_again(&neighbour);
 	must(announce_and_jump(), "kexec");
 }
 

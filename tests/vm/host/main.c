@@ -15,6 +15,7 @@
 #define EXIT_FAILED	1
 #define EXIT_USAGE	2
 #define EXIT_SKIPPED	4
+#define EXIT_NO_START	5	/* not even the first kernel came up */
 
 void run_problem(struct run *run, const char *format, ...)
 {
@@ -304,5 +305,7 @@ int main(int argc, char **argv)
 	}
 	passed = judge(&run);
 	clean_up(&run);
+	if (run.timed_out && !*run.old_build)
+		return EXIT_NO_START;
 	return passed ? EXIT_PASSED : EXIT_FAILED;
 }

@@ -8,6 +8,11 @@
 #ifndef __GENERIC_PT_IOMMU_PT_LIVEUPDATE_H
 #define __GENERIC_PT_IOMMU_PT_LIVEUPDATE_H
 
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+#include <linux/cc_platform.h>
+#include <linux/kho/abi/iommu.h>
+
 /**
  * DOC: Page tables across a live update
  *
@@ -41,6 +46,22 @@
  * A restored table never changes.
  */
 
+#define liveupdate_cfg CONCATENATE(pt_iommu_table, _cfg)
+
+/* They come later in iommu_pt.h, whose ops refer to what is here */
+static void NS(get_info)(struct pt_iommu *iommu_table,
+			 struct pt_iommu_info *info);
+static int pt_init_common(struct pt_common *common);
+static int pt_iommu_init_domain(struct pt_iommu *iommu_table,
+				struct iommu_domain *domain);
+static void pt_iommu_zero(struct pt_iommu_table *fmt_table);
+
+/* A record without tables is refused */
+static bool pt_iommu_is_restored(const struct pt_iommu *iommu_table)
+{
+	return iommu_table->restored.nr_tables;
+}
+
 struct pt_iommu_liveupdate_args {
 	/* What to do with each table. Other than 0 ends the walk */
 	int (*fn)(struct pt_iommu_liveupdate_args *args, phys_addr_t phys,
@@ -61,9 +82,13 @@ static unsigned int liveupdate_top_order(struct pt_common *common,
 	return get_order(log2_to_int(pt_top_memsize_lg2(common, top_of_table)));
 }
 
+/* Of the table that an entry at this level points to, as table_alloc() has it */
 static unsigned int liveupdate_lower_order(const struct pt_state *pts)
 {
-	return get_order(log2_to_int(pt_table_lower_memsize_lg2(pts)));
+	struct pt_state child_pts = pt_init(pts->range, pts->level - 1, NULL);
+
+	return get_order(log2_to_int(pt_num_items_lg2(&child_pts) +
+				     ilog2(PT_ITEM_WORD_SIZE)));
 }
 
 static int liveupdate_visit(struct pt_iommu_liveupdate_args *args,
@@ -236,13 +261,20 @@ static void NS(unpreserve)(struct pt_iommu *iommu_table,
 			      ser->digest);
 }
 
+static const struct pt_iommu_liveupdate_ops NS(liveupdate_ops) = {
+	.preserve = NS(preserve),
+	.unpreserve = NS(unpreserve),
+};
+
+#define PT_IOMMU_LIVEUPDATE_OPS (&NS(liveupdate_ops))
+
 /*
  * Turn the record into what pt_iommu_init() would be asked for. The tables are
  * never written again, but drivers derive from PT_FEAT_DMA_INCOHERENT what the
  * live HW entry must look like.
  */
 static int restore_cfg(const struct iommu_domain_ser *ser,
-		       struct pt_iommu_table_cfg *cfg)
+		       struct liveupdate_cfg *cfg)
 {
 	if (ser->pt_format != PT_IOMMU_FMT_SER ||
 	    ser->pt_features & ~(IOMMU_DOMAIN_SER_SIGN_EXTEND |
@@ -310,6 +342,15 @@ static int __restored_iova_to_phys(struct pt_range *range, void *arg,
 	return -ENOENT;
 }
 
+static phys_addr_t restored_iova_to_phys(struct pt_range *range)
+{
+	pt_oaddr_t res;
+
+	if (pt_walk_range(range, __restored_iova_to_phys, &res))
+		return 0;
+	return res;
+}
+
 static int NS(restored_map_range)(struct pt_iommu *iommu_table, dma_addr_t iova,
 				  phys_addr_t paddr, dma_addr_t len,
 				  unsigned int prot, gfp_t gfp, size_t *mapped)
@@ -329,27 +370,21 @@ static int NS(restored_set_dirty)(struct pt_iommu *iommu_table, dma_addr_t iova)
 	return -EOPNOTSUPP;
 }
 
-static int NS(restored_preserve)(struct pt_iommu *iommu_table,
-				 struct iommu_domain_ser *ser)
-{
-	return -EOPNOTSUPP;
-}
-
 static int restored_claim(struct pt_iommu *iommu_table,
 			  struct pt_iommu_liveupdate_args *claim)
 {
 	struct pt_common *common = common_from_iommu(iommu_table);
 	struct pt_iommu_liveupdate_args check = {
 		.fn = liveupdate_check_table,
-		.max_tables = iommu_table->restored_nr_tables,
+		.max_tables = iommu_table->restored.nr_tables,
 	};
 	int ret;
 
 	ret = liveupdate_walk(common, &check);
 	if (ret)
 		return ret;
-	if (check.nr_tables != iommu_table->restored_nr_tables ||
-	    check.digest != iommu_table->restored_digest)
+	if (check.nr_tables != iommu_table->restored.nr_tables ||
+	    check.digest != iommu_table->restored.digest)
 		return -EUCLEAN;
 
 	return liveupdate_walk(common, claim);
@@ -360,14 +395,14 @@ static void NS(restored_deinit)(struct pt_iommu *iommu_table)
 	struct pt_iommu_liveupdate_args claim = {
 		.fn = liveupdate_claim_table,
 		.free_list = IOMMU_PAGES_LIST_INIT(claim.free_list),
-		.max_tables = iommu_table->restored_nr_tables,
+		.max_tables = iommu_table->restored.nr_tables,
 	};
 	int ret;
 
 	ret = restored_claim(iommu_table, &claim);
 	if (ret) {
 		pr_warn("iommu_pt: tables of a restored domain differ from its record (%pe), %llu pages are lost\n",
-			ERR_PTR(ret), iommu_table->restored_nr_tables);
+			ERR_PTR(ret), iommu_table->restored.nr_tables);
 		return;
 	}
 
@@ -375,4 +410,99 @@ static void NS(restored_deinit)(struct pt_iommu *iommu_table)
 	iommu_put_pages_list(&claim.free_list);
 }
 
+static const struct pt_iommu_ops NS(restored_ops) = {
+	.map_range = NS(restored_map_range),
+	.unmap_range = NS(restored_unmap_range),
+	.set_dirty = NS(restored_set_dirty),
+	.get_info = NS(get_info),
+	.deinit = NS(restored_deinit),
+};
+
+#define pt_iommu_restore CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), restore)
+
+/**
+ * pt_iommu_restore() - Build a page table around preserved table memory
+ * @fmt_table: Table to initialize, zeroed or as for pt_iommu_init()
+ * @ser: Record of the page table
+ *
+ * Counterpart of preserve() in the next kernel. The geometry comes from @ser
+ * alone. Nothing is allocated, and the table memory is neither written nor
+ * taken over: that is done by deinit, so the time this takes does not depend on
+ * the number of tables. What was restored can be translated through and freed,
+ * every other operation answers -EOPNOTSUPP.
+ *
+ * @ser has passed the check of all records, is checked again as far as this
+ * format is concerned, and is not referred to afterwards.
+ *
+ * Context: Any. The caller sets the domain's ops, like for pt_iommu_init().
+ * Return: 0 on success, -EINVAL if @ser is for another format, contradicts
+ * itself or refers to memory that is not preserved, -EOPNOTSUPP if the table
+ * needs something this kernel is built without, -EOVERFLOW if the addresses do
+ * not fit into an unsigned long. On failure there is nothing to deinit.
+ */
+int pt_iommu_restore(struct pt_iommu_table *fmt_table,
+		     const struct iommu_domain_ser *ser)
+{
+	struct pt_iommu *iommu_table = &fmt_table->iommu;
+	struct pt_common *common = common_from_iommu(iommu_table);
+	struct liveupdate_cfg cfg = {};
+	unsigned int order;
+	int ret;
+
+	pt_iommu_zero(fmt_table);
+	ret = restore_cfg(ser, &cfg);
+	if (ret)
+		return ret;
+
+	common->features = cfg.common.features;
+	common->max_vasz_lg2 = cfg.common.hw_max_vasz_lg2;
+	common->max_oasz_lg2 = cfg.common.hw_max_oasz_lg2;
+	ret = pt_iommu_fmt_init(fmt_table, &cfg);
+	if (ret)
+		return ret;
+	if (pt_top_get_level(common) != ser->top_level)
+		return -EINVAL;
+
+	ret = pt_init_common(common);
+	if (ret)
+		return ret;
+	ret = restore_check(common, ser);
+	if (ret)
+		return ret;
+
+	ret = pt_iommu_init_domain(iommu_table, &iommu_table->domain);
+	if (ret)
+		return ret;
+	/* The driver may have offered less than the format can do */
+	iommu_table->domain.pgsize_bitmap = ser->pgsize_bitmap;
+
+	order = liveupdate_top_order(common, common->top_of_table);
+	if (!iommu_page_is_preserved(ser->top_pa, order))
+		return -EINVAL;
+	pt_top_set(common, phys_to_virt(ser->top_pa), ser->top_level);
+
+	iommu_table->restored.nr_tables = ser->nr_tables;
+	iommu_table->restored.digest = ser->digest;
+
+	/* Must be last, see pt_iommu_deinit() */
+	iommu_table->ops = &NS(restored_ops);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(pt_iommu_restore, "GENERIC_PT_IOMMU");
+
+#else /* CONFIG_IOMMU_LIVEUPDATE */
+
+static inline bool pt_iommu_is_restored(const struct pt_iommu *iommu_table)
+{
+	return false;
+}
+
+static inline phys_addr_t restored_iova_to_phys(struct pt_range *range)
+{
+	return 0;
+}
+
+#define PT_IOMMU_LIVEUPDATE_OPS NULL
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
 #endif

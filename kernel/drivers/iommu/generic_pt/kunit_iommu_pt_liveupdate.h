@@ -5,15 +5,16 @@
  * Page tables that are preserved for the next kernel and restored by it. Part
  * of kunit_iommu_pt.h.
  *
- * There is one kernel only, so KHO is played by priv->preserved: a page that
+ * There is one kernel only, so KHO is played by an xarray: a page that
  * was preserved can be restored, once. The page keeps its struct page all the
  * time, and what is freed at last is what was allocated.
  */
 #ifndef __GENERIC_PT_KUNIT_IOMMU_PT_LIVEUPDATE_H
 #define __GENERIC_PT_KUNIT_IOMMU_PT_LIVEUPDATE_H
 
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
 #include <kunit/static_stub.h>
-#include <kunit/test-bug.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/xarray.h>
 
@@ -23,35 +24,31 @@
 
 static_assert(sizeof(u64) == PT_ITEM_WORD_SIZE);
 
-static struct kunit_iommu_priv *current_priv(void)
-{
-	return kunit_get_current_test()->priv;
-}
+/* What KHO would know: order by page frame number. One test runs at a time. */
+static DEFINE_XARRAY(preserved);
+/* iommu_preserve_page() fails when this counts down to 0 */
+static unsigned int preserve_fail_nth;
 
 static int stub_preserve_page(void *virt)
 {
-	struct kunit_iommu_priv *priv = current_priv();
 	struct folio *folio = virt_to_folio(virt);
 
-	if (priv->preserve_fail_nth && !--priv->preserve_fail_nth)
+	if (preserve_fail_nth && !--preserve_fail_nth)
 		return -ENOMEM;
-	return xa_insert(&priv->preserved, folio_pfn(folio),
+	return xa_insert(&preserved, folio_pfn(folio),
 			 xa_mk_value(folio_order(folio)), GFP_KERNEL);
 }
 
 static void stub_unpreserve_page(void *virt)
 {
-	struct kunit_iommu_priv *priv = current_priv();
-
 	KUNIT_EXPECT_NOT_NULL(kunit_get_current_test(),
-			      xa_erase(&priv->preserved,
+			      xa_erase(&preserved,
 				       folio_pfn(virt_to_folio(virt))));
 }
 
 static bool stub_page_is_preserved(phys_addr_t phys, unsigned int order)
 {
-	struct kunit_iommu_priv *priv = current_priv();
-	void *entry = xa_load(&priv->preserved, PHYS_PFN(phys));
+	void *entry = xa_load(&preserved, PHYS_PFN(phys));
 
 	return entry && xa_to_value(entry) == order &&
 	       IS_ALIGNED(phys, PAGE_SIZE << order);
@@ -61,15 +58,15 @@ static void *stub_restore_page(phys_addr_t phys, unsigned int order)
 {
 	if (!stub_page_is_preserved(phys, order))
 		return NULL;
-	xa_erase(&current_priv()->preserved, PHYS_PFN(phys));
+	xa_erase(&preserved, PHYS_PFN(phys));
 	return phys_to_virt(phys);
 }
 
 static void liveupdate_begin(struct kunit *test)
 {
-	struct kunit_iommu_priv *priv = test->priv;
-
-	xa_init(&priv->preserved);
+	/* A test that was given up may have left something */
+	xa_destroy(&preserved);
+	preserve_fail_nth = 0;
 	kunit_activate_static_stub(test, iommu_preserve_page,
 				   stub_preserve_page);
 	kunit_activate_static_stub(test, iommu_unpreserve_page,
@@ -82,10 +79,8 @@ static void liveupdate_begin(struct kunit *test)
 /* Everything that was preserved has been given back or claimed. */
 static void liveupdate_end(struct kunit *test)
 {
-	struct kunit_iommu_priv *priv = test->priv;
-
-	KUNIT_EXPECT_TRUE(test, xa_empty(&priv->preserved));
-	xa_destroy(&priv->preserved);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&preserved));
+	xa_destroy(&preserved);
 }
 
 static unsigned long nr_table_pages(struct kunit *test)
@@ -143,7 +138,7 @@ static struct iommu_domain_ser liveupdate_preserve(struct kunit *test)
 	struct iommu_domain_ser ser = {};
 
 	KUNIT_ASSERT_NO_ERRNO(test,
-			      priv->iommu->ops->preserve(priv->iommu, &ser));
+			      priv->iommu->ops->liveupdate->preserve(priv->iommu, &ser));
 	return ser;
 }
 
@@ -178,7 +173,7 @@ static void test_preserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ser.top_level, range.top_level);
 	pt_walk_range(&range, __check_preserved, test);
 
-	xa_for_each(&priv->preserved, pfn, entry) {
+	xa_for_each(&preserved, pfn, entry) {
 		digest += pfn;
 		nr++;
 	}
@@ -188,7 +183,7 @@ static void test_preserve(struct kunit *test)
 	/* Is what fill made worth it? */
 	KUNIT_EXPECT_GT(test, nr, 3);
 
-	priv->iommu->ops->unpreserve(priv->iommu, &ser);
+	priv->iommu->ops->liveupdate->unpreserve(priv->iommu, &ser);
 	liveupdate_end(test);
 }
 
@@ -207,23 +202,23 @@ static void test_preserve_fails(struct kunit *test)
 	memset(&before, 0x5a, sizeof(before));
 	for (i = 1; i <= nr; i++) {
 		ser = before;
-		priv->preserve_fail_nth = i;
+		preserve_fail_nth = i;
 		KUNIT_EXPECT_EQ(test, -ENOMEM,
-				priv->iommu->ops->preserve(priv->iommu, &ser));
-		KUNIT_EXPECT_EQ(test, 0, priv->preserve_fail_nth);
-		KUNIT_EXPECT_TRUE(test, xa_empty(&priv->preserved));
+				priv->iommu->ops->liveupdate->preserve(priv->iommu, &ser));
+		KUNIT_EXPECT_EQ(test, 0, preserve_fail_nth);
+		KUNIT_EXPECT_TRUE(test, xa_empty(&preserved));
 		KUNIT_EXPECT_MEMEQ(test, &ser, &before, sizeof(ser));
 	}
 
 	/* What the caller has in the record is left alone on success, too */
-	priv->preserve_fail_nth = nr + 1;
+	preserve_fail_nth = nr + 1;
 	KUNIT_EXPECT_EQ(test, 0,
-			priv->iommu->ops->preserve(priv->iommu, &ser));
+			priv->iommu->ops->liveupdate->preserve(priv->iommu, &ser));
 	KUNIT_EXPECT_EQ(test, ser.flags, before.flags);
 	KUNIT_EXPECT_EQ(test, ser.domain_flags, before.domain_flags);
 	KUNIT_EXPECT_EQ(test, ser.nr_attachments, before.nr_attachments);
 	KUNIT_EXPECT_EQ(test, ser.reserved, 0);
-	priv->iommu->ops->unpreserve(priv->iommu, &ser);
+	priv->iommu->ops->liveupdate->unpreserve(priv->iommu, &ser);
 	liveupdate_end(test);
 }
 
@@ -241,8 +236,8 @@ static void check_same(struct kunit *test, struct pt_iommu_table *restored)
 	CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), hw_info)(restored, &is);
 	KUNIT_EXPECT_MEMEQ(test, &is, &was, sizeof(was));
 #endif
-	KUNIT_EXPECT_TRUE(test, pt_iommu_is_restored(&restored->iommu));
-	KUNIT_EXPECT_FALSE(test, pt_iommu_is_restored(priv->iommu));
+	KUNIT_EXPECT_NE(test, restored->iommu.restored.nr_tables, 0);
+	KUNIT_EXPECT_EQ(test, priv->iommu->restored.nr_tables, 0);
 	KUNIT_EXPECT_EQ(test, common->top_of_table, priv->common->top_of_table);
 	KUNIT_EXPECT_EQ(test, common->max_vasz_lg2, priv->common->max_vasz_lg2);
 	KUNIT_EXPECT_EQ(test, common->max_oasz_lg2, priv->common->max_oasz_lg2);
@@ -300,8 +295,8 @@ static void test_restore_levels(struct kunit *test)
 	do {
 		ser = liveupdate_preserve(test);
 		check_same(test, liveupdate_restore(test, &ser));
-		priv->iommu->ops->unpreserve(priv->iommu, &ser);
-		KUNIT_EXPECT_TRUE(test, xa_empty(&priv->preserved));
+		priv->iommu->ops->liveupdate->unpreserve(priv->iommu, &ser);
+		KUNIT_EXPECT_TRUE(test, xa_empty(&preserved));
 
 		top_range = pt_top_range(common);
 		if (common->max_vasz_lg2 == top_range.max_vasz_lg2)
@@ -364,7 +359,7 @@ static void test_restore_bad_record(struct kunit *test)
 #undef CHECK_BAD_RECORD
 
 	KUNIT_EXPECT_EQ(test, nr_table_pages(test), ser.nr_tables);
-	priv->iommu->ops->unpreserve(priv->iommu, &ser);
+	priv->iommu->ops->liveupdate->unpreserve(priv->iommu, &ser);
 	liveupdate_end(test);
 }
 
@@ -376,7 +371,7 @@ static void test_restored_refuses(struct kunit *test)
 	pt_vaddr_t va = range.va + priv->smallest_pgsz * 256;
 	struct iommu_dirty_bitmap dirty = {};
 	struct pt_iommu_table *restored;
-	struct iommu_domain_ser ser, again = {};
+	struct iommu_domain_ser ser;
 	struct iommu_domain *domain;
 	struct pt_iommu *iommu;
 
@@ -395,29 +390,27 @@ static void test_restored_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
 			pt_iommu_dirty(domain, va, priv->smallest_pgsz, 0,
 				       &dirty));
-	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommu->ops->preserve(iommu, &again));
-	KUNIT_EXPECT_NULL(test, iommu->ops->unpreserve);
+	KUNIT_EXPECT_NULL(test, iommu->ops->liveupdate);
 
 	check_iova(test, va, priv->smallest_pgsz * 16, priv->smallest_pgsz);
-	priv->iommu->ops->unpreserve(priv->iommu, &ser);
+	priv->iommu->ops->liveupdate->unpreserve(priv->iommu, &ser);
 	liveupdate_end(test);
 }
 
 /* Not a page is claimed or freed by this attempt. */
 static void check_keeps_all(struct kunit *test, struct pt_iommu_table *restored)
 {
-	struct kunit_iommu_priv *priv = test->priv;
-	unsigned long pfn, preserved = 0, still = 0;
+	unsigned long pfn, before = 0, still = 0;
 	unsigned long nr = nr_table_pages(test);
 	void *entry;
 
-	xa_for_each(&priv->preserved, pfn, entry)
-		preserved++;
+	xa_for_each(&preserved, pfn, entry)
+		before++;
 	pt_iommu_deinit(&restored->iommu);
-	xa_for_each(&priv->preserved, pfn, entry)
+	xa_for_each(&preserved, pfn, entry)
 		still++;
 	KUNIT_EXPECT_EQ(test, nr_table_pages(test), nr);
-	KUNIT_EXPECT_EQ(test, still, preserved);
+	KUNIT_EXPECT_EQ(test, still, before);
 }
 
 /* A restored table that is not what the record says */
@@ -441,14 +434,14 @@ static void test_restored_differs(struct kunit *test)
 	priv->iommu->ops = NULL;
 
 	/* More or fewer tables than there were */
-	restored->iommu.restored_nr_tables++;
+	restored->iommu.restored.nr_tables++;
 	check_keeps_all(test, restored);
-	restored->iommu.restored_nr_tables -= 2;
+	restored->iommu.restored.nr_tables -= 2;
 	check_keeps_all(test, restored);
-	restored->iommu.restored_nr_tables++;
-	restored->iommu.restored_digest ^= 1;
+	restored->iommu.restored.nr_tables++;
+	restored->iommu.restored.digest ^= 1;
 	check_keeps_all(test, restored);
-	restored->iommu.restored_digest ^= 1;
+	restored->iommu.restored.digest ^= 1;
 
 	/* A table that nobody preserved */
 	range = pt_top_range(priv->common);
@@ -457,14 +450,14 @@ static void test_restored_differs(struct kunit *test)
 	pts = pt_init_top(&range);
 	KUNIT_ASSERT_EQ(test, pt_load_single_entry(&pts), PT_ENTRY_TABLE);
 	pfn = PHYS_PFN(pt_table_pa(&pts));
-	order = xa_erase(&priv->preserved, pfn);
+	order = xa_erase(&preserved, pfn);
 	check_keeps_all(test, restored);
 	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(&restored->iommu.domain, va),
 			0);
 	/* It was preserved with another order */
-	xa_store(&priv->preserved, pfn, xa_mk_value(3), GFP_KERNEL);
+	xa_store(&preserved, pfn, xa_mk_value(3), GFP_KERNEL);
 	check_keeps_all(test, restored);
-	xa_store(&priv->preserved, pfn, order, GFP_KERNEL);
+	xa_store(&preserved, pfn, order, GFP_KERNEL);
 
 	/* An entry that leads to somebody else's table */
 	foreign = iommu_alloc_pages_sz(GFP_KERNEL, PAGE_SIZE);
@@ -487,4 +480,25 @@ static void test_restored_differs(struct kunit *test)
 	liveupdate_end(test);
 }
 
+static struct kunit_case iommu_liveupdate_test_cases[] = {
+	KUNIT_CASE_FMT(test_preserve),
+	KUNIT_CASE_FMT(test_preserve_fails),
+	KUNIT_CASE_FMT(test_restore),
+	KUNIT_CASE_FMT(test_restore_levels),
+	KUNIT_CASE_FMT(test_restore_bad_record),
+	KUNIT_CASE_FMT(test_restored_refuses),
+	KUNIT_CASE_FMT(test_restored_differs),
+	{},
+};
+
+static struct kunit_suite NS(iommu_liveupdate_suite) = {
+	.name = __stringify(NS(iommu_liveupdate_test)),
+	.init = pt_kunit_iommu_init,
+	.exit = pt_kunit_iommu_exit,
+	.test_cases = iommu_liveupdate_test_cases,
+};
+
+kunit_test_suites(&NS(iommu_liveupdate_suite));
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
 #endif

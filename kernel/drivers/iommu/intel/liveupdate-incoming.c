@@ -14,37 +14,36 @@
  * Life cycle:
  *
  * 1. Interrupt remapping set-up, long before records can be read, switches a
- *    unit that is found translating to its own table with remapping on.
- * 2. intel_liveupdate_find_records(): each unit gets its record, before
- *    dmar_global_lock is taken.
- * 3. intel_liveupdate_adopt(): per unit, from init_dmars(). Registers and live
- *    tables are compared with the record, the table pages claimed from KHO,
- *    the domain ids of the unit's attachments reserved, every entry that
+ *    unit that is found translating to its own table with remapping on, see
+ *    liveupdate-found.c.
+ * 2. intel_liveupdate_adopt(): per unit, from init_dmars() or hot-add. Registers
+ *    and live tables are compared with the record, the table pages claimed from
+ *    KHO, the domain ids of the unit's attachments reserved, every entry that
  *    belongs to no attachment cleared, the caches flushed once. If anything
- *    differs the unit is not adopted: the core is told, and init_dmars() gives
- *    the unit an empty root table, translation staying on. All its devices are
- *    blocked then.
- * 4. intel_liveupdate_probe(): a device's software PASID table is put around
+ *    differs the unit is not adopted: the core is told, and the unit gets an
+ *    empty root table, translation staying on. All its devices are blocked then.
+ *    The same becomes of a record whose unit this kernel is told not to use.
+ * 3. intel_liveupdate_probe(): a device's software PASID table is put around
  *    the adopted directory.
- * 5. intel_liveupdate_domain_restore() and intel_liveupdate_dev_adopt(): the
+ * 4. intel_liveupdate_domain_restore() and intel_liveupdate_dev_adopt(): the
  *    software half of an attach. intel_liveupdate_dev_block() where that
  *    fails.
- * 6. intel_liveupdate_release(): the device goes away before it was
+ * 5. intel_liveupdate_release(): the device goes away before it was
  *    reclaimed; software state goes, the tables and ids stay.
  *
  * The reservation of a domain id holds one reference of its own, so the id
  * cannot be given to another domain while the hardware still uses it.
  *
  * Locking: as in liveupdate.c. intel_iommu.lu_incoming is set by
- * intel_liveupdate_adopt() while the system boots and not changed later.
+ * intel_liveupdate_adopt() before the unit has a device, and not changed later.
  */
 
 #define pr_fmt(fmt)	"DMAR: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/bitmap.h>
-#include <linux/crash_dump.h>
 #include <linux/dmar.h>
-#include <linux/kexec_handover.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
@@ -54,31 +53,18 @@
 #include "../iommu-pages.h"
 
 #define for_each_attachment(unit, att)					\
-	for ((att) = iommu_liveupdate_next_attachment(unit, NULL); (att); \
-	     (att) = iommu_liveupdate_next_attachment(unit, att))
+	for ((att) = intel_liveupdate_next_attachment(unit, NULL); (att); \
+	     (att) = intel_liveupdate_next_attachment(unit, att))
 
-/**
- * intel_liveupdate_find_records - Look up the incoming record of every unit
- *
- * Context: Boot, single threaded, after the DMAR table was parsed. Sleeps, and
- * may take the mutex of the core's FLB, so dmar_global_lock must not be held.
- */
-void __init intel_liveupdate_find_records(void)
+/* For KUnit, which has attachments of its own */
+VISIBLE_IF_KUNIT const struct iommu_attachment_ser *
+intel_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
+				 const struct iommu_attachment_ser *prev)
 {
-	struct dmar_drhd_unit *drhd;
-	struct intel_iommu *iommu;
+	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_next_attachment, unit,
+				   prev);
 
-	if (is_kdump_kernel())
-		return;
-
-	rcu_read_lock();
-	for_each_iommu(iommu, drhd) {
-		rcu_read_unlock();
-		iommu->lu_record = iommu_liveupdate_find_unit(IOMMU_UNIT_SER_VTD,
-							      iommu->reg_phys);
-		rcu_read_lock();
-	}
-	rcu_read_unlock();
+	return iommu_liveupdate_next_attachment(unit, prev);
 }
 
 static const char *verify_registers(struct intel_iommu *iommu,
@@ -86,6 +72,8 @@ static const char *verify_registers(struct intel_iommu *iommu,
 {
 	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
 
+	if (iommu->drhd->ignored)
+		return "use of the unit";
 	/* Without it nothing could be flushed */
 	if (!iommu->qi)
 		return "queued invalidation";
@@ -124,7 +112,7 @@ static const char *verify_intremap(struct intel_iommu *iommu,
 		return "interrupt remapping mode or size";
 	if ((irta & VTD_PAGE_MASK) == unit->vtd.irt_pa)
 		return "interrupt remapping table";
-	if (!kho_is_preserved(unit->vtd.irt_pa, unit->vtd.irt_order))
+	if (!iommu_page_is_preserved(unit->vtd.irt_pa, unit->vtd.irt_order))
 		return "memory of the interrupt remapping table";
 	return NULL;
 }
@@ -136,7 +124,7 @@ static const char *verify_tables(struct intel_iommu *iommu,
 	unsigned int table;
 	u64 slot;
 
-	if (!kho_is_preserved(unit->root_pa, 0))
+	if (!iommu_page_is_preserved(unit->root_pa, 0))
 		return "memory of the root table";
 
 	iommu->root_entry = phys_to_virt(unit->root_pa);
@@ -144,7 +132,7 @@ static const char *verify_tables(struct intel_iommu *iommu,
 		slot = *intel_liveupdate_root_slot(iommu, table);
 		if (!(slot & 1) != !intel_liveupdate_table_known(unit, table))
 			return "set of context tables";
-		if (slot & 1 && !kho_is_preserved(slot & VTD_PAGE_MASK, 0))
+		if (slot & 1 && !iommu_page_is_preserved(slot & VTD_PAGE_MASK, 0))
 			return "memory of a context table";
 	}
 	return NULL;
@@ -158,13 +146,15 @@ static const char *verify_scalable(const struct iommu_attachment_ser *att,
 
 	if ((context->lo & VTD_PAGE_MASK) != att->pasid_dir_pa)
 		return "PASID directory";
-	if (!kho_is_preserved(att->pasid_dir_pa, att->pasid_dir_order) ||
+	if (!iommu_page_is_preserved(att->pasid_dir_pa,
+				     att->pasid_dir_order) ||
 	    att->max_pasid != 1U << (att->pasid_dir_order + PAGE_SHIFT + 3))
 		return "memory of a PASID directory";
 
 	dir = phys_to_virt(att->pasid_dir_pa);
 	pde = READ_ONCE(dir->val);
-	if (!(pde & PASID_PTE_PRESENT) || !kho_is_preserved(pde & PDE_PFN_MASK, 0))
+	if (!(pde & PASID_PTE_PRESENT) ||
+	    !iommu_page_is_preserved(pde & PDE_PFN_MASK, 0))
 		return "PASID table";
 	if (pasid_get_domain_id(get_pasid_table_from_pde(dir)) != att->hw_id)
 		return "domain id";
@@ -236,11 +226,15 @@ static bool did_seen(const struct iommu_unit_ser *unit,
 	return false;
 }
 
-static void release_dids(struct intel_iommu *iommu,
-			 const struct iommu_unit_ser *unit,
-			 const struct iommu_attachment_ser *end)
+VISIBLE_IF_KUNIT void
+intel_liveupdate_release_dids(struct intel_iommu *iommu,
+			      const struct iommu_unit_ser *unit,
+			      const struct iommu_attachment_ser *end)
 {
 	const struct iommu_attachment_ser *att;
+
+	if (intel_liveupdate_test(no_reserve))
+		return;
 
 	for_each_attachment(unit, att) {
 		if (att == end)
@@ -251,11 +245,15 @@ static void release_dids(struct intel_iommu *iommu,
 }
 
 /* Exactly these ids, before any domain of this kernel can get one */
-static int reserve_dids(struct intel_iommu *iommu,
-			const struct iommu_unit_ser *unit)
+VISIBLE_IF_KUNIT int
+intel_liveupdate_reserve_dids(struct intel_iommu *iommu,
+			      const struct iommu_unit_ser *unit)
 {
 	const struct iommu_attachment_ser *att;
 	int did;
+
+	if (intel_liveupdate_test(no_reserve))
+		return 0;
 
 	for_each_attachment(unit, att) {
 		if (did_seen(unit, att))
@@ -263,7 +261,7 @@ static int reserve_dids(struct intel_iommu *iommu,
 		did = ida_alloc_range(&iommu->domain_ida, att->hw_id,
 				      att->hw_id, GFP_KERNEL);
 		if (did < 0) {
-			release_dids(iommu, unit, att);
+			intel_liveupdate_release_dids(iommu, unit, att);
 			return did;
 		}
 	}
@@ -282,7 +280,8 @@ static void set_rids(const struct iommu_unit_ser *unit,
 }
 
 /* From here on they are ordinary table pages of this kernel */
-static int claim_pasid_table(const struct iommu_attachment_ser *att)
+VISIBLE_IF_KUNIT int
+intel_liveupdate_claim_pasid_table(const struct iommu_attachment_ser *att)
 {
 	struct pasid_dir_entry *dir;
 	unsigned int i;
@@ -314,7 +313,7 @@ static int claim_tables(struct intel_iommu *iommu,
 	if (!sm_supported(iommu))
 		return 0;
 	for_each_attachment(unit, att)
-		if (claim_pasid_table(att))
+		if (intel_liveupdate_claim_pasid_table(att))
 			return -EINVAL;
 	return 0;
 }
@@ -349,10 +348,9 @@ static int adopt_unit(struct intel_iommu *iommu,
 	lu = intel_liveupdate_alloc();
 	if (!lu)
 		return -ENOMEM;
-	lu->incoming = unit;
 	set_rids(unit, lu);
 
-	ret = reserve_dids(iommu, unit);
+	ret = intel_liveupdate_reserve_dids(iommu, unit);
 	if (ret)
 		goto err_free;
 	ret = claim_tables(iommu, unit);
@@ -361,15 +359,15 @@ static int adopt_unit(struct intel_iommu *iommu,
 
 	free_old_irt(unit);
 	intel_liveupdate_scrub(iommu, unit, lu->rids);
-	intel_liveupdate_flush_all(iommu);
 	iommu->lu_incoming = lu;
-	iommu->flags |= VTD_FLAG_ADOPTED;
+	iommu->flags &= ~VTD_FLAG_KEEP_ON;
+	intel_liveupdate_test_adopted(iommu);
 	pr_info("%s: adopted the live tables of the previous kernel, %u device(s)\n",
 		iommu->name, unit->nr_devices);
 	return 0;
 
 err_dids:
-	release_dids(iommu, unit, NULL);
+	intel_liveupdate_release_dids(iommu, unit, NULL);
 err_free:
 	intel_liveupdate_free(lu);
 	return ret;
@@ -377,33 +375,37 @@ err_free:
 
 /**
  * intel_liveupdate_adopt - Take over the live tables of a unit
- * @iommu: The unit, found translating, its queued invalidation on
+ * @iommu: The unit
  *
- * Done once per unit; a second call says what the first one did.
+ * Done once per unit; a second call says what the first one did. A unit that
+ * has a record but does not translate fails like any other that differs.
  *
  * Context: Boot or unit hot-add, before any device of the unit is probed. May
- * sleep.
- * Return: True if the unit was adopted and its root pointer must not be
- * written. False if there is nothing to adopt or it cannot be trusted; the
- * caller must then give the unit an empty root table before anything else, with
- * translation on.
+ * sleep, dmar_global_lock may be held: the core has read the records before.
+ * Return: True if the unit was adopted, and its root pointer must not be
+ * written. False if there is nothing to adopt or it cannot be trusted; if the
+ * unit translates it must get an empty root table before anything else.
  */
 bool intel_liveupdate_adopt(struct intel_iommu *iommu)
 {
-	const struct iommu_unit_ser *unit = iommu->lu_record;
+	const struct iommu_unit_ser *unit;
 	int ret;
 
-	if (iommu->flags & VTD_FLAG_ADOPTED)
+	if (iommu->lu_incoming)
 		return true;
+	unit = iommu_liveupdate_find_unit(IOMMU_UNIT_SER_VTD, iommu->reg_phys);
 	if (IS_ERR_OR_NULL(unit))
 		return false;
 
+	if (!iommu->flush.flush_context)
+		intel_iommu_init_qi(iommu);
 	ret = adopt_unit(iommu, unit);
-	if (!ret)
+	if (!ret) {
+		intel_svm_check(iommu);
 		return true;
+	}
 
 	iommu->root_entry = NULL;
-	iommu->lu_record = ERR_PTR(ret);
 	iommu_liveupdate_fail_unit(unit, ret);
 	return false;
 }
@@ -422,43 +424,30 @@ bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus, u8 devfn)
 	       test_bit(PCI_DEVID(bus, devfn), iommu->lu_incoming->rids);
 }
 
-/**
- * intel_liveupdate_in_use - Is a unit preserved or adopted?
- * @iommu: The unit
- *
- * Return: True if the unit must neither be removed nor switched off.
- */
-bool intel_liveupdate_in_use(struct intel_iommu *iommu)
-{
-	return iommu->lu_outgoing || iommu->lu_incoming;
-}
-
 static bool device_incoming(struct device_domain_info *info)
 {
 	return intel_liveupdate_incoming(info->iommu, info->bus, info->devfn);
 }
 
-/* P first, then the caches, then the rest: hardware sees no half entry */
+/* The same three steps as in liveupdate-tables.c, for one entry */
 static void block_rid(struct intel_iommu *iommu, u16 rid)
 {
-	unsigned int size = sizeof(struct context_entry);
 	struct context_entry *context;
 
-	if (sm_supported(iommu))
-		size *= 2;
-
 	scoped_guard(spinlock, &iommu->lock) {
-		__clear_bit(rid, iommu->lu_incoming->rids);
 		context = iommu_context_addr(iommu, PCI_BUS_NUM(rid),
 					     rid & 0xff, 0);
-		if (!context)
-			return;
-		context_clear_present(context);
-		__iommu_flush_cache(iommu, context, size);
+		if (context)
+			intel_liveupdate_clear_present(iommu, context);
 	}
+	if (!context)
+		return;
 	intel_liveupdate_flush_all(iommu);
-	memset(context, 0, size);
-	__iommu_flush_cache(iommu, context, size);
+
+	/* While the bit is set nobody makes the entry present */
+	guard(spinlock)(&iommu->lock);
+	intel_liveupdate_clear_rest(iommu, context);
+	__clear_bit(rid, iommu->lu_incoming->rids);
 }
 
 static int block_alias(struct pci_dev *pdev, u16 alias, void *data)
@@ -488,42 +477,57 @@ void intel_liveupdate_dev_block(struct device *dev)
 		pci_for_each_dma_alias(to_pci_dev(dev), block_alias, info);
 }
 
+static struct pasid_table *alloc_pasid_table(void)
+{
+	struct pasid_table *table;
+
+	if (intel_liveupdate_test(probe_fails))
+		return NULL;
+	return kzalloc_obj(*table);
+}
+
 /**
- * intel_liveupdate_probe - Put a PASID table around an adopted directory
+ * intel_liveupdate_probe - Put a PASID table around its directory
  * @dev: The device being probed, its device_domain_info set
  *
  * In legacy mode, and for a device that is not incoming, there is nothing to
  * do. A device at an adopted requester id that has no usable record is blocked
- * first and then treated like any other.
+ * first and then treated like any other. Without memory the device is blocked
+ * for good and its probe goes on without a PASID table, so that the core finds
+ * it and takes it for one that could not be adopted. (When the probe fails
+ * before it comes to this, for lack of memory, hardware is left alone: nobody
+ * gets the device, and another probe adopts it.)
  *
  * Context: Probe, may sleep.
- * Return: 1 if the live context entry is to be left alone, 0 if the caller has
- * to set up the device as usual, -ENOMEM without memory.
+ * Return: True if the caller is to leave tables and entries alone.
  */
-int intel_liveupdate_probe(struct device *dev)
+bool intel_liveupdate_probe(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	const struct iommu_attachment_ser *att;
 	struct pasid_table *table;
 
 	if (!dev_is_pci(dev) || !device_incoming(info))
-		return 0;
+		return false;
 
 	att = iommu_liveupdate_device_attachment(dev);
 	if (IS_ERR_OR_NULL(att)) {
 		intel_liveupdate_dev_block(dev);
-		return 0;
+		return false;
 	}
 	if (!sm_supported(info->iommu))
-		return 1;
+		return true;
 
-	table = kzalloc_obj(*table);
-	if (!table)
-		return -ENOMEM;
+	table = alloc_pasid_table();
+	if (!table) {
+		dev_err(dev, "no memory to adopt its PASID table\n");
+		intel_liveupdate_dev_block(dev);
+		return true;
+	}
 	table->table = phys_to_virt(att->pasid_dir_pa);
 	table->max_pasid = att->max_pasid;
 	info->pasid_table = table;
-	return 1;
+	return true;
 }
 
 /* What the old kernel set on a domain and a walk of its tables depends on */
@@ -556,7 +560,7 @@ intel_liveupdate_domain_restore(struct iommu_device *iommu_dev,
 	struct dmar_domain *domain;
 	int ret;
 
-	domain = intel_paging_domain_alloc();
+	domain = paging_domain_alloc();
 	if (IS_ERR(domain))
 		return ERR_CAST(domain);
 	restore_settings(domain, iommu, dser);
@@ -584,8 +588,9 @@ intel_liveupdate_domain_restore(struct iommu_device *iommu_dev,
  * The counterpart of domain_attach_iommu() with an id that is reserved. The
  * reservation keeps a reference, so the id outlives the devices.
  */
-static int adopt_did(struct dmar_domain *domain, struct intel_iommu *iommu,
-		     u16 did)
+VISIBLE_IF_KUNIT int intel_liveupdate_adopt_did(struct dmar_domain *domain,
+						struct intel_iommu *iommu,
+						u16 did)
 {
 	struct iommu_domain_info *info, *curr;
 
@@ -609,6 +614,22 @@ static int adopt_did(struct dmar_domain *domain, struct intel_iommu *iommu,
 		return -EINVAL;
 	curr->refcnt++;
 	return 0;
+}
+
+/*
+ * Undo intel_liveupdate_adopt_did(). The id stays reserved in the unit, where
+ * the live entry may still have it.
+ */
+static void unadopt_did(struct dmar_domain *domain, struct intel_iommu *iommu)
+{
+	struct iommu_domain_info *info;
+
+	guard(mutex)(&iommu->did_lock);
+	info = xa_load(&domain->iommu_array, iommu->seq_id);
+	if (--info->refcnt > 1)
+		return;
+	xa_erase(&domain->iommu_array, iommu->seq_id);
+	kfree(info);
 }
 
 static void link_device(struct device_domain_info *info,
@@ -653,7 +674,7 @@ int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
 	    att->rid != PCI_DEVID(info->bus, info->devfn))
 		return -EINVAL;
 
-	ret = adopt_did(dmar_domain, iommu, att->hw_id);
+	ret = intel_liveupdate_adopt_did(dmar_domain, iommu, att->hw_id);
 	if (ret)
 		return ret;
 	ret = cache_tag_assign_domain(dmar_domain, dev, IOMMU_NO_PASID);
@@ -669,7 +690,7 @@ int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
 err_tag:
 	cache_tag_unassign_domain(dmar_domain, dev, IOMMU_NO_PASID);
 err_did:
-	domain_detach_iommu(dmar_domain, iommu);
+	unadopt_did(dmar_domain, iommu);
 	return ret;
 }
 

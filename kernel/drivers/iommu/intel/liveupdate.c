@@ -22,11 +22,13 @@
  * 3. unit_freeze: the registers and the live entry of every preserved device
  *    are compared once more with what an attach would write, and context
  *    tables that have come since are added. The last step that can fail.
+ *    unit_unfreeze gives those tables up again.
  * 4. unit_handover: from syscore shutdown. VTD_FLAG_HANDED_OVER makes every
  *    writer of root, context and PASID entries fail; entries may only be
  *    cleared from then on. All entries that are not preserved are cleared, the
- *    caches flushed, the interrupts of the unit masked. VTD_FLAG_KEPT keeps
- *    intel_iommu_shutdown() from switching translation off.
+ *    caches flushed (liveupdate-tables.c), the interrupts of the unit masked.
+ *    VTD_FLAG_KEEP_ON keeps intel_iommu_shutdown() from switching translation
+ *    off.
  *
  * The interrupt remapping table is not touched at all: no entry of a preserved
  * device is left in it (unit_freeze verifies that), and every other entry
@@ -47,6 +49,7 @@
 
 #define pr_fmt(fmt)	"DMAR: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/dmar.h>
 #include <linux/pci.h>
@@ -60,6 +63,8 @@
 
 /* The source id of an interrupt entry is a range of buses */
 #define IRTE_SVT_VERIFY_BUS	2
+
+static const u64 no_tables[IOMMU_UNIT_VTD_CTX_WORDS];
 
 /* A preserved device; @dev and @domain cannot go away before unpreserve */
 struct intel_liveupdate_device {
@@ -75,95 +80,18 @@ static struct intel_iommu *to_intel_iommu(struct iommu_device *iommu_dev)
 	return container_of(iommu_dev, struct intel_iommu, iommu);
 }
 
-/**
- * intel_liveupdate_alloc - Allocate the live update state of a unit
- *
- * Context: May sleep.
- * Return: The state, or NULL without memory.
- */
-struct intel_liveupdate *intel_liveupdate_alloc(void)
-{
-	struct intel_liveupdate *lu __free(kfree) = kzalloc_obj(*lu);
-
-	if (!lu)
-		return NULL;
-	lu->rids = bitmap_zalloc(INTEL_LIVEUPDATE_NR_RIDS, GFP_KERNEL);
-	if (!lu->rids)
-		return NULL;
-	INIT_LIST_HEAD(&lu->devices);
-
-	return no_free_ptr(lu);
-}
-
-/**
- * intel_liveupdate_free - Free the live update state of a unit
- * @lu: What intel_liveupdate_alloc() returned, or NULL
- */
-void intel_liveupdate_free(struct intel_liveupdate *lu)
-{
-	if (!lu)
-		return;
-	bitmap_free(lu->rids);
-	kfree(lu);
-}
-
-/**
- * intel_liveupdate_nr_tables - How many context tables a unit can have
- * @iommu: The unit
- *
- * Return: 256 in legacy mode, one a bus; 512 in scalable mode, two a bus.
- */
-unsigned int intel_liveupdate_nr_tables(struct intel_iommu *iommu)
-{
-	return sm_supported(iommu) ? 2 * INTEL_LIVEUPDATE_NR_ROOTS : INTEL_LIVEUPDATE_NR_ROOTS;
-}
-
-/**
- * intel_liveupdate_root_slot - The half of a root entry that names a table
- * @iommu: The unit
- * @table: Number of the context table, below intel_liveupdate_nr_tables()
- *
- * Context: The caller holds intel_iommu.lock, or is alone.
- * Return: Where the context table's address is kept.
- */
-u64 *intel_liveupdate_root_slot(struct intel_iommu *iommu, unsigned int table)
-{
-	struct root_entry *root = iommu->root_entry;
-
-	if (!sm_supported(iommu))
-		return &root[table].lo;
-	return table & 1 ? &root[table / 2].hi : &root[table / 2].lo;
-}
-
-/**
- * intel_liveupdate_table_known - Is a context table named in the record?
- * @unit: The unit's record
- * @table: Number of the context table
- *
- * Return: True if the table was preserved.
- */
-bool intel_liveupdate_table_known(const struct iommu_unit_ser *unit,
-				  unsigned int table)
-{
-	return unit->vtd.context_tables[table / 64] & BIT_ULL(table % 64);
-}
-
-static void *context_table(struct intel_iommu *iommu, unsigned int table)
-{
-	u64 slot = READ_ONCE(*intel_liveupdate_root_slot(iommu, table));
-
-	return slot & 1 ? phys_to_virt(slot & VTD_PAGE_MASK) : NULL;
-}
-
+/* Take all context tables but those of the bitmap @keep out of the record */
 static void unpreserve_contexts(struct intel_iommu *iommu,
-				struct iommu_unit_ser *unit)
+				struct iommu_unit_ser *unit, const u64 *keep)
 {
 	unsigned int table;
 
 	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
-		if (!intel_liveupdate_table_known(unit, table))
+		if (!intel_liveupdate_table_known(unit, table) ||
+		    keep[table / 64] & BIT_ULL(table % 64))
 			continue;
-		iommu_unpreserve_page(context_table(iommu, table));
+		iommu_unpreserve_page(intel_liveupdate_context_table(iommu,
+								     table));
 		unit->vtd.context_tables[table / 64] &= ~BIT_ULL(table % 64);
 	}
 }
@@ -172,7 +100,7 @@ static void unpreserve_contexts(struct intel_iommu *iommu,
  * Preserve the context tables that are in use and not yet in the record. A
  * context table is never freed before its unit, so it may be looked up under
  * the lock and handed to KHO, which sleeps, without it. Tables added before a
- * failure stay in the record: they go with the unit.
+ * failure stay in the record.
  */
 static int preserve_contexts(struct intel_iommu *iommu,
 			     struct iommu_unit_ser *unit)
@@ -186,7 +114,7 @@ static int preserve_contexts(struct intel_iommu *iommu,
 			continue;
 
 		spin_lock(&iommu->lock);
-		context = context_table(iommu, table);
+		context = intel_liveupdate_context_table(iommu, table);
 		spin_unlock(&iommu->lock);
 		if (!context)
 			continue;
@@ -348,11 +276,12 @@ static int intel_unit_preserve(struct iommu_device *iommu_dev,
 	if (ret)
 		goto err_contexts;
 
-	iommu->lu_outgoing = lu;
+	scoped_guard(spinlock, &iommu->lock)
+		iommu->lu_outgoing = lu;
 	return 0;
 
 err_contexts:
-	unpreserve_contexts(iommu, unit);
+	unpreserve_contexts(iommu, unit, no_tables);
 	iommu_unpreserve_page(iommu->root_entry);
 err_free:
 	intel_liveupdate_free(lu);
@@ -363,12 +292,16 @@ static void intel_unit_unpreserve(struct iommu_device *iommu_dev,
 				  struct iommu_unit_ser *unit)
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+	struct intel_liveupdate *lu = iommu->lu_outgoing;
+
+	/* intel_liveupdate_foreign() looks at it at any time */
+	scoped_guard(spinlock, &iommu->lock)
+		iommu->lu_outgoing = NULL;
 
 	unpreserve_irt(unit);
-	unpreserve_contexts(iommu, unit);
+	unpreserve_contexts(iommu, unit, no_tables);
 	iommu_unpreserve_page(iommu->root_entry);
-	intel_liveupdate_free(iommu->lu_outgoing);
-	iommu->lu_outgoing = NULL;
+	intel_liveupdate_free(lu);
 }
 
 /* pci_for_each_dma_alias() callback, collects the requester ids of one device */
@@ -428,7 +361,8 @@ static void unpreserve_leaves(struct pasid_dir_entry *dir, unsigned int nr)
 	}
 }
 
-static unsigned int count_leaves(struct pasid_table *table)
+VISIBLE_IF_KUNIT unsigned int
+intel_liveupdate_count_leaves(struct pasid_table *table)
 {
 	unsigned int i, nr = 0, max_pde = table->max_pasid >> PASID_PDE_SHIFT;
 	struct pasid_dir_entry *dir = table->table;
@@ -439,14 +373,13 @@ static unsigned int count_leaves(struct pasid_table *table)
 }
 
 /* Leaf tables live as long as the device is bound to the unit */
-static int preserve_pasid_table(struct device *dev,
-				struct intel_liveupdate_device *ldev)
+VISIBLE_IF_KUNIT int
+intel_liveupdate_preserve_pasid_table(struct pasid_table *table,
+				      struct iommu_attachment_ser *att,
+				      unsigned int *nr_leaves)
 {
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	struct pasid_table *table = info->pasid_table;
-	struct iommu_attachment_ser *att = ldev->att;
+	unsigned int i, nr = 0, max_pde = table->max_pasid >> PASID_PDE_SHIFT;
 	struct pasid_dir_entry *dir = table->table;
-	unsigned int i, max_pde = table->max_pasid >> PASID_PDE_SHIFT;
 	struct pasid_entry *leaf;
 	int ret;
 
@@ -460,28 +393,31 @@ static int preserve_pasid_table(struct device *dev,
 		ret = iommu_preserve_page(leaf);
 		if (ret)
 			goto err_leaves;
-		ldev->nr_leaves++;
+		nr++;
 	}
 
 	att->pasid_dir_pa = virt_to_phys(dir);
 	att->pasid_dir_order = folio_order(virt_to_folio(dir));
 	att->max_pasid = table->max_pasid;
+	*nr_leaves = nr;
 	return 0;
 
 err_leaves:
-	unpreserve_leaves(dir, ldev->nr_leaves);
+	unpreserve_leaves(dir, nr);
 	iommu_unpreserve_page(dir);
 	return ret;
 }
 
-static void unpreserve_pasid_table(struct intel_liveupdate_device *ldev)
+VISIBLE_IF_KUNIT void
+intel_liveupdate_unpreserve_pasid_table(const struct iommu_attachment_ser *att,
+					unsigned int nr_leaves)
 {
 	struct pasid_dir_entry *dir;
 
-	if (!ldev->att->pasid_dir_pa)
+	if (!att->pasid_dir_pa)
 		return;
-	dir = phys_to_virt(ldev->att->pasid_dir_pa);
-	unpreserve_leaves(dir, ldev->nr_leaves);
+	dir = phys_to_virt(att->pasid_dir_pa);
+	unpreserve_leaves(dir, nr_leaves);
 	iommu_unpreserve_page(dir);
 }
 
@@ -507,82 +443,6 @@ bool intel_liveupdate_foreign(struct device_domain_info *info, u8 bus, u8 devfn)
 		return false;
 	return intel_liveupdate_incoming(iommu, bus, devfn) ||
 	       (iommu->lu_outgoing && test_bit(rid, iommu->lu_outgoing->rids));
-}
-
-static bool legacy_entry_matches(struct intel_iommu *iommu,
-				 struct dmar_domain *domain, u16 rid)
-{
-	struct pt_iommu_vtdss_hw_info pt_info;
-	struct context_entry want = {}, *live;
-
-	pt_iommu_vtdss_hw_info(&domain->sspt, &pt_info);
-	context_set_domain_id(&want, domain_id_iommu(domain, iommu));
-	context_set_address_root(&want, pt_info.ssptptr);
-	context_set_address_width(&want, pt_info.aw);
-	context_set_translation_type(&want, CONTEXT_TT_MULTI_LEVEL);
-	context_set_present(&want);
-
-	guard(spinlock)(&iommu->lock);
-	live = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
-	return live && live->lo == want.lo && live->hi == want.hi;
-}
-
-/* The context entry must lead to the PASID directory software knows */
-static bool scalable_entry_matches(struct intel_iommu *iommu,
-				   struct pasid_table *table, u16 rid)
-{
-	struct context_entry *live;
-
-	guard(spinlock)(&iommu->lock);
-	live = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
-	if (!live || !context_present(live))
-		return false;
-	/* Device TLB and page requests off, requests without PASID use 0 */
-	if (live->lo & (BIT_ULL(2) | BIT_ULL(4)))
-		return false;
-	return (live->lo & VTD_PAGE_MASK) == virt_to_phys(table->table) &&
-	       !(live->hi & GENMASK_ULL(19, 0));
-}
-
-/**
- * intel_liveupdate_verify_device - Compare the live entries of a device
- * @dev: The device
- * @domain: The domain it is attached to, or that it is about to be adopted by
- * @att: Its record
- *
- * Nothing is written. The entries are right when they are exactly what an
- * attach of @domain would have written.
- *
- * Context: Takes intel_iommu.lock.
- * Return: 0, or -EINVAL if an entry differs.
- */
-int intel_liveupdate_verify_device(struct device *dev,
-				   struct dmar_domain *domain,
-				   const struct iommu_attachment_ser *att)
-{
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	struct intel_iommu *iommu = info->iommu;
-	unsigned int i;
-	bool match;
-
-	for (i = 0; i < att->nr_rids; i++) {
-		if (sm_supported(iommu))
-			match = scalable_entry_matches(iommu, info->pasid_table,
-						       att->rids[i]);
-		else
-			match = intel_domain_is_ss_paging(domain) &&
-				legacy_entry_matches(iommu, domain,
-						     att->rids[i]);
-		if (!match)
-			goto err_differs;
-	}
-
-	if (!sm_supported(iommu) || intel_pasid_entry_matches(iommu, dev, domain))
-		return 0;
-
-err_differs:
-	dev_err_ratelimited(dev, "live table entry differs from the expected one\n");
-	return -EINVAL;
 }
 
 static void set_rids(struct intel_iommu *iommu,
@@ -641,7 +501,9 @@ static int intel_dev_preserve(struct device *dev, struct iommu_domain *domain,
 	if (ret)
 		return ret;
 	if (sm_supported(iommu)) {
-		ret = preserve_pasid_table(dev, ldev);
+		ret = intel_liveupdate_preserve_pasid_table(info->pasid_table,
+							    att,
+							    &ldev->nr_leaves);
 		if (ret)
 			return ret;
 	}
@@ -664,7 +526,7 @@ static void intel_dev_unpreserve(struct device *dev, struct iommu_domain *domain
 			continue;
 		list_del(&ldev->link);
 		set_rids(iommu, att, false);
-		unpreserve_pasid_table(ldev);
+		intel_liveupdate_unpreserve_pasid_table(att, ldev->nr_leaves);
 		kfree(ldev);
 		return;
 	}
@@ -682,150 +544,63 @@ static int verify_registers(struct intel_iommu *iommu,
 	return -EINVAL;
 }
 
-static int intel_unit_freeze(struct iommu_device *iommu_dev,
-			     struct iommu_unit_ser *unit)
+static int verify_devices(struct intel_iommu *iommu)
 {
-	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	struct intel_liveupdate_device *ldev;
 	struct device_domain_info *info;
 	int ret;
 
-	ret = verify_registers(iommu, unit);
-	if (ret)
-		return ret;
-
 	list_for_each_entry(ldev, &iommu->lu_outgoing->devices, link) {
 		ret = intel_liveupdate_verify_device(ldev->dev, ldev->domain,
 						     ldev->att);
-		if (ret)
-			return ret;
+		if (ret || intel_liveupdate_test(freeze_fails))
+			return ret ?: -EINVAL;
 		info = dev_iommu_priv_get(ldev->dev);
 		if (info->pasid_table &&
-		    count_leaves(info->pasid_table) != ldev->nr_leaves) {
+		    intel_liveupdate_count_leaves(info->pasid_table) !=
+			    ldev->nr_leaves) {
 			dev_err_ratelimited(ldev->dev, "PASID table grew since it was preserved\n");
 			return -EBUSY;
 		}
 	}
 
+	return 0;
+}
+
+/*
+ * Between freeze and unfreeze nobody preserves anything, LUO sees to that. So
+ * what has come by freeze is not in use by any other record.
+ */
+static void intel_unit_unfreeze(struct iommu_device *iommu_dev,
+				struct iommu_unit_ser *unit)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+
+	unpreserve_contexts(iommu, unit, iommu->lu_outgoing->thawed);
+}
+
+static int intel_unit_freeze(struct iommu_device *iommu_dev,
+			     struct iommu_unit_ser *unit)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+	int ret;
+
+	ret = verify_registers(iommu, unit);
+	if (ret)
+		return ret;
+	ret = verify_devices(iommu);
+	if (ret)
+		return ret;
 	ret = verify_irt(iommu, unit);
 	if (ret)
 		return ret;
 
-	/* On failure they stay in the record and go with the unit */
-	return preserve_contexts(iommu, unit);
-}
-
-static void intel_unit_unfreeze(struct iommu_device *iommu_dev,
-				struct iommu_unit_ser *unit)
-{
-	/* Context tables added by freeze stay preserved, like those before */
-}
-
-/* Clear what is not preserved in one context table, P first */
-static void scrub_context_table(struct intel_iommu *iommu, unsigned int table,
-				struct context_entry *context,
-				const unsigned long *rids)
-{
-	unsigned int entries = VTD_PAGE_SIZE / sizeof(*context);
-	unsigned int step = sm_supported(iommu) ? 2 : 1;
-	unsigned int i;
-	u16 rid;
-
-	for (i = 0; i < entries; i += step) {
-		rid = table * (entries / step) + i / step;
-		if (test_bit(rid, rids))
-			continue;
-		if (context_present(&context[i])) {
-			context_clear_present(&context[i]);
-			__iommu_flush_cache(iommu, &context[i],
-					    step * sizeof(*context));
-		}
-		memset(&context[i], 0, step * sizeof(*context));
-	}
-	__iommu_flush_cache(iommu, context, VTD_PAGE_SIZE);
-}
-
-/**
- * intel_liveupdate_scrub - Clear every entry that is not preserved
- * @iommu: The unit
- * @unit: Its record
- * @rids: The requester ids whose entries stay
- *
- * Makes non-present what any other requester id could translate through. A
- * root entry whose context table is not in the record is emptied. The caller
- * flushes the caches afterwards.
- *
- * Context: Takes intel_iommu.lock, cannot fail.
- */
-void intel_liveupdate_scrub(struct intel_iommu *iommu,
-			    const struct iommu_unit_ser *unit,
-			    const unsigned long *rids)
-{
-	unsigned int table;
-	void *context;
-	u64 *slot;
-
-	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
-		guard(spinlock)(&iommu->lock);
-		context = context_table(iommu, table);
-		if (!context)
-			continue;
-		if (intel_liveupdate_table_known(unit, table)) {
-			scrub_context_table(iommu, table, context, rids);
-			continue;
-		}
-		slot = intel_liveupdate_root_slot(iommu, table);
-		WRITE_ONCE(*slot, 0);
-		__iommu_flush_cache(iommu, slot, sizeof(*slot));
-	}
-}
-
-/*
- * A device TLB of somebody else that does not answer takes all that is pending
- * with it, then this was not done. Anything else is an error of the queue.
- */
-static void flush_sync(struct intel_iommu *iommu, struct qi_desc *desc)
-{
-	unsigned int tries = 16;
-	int ret;
-
-	do {
-		ret = qi_submit_sync(iommu, desc, 1, QI_OPT_WAIT_BOUNDED);
-	} while (ret == -ETIMEDOUT && --tries);
-
+	memcpy(iommu->lu_outgoing->thawed, unit->vtd.context_tables,
+	       sizeof(iommu->lu_outgoing->thawed));
+	ret = preserve_contexts(iommu, unit);
 	if (ret)
-		panic("%s: translation caches cannot be flushed: %d\n",
-		      iommu->name, ret);
-}
-
-/**
- * intel_liveupdate_flush_all - Flush every translation cache of a unit
- * @iommu: The unit, with queued invalidation on
- *
- * Context cache, PASID cache in scalable mode, IOTLB, one after the other as
- * hardware may fill a later cache from an earlier one. Preserved devices walk
- * their tables again, which is harmless.
- *
- * Context: Any context in which the queue may be used, all CPUs running. The
- * waits are bounded; a queue that does not answer panics, since going on would
- * leave translations into memory that gets another use.
- */
-void intel_liveupdate_flush_all(struct intel_iommu *iommu)
-{
-	struct qi_desc desc = {};
-
-	iommu_flush_write_buffer(iommu);
-
-	desc.qw0 = QI_CC_GRAN(DMA_CCMD_GLOBAL_INVL) | QI_CC_TYPE;
-	flush_sync(iommu, &desc);
-
-	if (sm_supported(iommu)) {
-		desc.qw0 = QI_PC_GRAN(QI_PC_GLOBAL) | QI_PC_TYPE;
-		flush_sync(iommu, &desc);
-	}
-
-	qi_desc_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH, &desc);
-	flush_sync(iommu, &desc);
+		intel_unit_unfreeze(iommu_dev, unit);
+	return ret;
 }
 
 /* The vectors belong to a kernel that is going away; read back to be sure */
@@ -833,14 +608,14 @@ static void mask_unit_interrupts(struct intel_iommu *iommu)
 {
 	guard(raw_spinlock_irqsave)(&iommu->register_lock);
 
-	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
+	writel(INTEL_LIVEUPDATE_IM, iommu->reg + DMAR_FECTL_REG);
 	readl(iommu->reg + DMAR_FECTL_REG);
 	if (ecap_prs(iommu->ecap)) {
-		writel(DMA_PECTL_IM, iommu->reg + DMAR_PECTL_REG);
+		writel(INTEL_LIVEUPDATE_IM, iommu->reg + DMAR_PECTL_REG);
 		readl(iommu->reg + DMAR_PECTL_REG);
 	}
 	if (ecap_pms(iommu->ecap)) {
-		writel(DMA_FECTL_IM, iommu->reg + DMAR_PERFINTRCTL_REG);
+		writel(INTEL_LIVEUPDATE_IM, iommu->reg + DMAR_PERFINTRCTL_REG);
 		readl(iommu->reg + DMAR_PERFINTRCTL_REG);
 	}
 }
@@ -850,16 +625,23 @@ static void intel_unit_handover(struct iommu_device *iommu_dev,
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 
+	intel_liveupdate_test_handover(iommu);
+
 	/* First the flag, so that what is scrubbed stays scrubbed */
-	scoped_guard(spinlock, &iommu->lock)
-		iommu->flags |= VTD_FLAG_HANDED_OVER;
+	scoped_guard(spinlock, &iommu->lock) {
+		if (!intel_liveupdate_test(no_flag))
+			iommu->flags |= VTD_FLAG_HANDED_OVER;
+		if (!intel_liveupdate_test(no_keep))
+			iommu->flags |= VTD_FLAG_KEEP_ON;
+	}
 
 	intel_liveupdate_scrub(iommu, unit, iommu->lu_outgoing->rids);
-	intel_liveupdate_flush_all(iommu);
-	mask_unit_interrupts(iommu);
-	iommu->flags |= VTD_FLAG_KEPT;
+	intel_liveupdate_drain_prq(iommu);
+	if (!intel_liveupdate_test(no_mask))
+		mask_unit_interrupts(iommu);
 	pr_info("%s: handed over, stays translating for %u device(s)\n",
 		iommu->name, unit->nr_devices);
+	intel_liveupdate_test_linger();
 }
 
 const struct iommu_liveupdate_ops intel_iommu_liveupdate_ops = {

@@ -16,7 +16,7 @@
  *    at any time before that, and the token may then be used again. It stays
  *    when the preserved iommufd is given up.
  *
- * Locking: iommufd_ctx::liveupdate_lock makes one step of the tests and of the
+ * Locking: iommufd_ctx_liveupdate::lock makes one step of the tests and of the
  * mark, also against an iommufd being preserved. Inside it the lock of
  * iommufd_ctx::objects keeps the other HWPTs from being freed while their
  * tokens are read.
@@ -68,7 +68,7 @@ static bool token_in_use(struct iommufd_ctx *ictx, u64 token)
 	unsigned long index;
 	bool found = false;
 
-	lockdep_assert_held(&ictx->liveupdate_lock);
+	lockdep_assert_held(&ictx->liveupdate.lock);
 
 	xa_lock(&ictx->objects);
 	xa_for_each(&ictx->objects, index, obj) {
@@ -91,9 +91,9 @@ static int hwpt_mark(struct iommufd_ctx *ictx,
 {
 	u32 id = hwpt_paging->common.obj.id;
 
-	guard(mutex)(&ictx->liveupdate_lock);
+	guard(mutex)(&ictx->liveupdate.lock);
 
-	if (ictx->liveupdate) {
+	if (ictx->liveupdate.preserved) {
 		pr_warn_ratelimited("cannot mark HWPT %u: the iommufd is preserved\n",
 				    id);
 		return -EBUSY;

@@ -25,7 +25,10 @@
  *    and made immutable (ioas_make_immutable()), and its domain is given to
  *    the core (hwpt_preserve()). All HWPTs are preserved, or none is.
  * 3. iommufd_device_preserve(), called by VFIO when the device file is
- *    preserved: the attachment is fixed and recorded by the core.
+ *    preserved: the attachment is fixed and recorded by the core. From then on
+ *    the device is neither attached, replaced nor given a vIOMMU or vDEVICE.
+ *    Devices of other groups may leave the HWPT as ever, nothing is asked then:
+ *    the count of a group and the flag of a device are about themselves only.
  * 4. iommufd_liveupdate_freeze(): the core looks at each unit for a last time.
  *
  * Undone in reverse when the session is closed or the kexec fails, by
@@ -37,25 +40,26 @@
  * device would go on with nobody in charge.
  *
  * Not handled: HWPTs that are nested, can fault or were created automatically;
- * attachments on a PASID; MSI pages that iommufd maps on its own for platforms
- * whose IOMMU translates MSIs. All of these are refused.
+ * attachments on a PASID; devices that have a vDEVICE; MSI pages that iommufd
+ * maps on its own for platforms whose IOMMU translates MSIs. All of these are
+ * refused.
  *
  * Locking:
  *
  * - The mutex of the session is held by LUO and by VFIO in all callbacks. It
  *   keeps an iommufd that has a token preserved, and so the preserved flags of
  *   its HWPTs as they are.
- * - iommufd_ctx::liveupdate_lock protects iommufd_ctx::liveupdate and the marks.
+ * - iommufd_ctx_liveupdate::lock protects the rest of that struct and the marks.
  *   It is held from counting the marked HWPTs until the last one is preserved.
  * - iommufd_ioas::mutex keeps dirty tracking as it is.
  * - io_pagetable::domains_rwsem and iova_rwsem are both held for writing to
- *   check the areas and to change io_pagetable::nr_preserved. They are not held
- *   around calls of the core; the count is what keeps the IOAS from changing.
+ *   check the areas and to change iopt_liveupdate::nr_preserved. They are not
+ *   held around calls of the core; the count is what keeps the IOAS from changing.
  * - iommufd_ctx::objects is locked to find HWPTs and to take references, never
  *   around anything that may sleep.
  * - iommufd_group::lock protects what is preserved of a device.
  *
- * Order: session mutex, then liveupdate_lock, ioas->mutex, domains_rwsem,
+ * Order: session mutex, then liveupdate.lock, ioas->mutex, domains_rwsem,
  * iova_rwsem, objects; and session mutex, then VFIO's dev_set->lock,
  * igroup->lock, the locks of the core.
  */
@@ -71,6 +75,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
+#include <linux/memfd.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/printk.h>
@@ -97,10 +102,138 @@ struct iommufd_liveupdate {
 	struct iommufd_hwpt_paging *hwpts[] __counted_by(nr_hwpts);
 };
 
-static u32 area_ioas_id(struct iopt_area *area)
+static u32 iopt_ioas_id(struct io_pagetable *iopt)
 {
-	return container_of(area->iopt, struct iommufd_ioas, iopt)->obj.id;
+	return container_of(iopt, struct iommufd_ioas, iopt)->obj.id;
 }
+
+/* What the rest of iommufd asks and tells */
+
+/**
+ * iopt_pages_note_seals() - Note how the file of new pages is sealed
+ * @pages: Of a file, nothing is pinned yet
+ *
+ * Seals can be added later, which does not count, but never be removed.
+ *
+ * Context: May sleep.
+ */
+void iopt_pages_note_seals(struct iopt_pages *pages)
+{
+	pages->seals = memfd_get_seals(pages->file);
+}
+
+/**
+ * iopt_check_mutable() - May the mappings of an IOAS be changed?
+ * @iopt: Its page table
+ *
+ * Context: iova_rwsem is held, for reading or writing.
+ * Return: 0, or -EBUSY if a HWPT of the IOAS is preserved.
+ */
+int iopt_check_mutable(struct io_pagetable *iopt)
+{
+	lockdep_assert_held(&iopt->iova_rwsem);
+
+	if (!iopt->liveupdate.nr_preserved)
+		return 0;
+	pr_warn_ratelimited("IOAS %u is preserved and cannot be changed\n",
+			    iopt_ioas_id(iopt));
+	return -EBUSY;
+}
+
+/**
+ * iommufd_hwpt_lock_dirty_tracking() - Before dirty tracking is switched
+ * @hwpt_paging: The HWPT
+ *
+ * Only the driver knows whether it is on. For the note of it to be right, two
+ * threads must not switch it at the same time.
+ *
+ * Context: May sleep. Takes iommufd_ioas::mutex.
+ */
+void iommufd_hwpt_lock_dirty_tracking(struct iommufd_hwpt_paging *hwpt_paging)
+{
+	mutex_lock(&hwpt_paging->ioas->mutex);
+}
+
+/**
+ * iommufd_hwpt_unlock_dirty_tracking() - After dirty tracking was switched
+ * @hwpt_paging: The HWPT
+ * @enable: Whether it should be on
+ * @rc: Not 0 if that failed
+ *
+ * Context: Releases iommufd_ioas::mutex.
+ */
+void iommufd_hwpt_unlock_dirty_tracking(struct iommufd_hwpt_paging *hwpt_paging,
+					bool enable, int rc)
+{
+	if (!rc)
+		hwpt_paging->liveupdate.dirty_tracking = enable;
+	mutex_unlock(&hwpt_paging->ioas->mutex);
+}
+
+/**
+ * iommufd_device_check_mutable() - May the use of its IOMMU be changed?
+ * @idev: The device
+ * @hwpt_paging: What is to be attached, NULL if it has no page table of ours
+ * @what: What is to be done, for the log
+ *
+ * It is the group that is attached and replaced, whichever device asks for it.
+ * A page table that is preserved gets no further users: the next kernel would
+ * not know of them.
+ *
+ * Context: iommufd_group::lock is held.
+ * Return: 0, or -EBUSY if a device of the group is preserved, or the HWPT.
+ */
+int iommufd_device_check_mutable(struct iommufd_device *idev,
+				 struct iommufd_hwpt_paging *hwpt_paging,
+				 const char *what)
+{
+	const char *preserved = NULL;
+
+	lockdep_assert_held(&idev->igroup->lock);
+
+	if (idev->igroup->liveupdate.nr_preserved)
+		preserved = "it";
+	else if (hwpt_paging && READ_ONCE(hwpt_paging->liveupdate.preserved))
+		preserved = "the HWPT";
+	if (!preserved)
+		return 0;
+
+	dev_warn_ratelimited(idev->dev,
+			     "iommufd: %s refused, %s is preserved for a live update\n",
+			     what, preserved);
+	return -EBUSY;
+}
+
+/**
+ * iommufd_device_check_viommu() - May a vIOMMU be made for this device?
+ * @idev: The device
+ *
+ * To be early is all that this is for: it is a vDEVICE that ties the device to
+ * a vIOMMU, and that is refused on its own, under the lock.
+ *
+ * Context: May sleep. Takes iommufd_group::lock.
+ * Return: 0, or -EBUSY if a device of the group is preserved.
+ */
+int iommufd_device_check_viommu(struct iommufd_device *idev)
+{
+	guard(mutex)(&idev->igroup->lock);
+	return iommufd_device_check_mutable(idev, NULL, "vIOMMU");
+}
+
+/**
+ * iommufd_device_is_preserved() - Is the attachment of this device fixed?
+ * @idev: The device
+ *
+ * Context: iommufd_group::lock is held.
+ * Return: true from iommufd_device_preserve() to iommufd_device_unpreserve().
+ */
+bool iommufd_device_is_preserved(struct iommufd_device *idev)
+{
+	lockdep_assert_held(&idev->igroup->lock);
+	return idev->liveupdate.preserved;
+}
+
+/* Preserving an iommufd */
 
 /*
  * Whether the domain maps @iova and what follows to @folio, from @offset on.
@@ -151,7 +284,7 @@ static int area_check_frames(struct iopt_area *area, struct iommu_domain *domain
 		}
 		if (!length) {
 			pr_warn_ratelimited("IOAS %u: file offset %#llx has other memory now than is mapped at IOVA %#lx\n",
-					    area_ioas_id(area), pos, iova);
+					    iopt_ioas_id(area->iopt), pos, iova);
 			return -EINVAL;
 		}
 
@@ -176,25 +309,25 @@ static int area_check(struct iopt_area *area, struct iommu_domain *domain,
 	 */
 	if (!pages || area->prevent_access) {
 		pr_warn_ratelimited("IOAS %u: the mapping at IOVA %#lx is just being changed\n",
-				    area_ioas_id(area), iova);
+				    iopt_ioas_id(area->iopt), iova);
 		return -EBUSY;
 	}
 	if (pages->type != IOPT_ADDRESS_FILE) {
 		pr_warn_ratelimited("IOAS %u: the mapping at IOVA %#lx is not of a file\n",
-				    area_ioas_id(area), iova);
+				    iopt_ioas_id(area->iopt), iova);
 		return -EOPNOTSUPP;
 	}
 	if (pages->seals < 0 ||
 	    (pages->seals & IOMMUFD_LIVEUPDATE_SEALS) != IOMMUFD_LIVEUPDATE_SEALS) {
 		pr_warn_ratelimited("IOAS %u: the file at IOVA %#lx was not sealed against seal, grow and shrink when it was mapped\n",
-				    area_ioas_id(area), iova);
+				    iopt_ioas_id(area->iopt), iova);
 		return -EINVAL;
 	}
 
 	rc = liveupdate_get_token_outgoing(session, pages->file, &token);
 	if (rc) {
 		pr_warn_ratelimited("IOAS %u: the file at IOVA %#lx is not preserved in this session: %pe\n",
-				    area_ioas_id(area), iova, ERR_PTR(rc));
+				    iopt_ioas_id(area->iopt), iova, ERR_PTR(rc));
 		return rc;
 	}
 
@@ -250,12 +383,12 @@ static int ioas_make_immutable(struct iommufd_hwpt_paging *hwpt_paging,
 	 * If it is immutable already it has not changed since it was checked,
 	 * and all its domains map the same pages.
 	 */
-	if (!iopt->nr_preserved) {
+	if (!iopt->liveupdate.nr_preserved) {
 		rc = iopt_check_areas(iopt, hwpt_paging->common.domain, session);
 		if (rc)
 			return rc;
 	}
-	iopt->nr_preserved++;
+	iopt->liveupdate.nr_preserved++;
 	return 0;
 }
 
@@ -265,7 +398,7 @@ static void ioas_make_mutable(struct iommufd_ioas *ioas)
 
 	guard(rwsem_write)(&iopt->domains_rwsem);
 	guard(rwsem_write)(&iopt->iova_rwsem);
-	iopt->nr_preserved--;
+	iopt->liveupdate.nr_preserved--;
 }
 
 static int hwpt_preserve(struct iommufd_ctx *ictx,
@@ -277,7 +410,7 @@ static int hwpt_preserve(struct iommufd_ctx *ictx,
 	u64 domain_pa;
 	int rc;
 
-	lockdep_assert_held(&ictx->liveupdate_lock);
+	lockdep_assert_held(&ictx->liveupdate.lock);
 
 	if (hwpt_has_sw_msi(ictx, hwpt_paging)) {
 		pr_warn_ratelimited("cannot preserve HWPT %u: it maps MSI pages\n",
@@ -298,7 +431,7 @@ static int hwpt_preserve(struct iommufd_ctx *ictx,
 
 	hwpt_ser->token = hwpt_paging->liveupdate.token;
 	hwpt_ser->domain_pa = domain_pa;
-	hwpt_paging->liveupdate.preserved = true;
+	WRITE_ONCE(hwpt_paging->liveupdate.preserved, true);
 	return 0;
 
 err_make_mutable:
@@ -309,9 +442,9 @@ err_make_mutable:
 static void hwpt_unpreserve(struct iommufd_ctx *ictx,
 			    struct iommufd_hwpt_paging *hwpt_paging)
 {
-	lockdep_assert_held(&ictx->liveupdate_lock);
+	lockdep_assert_held(&ictx->liveupdate.lock);
 
-	hwpt_paging->liveupdate.preserved = false;
+	WRITE_ONCE(hwpt_paging->liveupdate.preserved, false);
 	iommu_domain_unpreserve(hwpt_paging->common.domain);
 	ioas_make_mutable(hwpt_paging->ioas);
 }
@@ -332,7 +465,7 @@ static u32 ictx_count_marked(struct iommufd_ctx *ictx)
 	unsigned long index;
 	u32 nr = 0;
 
-	lockdep_assert_held(&ictx->liveupdate_lock);
+	lockdep_assert_held(&ictx->liveupdate.lock);
 
 	xa_lock(&ictx->objects);
 	xa_for_each(&ictx->objects, index, obj)
@@ -351,7 +484,7 @@ static u32 ictx_get_marked(struct iommufd_ctx *ictx,
 	unsigned long index;
 	u32 nr = 0;
 
-	lockdep_assert_held(&ictx->liveupdate_lock);
+	lockdep_assert_held(&ictx->liveupdate.lock);
 
 	xa_lock(&ictx->objects);
 	xa_for_each(&ictx->objects, index, obj) {
@@ -429,7 +562,7 @@ static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	u32 i;
 	int rc;
 
-	guard(mutex)(&ictx->liveupdate_lock);
+	guard(mutex)(&ictx->liveupdate.lock);
 
 	lu = liveupdate_alloc(ictx);
 	if (IS_ERR(lu))
@@ -455,7 +588,7 @@ static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	args->serialized_data = virt_to_phys(ser);
 	args->private_data = lu;
 	/* Last, as from here on no HWPT can be marked */
-	ictx->liveupdate = lu;
+	ictx->liveupdate.preserved = lu;
 	return 0;
 
 err_unpreserve_hwpts:
@@ -473,9 +606,9 @@ static void iommufd_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 	struct iommufd_liveupdate *lu = args->private_data;
 	u32 i = lu->nr_hwpts;
 
-	guard(mutex)(&ictx->liveupdate_lock);
+	guard(mutex)(&ictx->liveupdate.lock);
 
-	ictx->liveupdate = NULL;
+	ictx->liveupdate.preserved = NULL;
 	while (i--)
 		hwpt_unpreserve(ictx, lu->hwpts[i]);
 	kho_unpreserve_free(lu->ser);
@@ -533,9 +666,20 @@ static struct liveupdate_file_handler iommufd_liveupdate_handler = {
 	.explicit_finish = true,
 };
 
-/* Find the HWPT of a device that is attached in the one way that is supported */
-static struct iommufd_hwpt_paging *
-device_preserved_hwpt(struct iommufd_device *idev)
+/* Preserving a device of it */
+
+/**
+ * iommufd_device_preserved_hwpt() - The HWPT that a device can be preserved with
+ * @idev: The device
+ *
+ * Looks at all attachments of the group, on whatever PASID.
+ *
+ * Context: iommufd_group::lock is held.
+ * Return: The HWPT, preserved, to which this device alone is attached, without
+ *	   PASID; else an error of iommufd_device_preserve().
+ */
+struct iommufd_hwpt_paging *
+iommufd_device_preserved_hwpt(struct iommufd_device *idev)
 {
 	struct iommufd_group *igroup = idev->igroup;
 	unsigned long index = IOMMU_NO_PASID;
@@ -543,6 +687,12 @@ device_preserved_hwpt(struct iommufd_device *idev)
 	struct iommufd_attach *attach;
 
 	lockdep_assert_held(&igroup->lock);
+
+	if (idev->vdev) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: it has a vDEVICE\n");
+		return ERR_PTR(-EOPNOTSUPP);
+	}
 
 	if (xa_find_after(&igroup->pasid_attach, &index, ULONG_MAX, XA_PRESENT)) {
 		dev_warn_ratelimited(idev->dev,
@@ -589,8 +739,8 @@ device_preserved_hwpt(struct iommufd_device *idev)
  *
  * Fixes the no-PASID attachment of the device to its HWPT and records it for
  * the next kernel, so that it goes on translating. From then on attach and
- * replace of the device get -EBUSY, on any PASID, and the caller must not
- * detach or unbind it. Other devices can leave the HWPT.
+ * replace of the device, on any PASID, and a vIOMMU or vDEVICE for it get
+ * -EBUSY, and the caller must not detach or unbind it. Other devices can leave the HWPT.
  *
  * Does not preserve the HWPT, which has to be preserved before, nor anything of
  * the device beyond its translation.
@@ -600,9 +750,9 @@ device_preserved_hwpt(struct iommufd_device *idev)
  * Return: 0, or
  *	   -ENOENT if the iommufd is not preserved in @session, the device is not
  *	   attached, or its HWPT is not preserved,
- *	   -EOPNOTSUPP if the device has no IOMMU, is attached on a PASID or
- *	   together with other devices of its group, or to a HWPT that is nested
- *	   or able to fault,
+ *	   -EOPNOTSUPP if the device has no IOMMU, has a vDEVICE, is attached on
+ *	   a PASID or together with other devices of its group, or to a HWPT that
+ *	   is nested or able to fault,
  *	   -EBUSY if the device is preserved already, or
  *	   what iommu_device_preserve() returns.
  */
@@ -630,13 +780,13 @@ int iommufd_device_preserve(struct liveupdate_session *session,
 
 	guard(mutex)(&igroup->lock);
 
-	if (idev->preserved) {
+	if (idev->liveupdate.preserved) {
 		dev_warn_ratelimited(idev->dev,
 				     "iommufd: cannot preserve: it is preserved\n");
 		return -EBUSY;
 	}
 
-	hwpt_paging = device_preserved_hwpt(idev);
+	hwpt_paging = iommufd_device_preserved_hwpt(idev);
 	if (IS_ERR(hwpt_paging))
 		return PTR_ERR(hwpt_paging);
 
@@ -644,8 +794,8 @@ int iommufd_device_preserve(struct liveupdate_session *session,
 	if (rc)
 		return rc;
 
-	idev->preserved = true;
-	igroup->nr_preserved++;
+	idev->liveupdate.preserved = true;
+	igroup->liveupdate.nr_preserved++;
 	*iommufd_token = token;
 	return 0;
 }
@@ -671,12 +821,12 @@ void iommufd_device_unpreserve(struct iommufd_device *idev)
 	 * Giving up what was not preserved would corrupt the records of other
 	 * devices. There is no caller to return an error to.
 	 */
-	if (WARN_ON(!idev->preserved))
+	if (WARN_ON(!idev->liveupdate.preserved))
 		return;
 
 	iommu_device_unpreserve(idev->dev);
-	igroup->nr_preserved--;
-	idev->preserved = false;
+	igroup->liveupdate.nr_preserved--;
+	idev->liveupdate.preserved = false;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unpreserve, "IOMMUFD");
 

@@ -76,6 +76,7 @@
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
 #include <linux/srcu.h>
+#include <linux/vfio-liveupdate.h>
 
 #include "vfio_pci_priv.h"
 
@@ -97,21 +98,30 @@ vfio_pci_liveupdate_vdev(struct vfio_device *core_vdev)
 
 /* File operations: none while frozen, some not while preserved */
 
-static int vfio_pci_liveupdate_enter(struct vfio_pci_core_device *vdev)
+static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
 {
 	int idx = srcu_read_lock(&vfio_pci_liveupdate_srcu);
 
-	if (!READ_ONCE(vdev->liveupdate_frozen))
+	if (!vfio_pci_frozen(vfio_pci_liveupdate_vdev(core_vdev)))
 		return idx;
 
 	srcu_read_unlock(&vfio_pci_liveupdate_srcu, idx);
 	return -EBUSY;
 }
 
-static void vfio_pci_liveupdate_exit(int idx)
-{
-	srcu_read_unlock(&vfio_pci_liveupdate_srcu, idx);
-}
+/* Call an operation of the VFIO PCI core unless the device is frozen */
+#define vfio_pci_liveupdate_call(op, core_vdev, ...)			\
+({									\
+	struct vfio_device *__vdev = core_vdev;				\
+	int __idx = vfio_pci_liveupdate_enter(__vdev);			\
+	typeof(op(__vdev, __VA_ARGS__)) __ret = __idx;			\
+									\
+	if (__idx >= 0) {						\
+		__ret = op(__vdev, __VA_ARGS__);			\
+		srcu_read_unlock(&vfio_pci_liveupdate_srcu, __idx);	\
+	}								\
+	__ret;								\
+})
 
 /**
  * vfio_pci_liveupdate_ioctl - vfio_pci_core_ioctl() unless live update forbids
@@ -126,24 +136,12 @@ static void vfio_pci_liveupdate_exit(int idx)
 long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 			       unsigned long arg)
 {
-	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
-	long ret;
-	int idx;
-
-	idx = vfio_pci_liveupdate_enter(vdev);
-	if (idx < 0)
-		return idx;
-
 	/* The PCI core refuses a reset that comes before the flag is seen */
-	if (cmd == VFIO_DEVICE_RESET && vfio_device_preserved(core_vdev)) {
-		vfio_pci_liveupdate_say(vdev, "reset refused, it is preserved\n");
-		ret = -EBUSY;
-	} else {
-		ret = vfio_pci_core_ioctl(core_vdev, cmd, arg);
-	}
+	if (cmd == VFIO_DEVICE_RESET &&
+	    vfio_device_refuse_preserved(core_vdev, "reset"))
+		return -EBUSY;
 
-	vfio_pci_liveupdate_exit(idx);
-	return ret;
+	return vfio_pci_liveupdate_call(vfio_pci_core_ioctl, core_vdev, cmd, arg);
 }
 
 /**
@@ -159,15 +157,8 @@ long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 int vfio_pci_liveupdate_feature(struct vfio_device *core_vdev, u32 flags,
 				void __user *arg, size_t argsz)
 {
-	int idx, ret;
-
-	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
-	if (idx < 0)
-		return idx;
-
-	ret = vfio_pci_core_ioctl_feature(core_vdev, flags, arg, argsz);
-	vfio_pci_liveupdate_exit(idx);
-	return ret;
+	return vfio_pci_liveupdate_call(vfio_pci_core_ioctl_feature, core_vdev,
+					flags, arg, argsz);
 }
 
 /**
@@ -186,15 +177,8 @@ int vfio_pci_liveupdate_region_info(struct vfio_device *core_vdev,
 				    struct vfio_region_info *info,
 				    struct vfio_info_cap *caps)
 {
-	int idx, ret;
-
-	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
-	if (idx < 0)
-		return idx;
-
-	ret = vfio_pci_ioctl_get_region_info(core_vdev, info, caps);
-	vfio_pci_liveupdate_exit(idx);
-	return ret;
+	return vfio_pci_liveupdate_call(vfio_pci_ioctl_get_region_info,
+					core_vdev, info, caps);
 }
 
 /**
@@ -210,16 +194,8 @@ int vfio_pci_liveupdate_region_info(struct vfio_device *core_vdev,
 ssize_t vfio_pci_liveupdate_read(struct vfio_device *core_vdev,
 				 char __user *buf, size_t count, loff_t *ppos)
 {
-	ssize_t ret;
-	int idx;
-
-	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
-	if (idx < 0)
-		return idx;
-
-	ret = vfio_pci_core_read(core_vdev, buf, count, ppos);
-	vfio_pci_liveupdate_exit(idx);
-	return ret;
+	return vfio_pci_liveupdate_call(vfio_pci_core_read, core_vdev, buf,
+					count, ppos);
 }
 
 /**
@@ -236,16 +212,8 @@ ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
 				  const char __user *buf, size_t count,
 				  loff_t *ppos)
 {
-	ssize_t ret;
-	int idx;
-
-	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
-	if (idx < 0)
-		return idx;
-
-	ret = vfio_pci_core_write(core_vdev, buf, count, ppos);
-	vfio_pci_liveupdate_exit(idx);
-	return ret;
+	return vfio_pci_liveupdate_call(vfio_pci_core_write, core_vdev, buf,
+					count, ppos);
 }
 
 /**
@@ -259,15 +227,70 @@ ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
 int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
 			     struct vm_area_struct *vma)
 {
-	int idx, ret;
+	return vfio_pci_liveupdate_call(vfio_pci_core_mmap, core_vdev, vma);
+}
 
-	idx = vfio_pci_liveupdate_enter(vfio_pci_liveupdate_vdev(core_vdev));
-	if (idx < 0)
-		return idx;
+/**
+ * vfio_pci_frozen_fault - Answer a fault on a BAR of a frozen device
+ * @vmf: The fault
+ *
+ * Neither an error nor access: the fault is repeated until unfreeze. The kernel
+ * must not repeat it on behalf of a user, as no signal ends that, nor an
+ * unfreeze if it is a file operation that freeze waits for.
+ *
+ * Context: Page fault, memory_lock held.
+ * Return: VM_FAULT_NOPAGE for a fault of user space, else VM_FAULT_SIGBUS.
+ */
+vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_USER ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
+}
 
-	ret = vfio_pci_core_mmap(core_vdev, vma);
-	vfio_pci_liveupdate_exit(idx);
-	return ret;
+/* Sets of devices that are reset together */
+
+static struct vfio_pci_core_device *
+vfio_pci_dev_set_find_live(struct vfio_device_set *dev_set)
+{
+	struct vfio_pci_core_device *vdev;
+
+	lockdep_assert_held(&dev_set->lock);
+
+	list_for_each_entry(vdev, &dev_set->device_list, vdev.dev_set_list)
+		if (vfio_device_preserved(&vdev->vdev) ||
+		    pci_liveupdate_incoming(vdev->pdev))
+			return vdev;
+	return NULL;
+}
+
+/**
+ * vfio_pci_dev_set_live - Does a device of this set go on with DMA?
+ * @dev_set: The set, all of it vfio-pci
+ *
+ * Context: dev_set->lock is held.
+ * Return: true if one is preserved, or incoming and not finished.
+ */
+bool vfio_pci_dev_set_live(struct vfio_device_set *dev_set)
+{
+	return vfio_pci_dev_set_find_live(dev_set);
+}
+
+/**
+ * vfio_pci_dev_set_refuse - Refuse a reset of this set
+ * @dev_set: The set, all of it vfio-pci
+ * @what: What somebody wants to do, for the log
+ *
+ * Context: dev_set->lock is held.
+ * Return: 0, -EBUSY if vfio_pci_dev_set_live().
+ */
+int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set, const char *what)
+{
+	struct vfio_pci_core_device *vdev = vfio_pci_dev_set_find_live(dev_set);
+
+	if (!vdev)
+		return 0;
+
+	vfio_pci_liveupdate_say(vdev, "%s refused, it goes on with DMA\n", what);
+	return -EBUSY;
 }
 
 /* The record */
@@ -462,6 +485,41 @@ static void vfio_pci_liveupdate_unmark(struct vfio_pci_core_device *vdev)
 	WRITE_ONCE(vdev->vdev.liveupdate_preserved, false);
 }
 
+/* All but the record; undone by vfio_pci_liveupdate_release() */
+static int vfio_pci_liveupdate_hold(struct vfio_pci_core_device *vdev,
+				    struct liveupdate_session *session,
+				    u64 *iommufd_token)
+{
+	int err;
+
+	err = vfio_pci_liveupdate_mark(vdev);
+	if (err)
+		return err;
+
+	err = iommufd_device_preserve(session, vdev->vdev.iommufd_device,
+				      iommufd_token);
+	if (err)
+		goto err_unmark;
+
+	err = pci_liveupdate_preserve(vdev->pdev);
+	if (err)
+		goto err_unpreserve_iommufd;
+	return 0;
+
+err_unpreserve_iommufd:
+	iommufd_device_unpreserve(vdev->vdev.iommufd_device);
+err_unmark:
+	vfio_pci_liveupdate_unmark(vdev);
+	return err;
+}
+
+static void vfio_pci_liveupdate_release(struct vfio_pci_core_device *vdev)
+{
+	pci_liveupdate_unpreserve(vdev->pdev);
+	iommufd_device_unpreserve(vdev->vdev.iommufd_device);
+	vfio_pci_liveupdate_unmark(vdev);
+}
+
 static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
@@ -476,51 +534,31 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	if (err)
 		return err;
 
-	err = vfio_pci_liveupdate_mark(vdev);
+	err = vfio_pci_liveupdate_hold(vdev, args->session, &token);
 	if (err)
 		return err;
 
-	err = iommufd_device_preserve(args->session, core_vdev->iommufd_device,
-				      &token);
-	if (err)
-		goto err_unmark;
-
-	err = pci_liveupdate_preserve(vdev->pdev);
-	if (err)
-		goto err_unpreserve_iommufd;
-
 	ser = vfio_pci_ser_alloc(vdev, token);
 	if (IS_ERR(ser)) {
-		err = PTR_ERR(ser);
-		vfio_pci_liveupdate_say(vdev, "no room for the record: %d\n",
-					err);
-		goto err_unpreserve_pci;
+		vfio_pci_liveupdate_say(vdev, "no room for the record: %pe\n",
+					ser);
+		vfio_pci_liveupdate_release(vdev);
+		return PTR_ERR(ser);
 	}
 
 	args->serialized_data = virt_to_phys(ser);
 	args->private_data = ser;
 	return 0;
-
-err_unpreserve_pci:
-	pci_liveupdate_unpreserve(vdev->pdev);
-err_unpreserve_iommufd:
-	iommufd_device_unpreserve(core_vdev->iommufd_device);
-err_unmark:
-	vfio_pci_liveupdate_unmark(vdev);
-	return err;
 }
 
 static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
-	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
 
 	guard(mutex)(&core_vdev->dev_set->lock);
 
 	kho_unpreserve_free(args->private_data);
-	pci_liveupdate_unpreserve(vdev->pdev);
-	iommufd_device_unpreserve(core_vdev->iommufd_device);
-	vfio_pci_liveupdate_unmark(vdev);
+	vfio_pci_liveupdate_release(vfio_pci_liveupdate_vdev(core_vdev));
 }
 
 /* Old kernel: freeze */
@@ -565,7 +603,8 @@ static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
 	cookie = start_poll_synchronize_srcu(&vfio_pci_liveupdate_srcu);
 	while (!poll_state_synchronize_srcu(&vfio_pci_liveupdate_srcu, cookie)) {
 		if (time_after(jiffies, deadline)) {
-			vfio_pci_liveupdate_say(vdev, "kexec refused, a file operation does not end\n");
+			vfio_pci_liveupdate_say(vdev,
+						"kexec refused, a file operation does not end\n");
 			return -EBUSY;
 		}
 		fsleep(USEC_PER_MSEC);

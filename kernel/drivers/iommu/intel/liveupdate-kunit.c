@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: KUnit tests of VT-d live update
+ *
+ * Units, tables and attachments are made up here, no hardware is touched. What
+ * is done to them is written down as one letter a step, and compared as a
+ * whole; the addresses and values are looked at where they matter.
+ *
+ *   w   a word of a table is written
+ *   f   its cache line is flushed
+ *   i   all caches of the unit are invalidated
+ *   p u a page is preserved, unpreserved
+ *   r   a page is claimed from KHO
+ */
+
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/idr.h>
+#include <linux/io.h>
+#include <linux/sizes.h>
+
+#include "iommu.h"
+#include "liveupdate.h"
+#include "pasid.h"
+#include "../iommu-pages.h"
+
+#define FAKE_STEPS	32
+#define FAKE_DIDS	64
+#define FAKE_SEQ_ID	3
+#define FAKE_ECAP_SMTS	BIT_ULL(43)
+
+struct fake_step {
+	void *addr;
+	u64 val;
+};
+
+/* What happens in the current test */
+static char fake_log[FAKE_STEPS + 1];
+static struct fake_step fake_steps[FAKE_STEPS];
+static unsigned int fake_nr_steps;
+static unsigned int fake_failing;
+
+static const struct iommu_attachment_ser *fake_atts;
+static unsigned int fake_nr_atts;
+
+static void fake_step(char name, void *addr, u64 val)
+{
+	unsigned int nr = fake_nr_steps++;
+
+	if (nr >= FAKE_STEPS)
+		return;
+	fake_log[nr] = name;
+	fake_steps[nr].addr = addr;
+	fake_steps[nr].val = val;
+}
+
+static void fake_forget(void)
+{
+	memset(fake_log, 0, sizeof(fake_log));
+	fake_nr_steps = 0;
+}
+
+static void fake_write(u64 *slot, u64 val)
+{
+	fake_step('w', slot, val);
+	*slot = val;
+}
+
+static void fake_flush_cache(struct intel_iommu *iommu, void *addr, int size)
+{
+	fake_step('f', addr, size);
+}
+
+static void fake_flush_all(struct intel_iommu *iommu)
+{
+	fake_step('i', NULL, 0);
+}
+
+/* Fails at the step whose number is in fake_failing, counted from 1 */
+static int fake_preserve_page(void *virt)
+{
+	fake_step('p', virt, 0);
+	return fake_nr_steps == fake_failing ? -ENOMEM : 0;
+}
+
+static void fake_unpreserve_page(void *virt)
+{
+	fake_step('u', virt, 0);
+}
+
+static void *fake_restore_page(phys_addr_t phys, unsigned int order)
+{
+	fake_step('r', phys_to_virt(phys), order);
+	return phys_to_virt(phys);
+}
+
+static const struct iommu_attachment_ser *
+fake_next_attachment(const struct iommu_unit_ser *unit,
+		     const struct iommu_attachment_ser *prev)
+{
+	unsigned int next = prev ? prev - fake_atts + 1 : 0;
+
+	return next < fake_nr_atts ? &fake_atts[next] : NULL;
+}
+
+static struct intel_iommu *fake_iommu(struct kunit *test, bool scalable)
+{
+	struct intel_iommu *iommu = kunit_kzalloc(test, sizeof(*iommu), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, iommu);
+	spin_lock_init(&iommu->lock);
+	mutex_init(&iommu->did_lock);
+	ida_init(&iommu->domain_ida);
+	iommu->max_domain_id = FAKE_DIDS;
+	iommu->seq_id = FAKE_SEQ_ID;
+	iommu->flags = VTD_FLAG_FOUND_ON;
+	if (scalable) {
+		iommu->flags |= VTD_FLAG_FOUND_SCALABLE;
+		iommu->ecap = FAKE_ECAP_SMTS;
+	}
+	return iommu;
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(fake_free_pages, iommu_free_pages, void *);
+
+static void *fake_pages(struct kunit *test, size_t size)
+{
+	void *virt = iommu_alloc_pages_sz(GFP_KERNEL, size);
+
+	KUNIT_ASSERT_NOT_NULL(test, virt);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, fake_free_pages, virt));
+	return virt;
+}
+
+/* Domain ids */
+
+static void fake_attachments(struct kunit *test,
+			     const struct iommu_attachment_ser *atts,
+			     unsigned int nr)
+{
+	kunit_activate_static_stub(test, intel_liveupdate_next_attachment,
+				   fake_next_attachment);
+	fake_atts = atts;
+	fake_nr_atts = nr;
+}
+
+/* Two devices on one domain, and another domain */
+static const struct iommu_attachment_ser three_atts[] = {
+	{ .hw_id = 5, .domain_pa = 0x1000 },
+	{ .hw_id = 9, .domain_pa = 0x2000 },
+	{ .hw_id = 5, .domain_pa = 0x1000 },
+};
+
+static const struct iommu_attachment_ser stolen_att[] = {
+	{ .hw_id = 5, .domain_pa = 0x1000 },
+	{ .hw_id = 5, .domain_pa = 0x2000 },
+};
+
+static void reserved_dids_are_not_given_out(struct kunit *test)
+{
+	struct intel_iommu *iommu = fake_iommu(test, false);
+	struct iommu_unit_ser unit = {};
+	unsigned int nr = 0;
+	int did;
+
+	fake_attachments(test, three_atts, ARRAY_SIZE(three_atts));
+	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, &unit));
+
+	/* As domain_attach_iommu() does, up to the limit of the unit */
+	for (;;) {
+		did = ida_alloc_range(&iommu->domain_ida, IDA_START_DID,
+				      iommu->max_domain_id - 1, GFP_KERNEL);
+		if (did < 0)
+			break;
+		KUNIT_EXPECT_NE(test, did, 5);
+		KUNIT_EXPECT_NE(test, did, 9);
+		nr++;
+	}
+	KUNIT_EXPECT_EQ(test, did, -ENOSPC);
+	KUNIT_EXPECT_EQ(test, nr, FAKE_DIDS - IDA_START_DID - 2);
+
+	ida_destroy(&iommu->domain_ida);
+}
+
+static void taken_did_is_an_error(struct kunit *test)
+{
+	struct intel_iommu *iommu = fake_iommu(test, false);
+	struct iommu_unit_ser unit = {};
+
+	KUNIT_ASSERT_EQ(test, 9, ida_alloc_range(&iommu->domain_ida, 9, 9,
+						 GFP_KERNEL));
+	fake_attachments(test, three_atts, ARRAY_SIZE(three_atts));
+	KUNIT_EXPECT_EQ(test, -ENOSPC,
+			intel_liveupdate_reserve_dids(iommu, &unit));
+	KUNIT_EXPECT_FALSE(test, ida_exists(&iommu->domain_ida, 5));
+	KUNIT_EXPECT_TRUE(test, ida_exists(&iommu->domain_ida, 9));
+	ida_free(&iommu->domain_ida, 9);
+
+	fake_attachments(test, stolen_att, ARRAY_SIZE(stolen_att));
+	KUNIT_EXPECT_EQ(test, -ENOSPC,
+			intel_liveupdate_reserve_dids(iommu, &unit));
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&iommu->domain_ida));
+}
+
+static void dids_are_released_once(struct kunit *test)
+{
+	struct intel_iommu *iommu = fake_iommu(test, false);
+	struct iommu_unit_ser unit = {};
+	struct dmar_domain *domain;
+
+	fake_attachments(test, three_atts, ARRAY_SIZE(three_atts));
+	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, &unit));
+	intel_liveupdate_release_dids(iommu, &unit, NULL);
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&iommu->domain_ida));
+
+	/* The devices come and go, the reservation has a reference of its own */
+	domain = kunit_kzalloc(test, sizeof(*domain), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, domain);
+	xa_init(&domain->iommu_array);
+	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, &unit));
+	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_adopt_did(domain, iommu, 5));
+	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_adopt_did(domain, iommu, 5));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			intel_liveupdate_adopt_did(domain, iommu, 9));
+	KUNIT_EXPECT_EQ(test, 5, domain_id_iommu(domain, iommu));
+
+	domain_detach_iommu(domain, iommu);
+	domain_detach_iommu(domain, iommu);
+	KUNIT_EXPECT_TRUE(test, ida_exists(&iommu->domain_ida, 5));
+	domain_detach_iommu(domain, iommu);
+	KUNIT_EXPECT_FALSE(test, ida_exists(&iommu->domain_ida, 5));
+	KUNIT_EXPECT_TRUE(test, ida_exists(&iommu->domain_ida, 9));
+	KUNIT_EXPECT_TRUE(test, xa_empty(&domain->iommu_array));
+
+	ida_destroy(&iommu->domain_ida);
+	xa_destroy(&domain->iommu_array);
+}
+
+/* Order of writes */
+
+struct fake_tables {
+	struct intel_iommu *iommu;
+	struct iommu_unit_ser unit;
+	unsigned long *rids;
+};
+
+static u64 *fake_context_table(struct kunit *test, struct fake_tables *t,
+			       unsigned int table, bool known)
+{
+	u64 *context = fake_pages(test, SZ_4K);
+
+	*intel_liveupdate_root_slot(t->iommu, table) = virt_to_phys(context) | 1;
+	if (known)
+		t->unit.vtd.context_tables[table / 64] |= BIT_ULL(table % 64);
+	return context;
+}
+
+static void fake_tables(struct kunit *test, struct fake_tables *t, bool scalable)
+{
+	t->iommu = fake_iommu(test, scalable);
+	t->iommu->root_entry = fake_pages(test, SZ_4K);
+	t->rids = kunit_kcalloc(test, BITS_TO_LONGS(INTEL_LIVEUPDATE_NR_RIDS),
+				sizeof(long), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->rids);
+
+	kunit_activate_static_stub(test, intel_liveupdate_write, fake_write);
+	kunit_activate_static_stub(test, intel_liveupdate_flush_cache,
+				   fake_flush_cache);
+	kunit_activate_static_stub(test, intel_liveupdate_flush_all,
+				   fake_flush_all);
+}
+
+static void expect_step(struct kunit *test, unsigned int nr, void *addr,
+			u64 val)
+{
+	KUNIT_EXPECT_PTR_EQ(test, fake_steps[nr].addr, addr);
+	KUNIT_EXPECT_EQ(test, fake_steps[nr].val, val);
+}
+
+static void legacy_scrub_order(struct kunit *test)
+{
+	u64 *known, *foreign, *kept, *gone;
+	struct fake_tables t = {};
+
+	fake_tables(test, &t, false);
+	known = fake_context_table(test, &t, 1, true);
+	foreign = fake_context_table(test, &t, 2, false);
+
+	/* 01:01.0 is preserved, 01:02.0 and 02:01.0 are not */
+	kept = &known[2 * 0x08];
+	kept[0] = 0x1234000 | 1;
+	kept[1] = 0x502;
+	__set_bit(0x0108, t.rids);
+	gone = &known[2 * 0x10];
+	gone[0] = 0x5678000 | 1;
+	gone[1] = 0x602;
+	foreign[2 * 0x08] = 0x9abc000 | 1;
+
+	intel_liveupdate_scrub(t.iommu, &t.unit, t.rids);
+
+	KUNIT_EXPECT_STREQ(test, fake_log, "wfwfiwwf");
+	expect_step(test, 0, &gone[0], 0x5678000);
+	expect_step(test, 1, &gone[0], sizeof(u64));
+	expect_step(test, 2, &t.iommu->root_entry[2].lo, 0);
+	expect_step(test, 3, &t.iommu->root_entry[2].lo, sizeof(u64));
+	expect_step(test, 5, &gone[0], 0);
+	expect_step(test, 6, &gone[1], 0);
+	expect_step(test, 7, &gone[0], 2 * sizeof(u64));
+
+	KUNIT_EXPECT_EQ(test, kept[0], 0x1234000 | 1);
+	KUNIT_EXPECT_EQ(test, kept[1], 0x502);
+	KUNIT_EXPECT_NE(test, t.iommu->root_entry[1].lo, 0);
+	/* What nothing leads to any more is not written */
+	KUNIT_EXPECT_EQ(test, foreign[2 * 0x08], 0x9abc000 | 1);
+}
+
+static void scalable_scrub_order(struct kunit *test)
+{
+	struct fake_tables t = {};
+	u64 *lower, *upper, *gone, *kept, *stale;
+
+	fake_tables(test, &t, true);
+	lower = fake_context_table(test, &t, 2 * 1, true);
+	upper = fake_context_table(test, &t, 2 * 1 + 1, true);
+
+	/* 01:00.1 and 01:10.1 differ in the table, and stay apart */
+	gone = &lower[4 * 1];
+	gone[0] = 0x5678000 | 1;
+	gone[2] = 7;
+	kept = &upper[4 * 1];
+	kept[0] = 0x1234000 | 1;
+	__set_bit(0x0181, t.rids);
+	/* Nothing to block, but not zero either */
+	stale = &upper[4 * 2];
+	stale[3] = 7;
+
+	intel_liveupdate_scrub(t.iommu, &t.unit, t.rids);
+
+	KUNIT_EXPECT_STREQ(test, fake_log, "wfiwwwwfwwwwf");
+	expect_step(test, 0, &gone[0], 0x5678000);
+	expect_step(test, 3, &gone[0], 0);
+	expect_step(test, 6, &gone[3], 0);
+	expect_step(test, 7, &gone[0], 4 * sizeof(u64));
+	expect_step(test, 8, &stale[0], 0);
+	expect_step(test, 11, &stale[3], 0);
+	KUNIT_EXPECT_EQ(test, kept[0], 0x1234000 | 1);
+	KUNIT_EXPECT_EQ(test, stale[3], 0);
+}
+
+/* PASID tables */
+
+struct fake_pasids {
+	struct pasid_table table;
+	struct pasid_dir_entry *dir;
+	void *leaves[2];
+};
+
+/* A directory of two pages, with a leaf table on each of them */
+static void fake_pasids(struct kunit *test, struct fake_pasids *p)
+{
+	unsigned int i, per_page = SZ_4K / sizeof(*p->dir);
+
+	p->dir = fake_pages(test, SZ_8K);
+	for (i = 0; i < ARRAY_SIZE(p->leaves); i++) {
+		p->leaves[i] = fake_pages(test, SZ_4K);
+		p->dir[i * (per_page + 88)].val = virt_to_phys(p->leaves[i]) |
+						  PASID_PTE_PRESENT;
+	}
+	p->table.table = p->dir;
+	p->table.max_pasid = 2 * per_page << PASID_PDE_SHIFT;
+
+	kunit_activate_static_stub(test, iommu_preserve_page,
+				   fake_preserve_page);
+	kunit_activate_static_stub(test, iommu_unpreserve_page,
+				   fake_unpreserve_page);
+	kunit_activate_static_stub(test, iommu_restore_page, fake_restore_page);
+}
+
+static void all_pasid_tables_are_preserved(struct kunit *test)
+{
+	struct iommu_attachment_ser att = {};
+	struct fake_pasids p = {};
+	unsigned int nr_leaves;
+
+	fake_pasids(test, &p);
+	KUNIT_ASSERT_EQ(test, 0,
+			intel_liveupdate_preserve_pasid_table(&p.table, &att,
+							      &nr_leaves));
+	KUNIT_EXPECT_STREQ(test, fake_log, "ppp");
+	expect_step(test, 0, p.dir, 0);
+	expect_step(test, 1, p.leaves[0], 0);
+	expect_step(test, 2, p.leaves[1], 0);
+	KUNIT_EXPECT_EQ(test, nr_leaves, 2);
+	KUNIT_EXPECT_EQ(test, nr_leaves,
+			intel_liveupdate_count_leaves(&p.table));
+	KUNIT_EXPECT_EQ(test, att.pasid_dir_pa, virt_to_phys(p.dir));
+	KUNIT_EXPECT_EQ(test, att.pasid_dir_order, 1);
+	KUNIT_EXPECT_EQ(test, att.max_pasid, 65536);
+
+	/* The next kernel claims the same, with the right order */
+	fake_forget();
+	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_claim_pasid_table(&att));
+	KUNIT_EXPECT_STREQ(test, fake_log, "rrr");
+	expect_step(test, 0, p.dir, 1);
+	expect_step(test, 1, p.leaves[0], 0);
+	expect_step(test, 2, p.leaves[1], 0);
+
+	fake_forget();
+	intel_liveupdate_unpreserve_pasid_table(&att, nr_leaves);
+	KUNIT_EXPECT_STREQ(test, fake_log, "uuu");
+	expect_step(test, 0, p.leaves[0], 0);
+	expect_step(test, 1, p.leaves[1], 0);
+	expect_step(test, 2, p.dir, 0);
+}
+
+static void failed_pasid_preserve_is_undone(struct kunit *test)
+{
+	static const char *const logs[] = { "p", "ppu", "pppuu" };
+	struct iommu_attachment_ser att = {};
+	struct fake_pasids p = {};
+	unsigned int nr_leaves, i;
+
+	fake_pasids(test, &p);
+	for (i = 0; i < ARRAY_SIZE(logs); i++) {
+		fake_failing = i + 1;
+		fake_forget();
+		KUNIT_EXPECT_EQ(test, -ENOMEM,
+				intel_liveupdate_preserve_pasid_table(&p.table,
+								      &att,
+								      &nr_leaves));
+		KUNIT_EXPECT_STREQ(test, fake_log, logs[i]);
+		/* Nobody else may undo it once more */
+		KUNIT_EXPECT_EQ(test, att.pasid_dir_pa, 0);
+		/* The directory comes first and goes last */
+		if (i)
+			expect_step(test, fake_nr_steps - 1, p.dir, 0);
+	}
+}
+
+static int fake_init(struct kunit *test)
+{
+	fake_forget();
+	fake_failing = 0;
+	return 0;
+}
+
+static struct kunit_case intel_liveupdate_cases[] = {
+	KUNIT_CASE(reserved_dids_are_not_given_out),
+	KUNIT_CASE(taken_did_is_an_error),
+	KUNIT_CASE(dids_are_released_once),
+	KUNIT_CASE(legacy_scrub_order),
+	KUNIT_CASE(scalable_scrub_order),
+	KUNIT_CASE(all_pasid_tables_are_preserved),
+	KUNIT_CASE(failed_pasid_preserve_is_undone),
+	{}
+};
+
+static struct kunit_suite intel_liveupdate_suite = {
+	.name = "intel-iommu-liveupdate",
+	.init = fake_init,
+	.test_cases = intel_liveupdate_cases,
+};
+
+kunit_test_suite(intel_liveupdate_suite);

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: VT-d live update, tables
+ *
+ * What both kernels do with the tables of a unit: find their way through them,
+ * compare the live entries of a device with what an attach would have written,
+ * and clear the entries of everybody else.
+ *
+ * Clearing follows the handshake of the specification ("Guidance to Software
+ * for Invalidations"), for the hardware may read an entry in pieces and may
+ * have it cached:
+ *
+ * 1. Every entry that is to go loses its present bit, and nothing but that;
+ *    its cache line is flushed for a unit that does not snoop.
+ * 2. All caches of the unit are invalidated, once, and completion awaited. The
+ *    entries belong to software from then on.
+ * 3. The rest of each entry is cleared and flushed, so that all of it is 0.
+ *
+ * The halves of a root entry are a single word each and go in one step.
+ *
+ * Locking: as in liveupdate.c.
+ */
+
+#define pr_fmt(fmt)	"DMAR: " fmt
+
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+#include <linux/bitmap.h>
+#include <linux/dmar.h>
+#include <linux/slab.h>
+
+#include "iommu.h"
+#include "liveupdate.h"
+#include "pasid.h"
+
+/* How often a flush is tried that somebody else's device TLB has aborted */
+#define FLUSH_TRIES		16
+
+/* Scalable mode context entry: device TLB, page requests */
+#define CONTEXT_DTE		BIT_ULL(2)
+#define CONTEXT_PRE		BIT_ULL(4)
+/* Its second word: the PASID of requests without one */
+#define CONTEXT_RID_PASID	GENMASK_ULL(19, 0)
+
+/**
+ * intel_liveupdate_alloc - Allocate the live update state of a unit
+ *
+ * Context: May sleep.
+ * Return: The state, or NULL without memory.
+ */
+struct intel_liveupdate *intel_liveupdate_alloc(void)
+{
+	struct intel_liveupdate *lu __free(kfree) = kzalloc_obj(*lu);
+
+	if (!lu)
+		return NULL;
+	lu->rids = bitmap_zalloc(INTEL_LIVEUPDATE_NR_RIDS, GFP_KERNEL);
+	if (!lu->rids)
+		return NULL;
+	INIT_LIST_HEAD(&lu->devices);
+
+	return no_free_ptr(lu);
+}
+
+/**
+ * intel_liveupdate_free - Free the live update state of a unit
+ * @lu: What intel_liveupdate_alloc() returned, or NULL
+ */
+void intel_liveupdate_free(struct intel_liveupdate *lu)
+{
+	if (!lu)
+		return;
+	bitmap_free(lu->rids);
+	kfree(lu);
+}
+
+/**
+ * intel_liveupdate_nr_tables - How many context tables a unit can have
+ * @iommu: The unit
+ *
+ * Return: 256 in legacy mode, one a bus; 512 in scalable mode, two a bus.
+ */
+unsigned int intel_liveupdate_nr_tables(struct intel_iommu *iommu)
+{
+	return INTEL_LIVEUPDATE_NR_ROOTS * (sm_supported(iommu) ? 2 : 1);
+}
+
+/**
+ * intel_liveupdate_root_slot - The half of a root entry that names a table
+ * @iommu: The unit
+ * @table: Number of the context table, below intel_liveupdate_nr_tables()
+ *
+ * Context: The caller holds intel_iommu.lock, or is alone.
+ * Return: Where the context table's address is kept.
+ */
+u64 *intel_liveupdate_root_slot(struct intel_iommu *iommu, unsigned int table)
+{
+	struct root_entry *root = iommu->root_entry;
+
+	if (!sm_supported(iommu))
+		return &root[table].lo;
+	return table & 1 ? &root[table / 2].hi : &root[table / 2].lo;
+}
+
+/**
+ * intel_liveupdate_table_known - Is a context table named in the record?
+ * @unit: The unit's record
+ * @table: Number of the context table
+ *
+ * Return: True if the table was preserved.
+ */
+bool intel_liveupdate_table_known(const struct iommu_unit_ser *unit,
+				  unsigned int table)
+{
+	return unit->vtd.context_tables[table / 64] & BIT_ULL(table % 64);
+}
+
+/**
+ * intel_liveupdate_context_table - Find a context table
+ * @iommu: The unit
+ * @table: Number of the context table, below intel_liveupdate_nr_tables()
+ *
+ * Context: The caller holds intel_iommu.lock, or is alone.
+ * Return: The table, or NULL if the unit has none there.
+ */
+void *intel_liveupdate_context_table(struct intel_iommu *iommu,
+				     unsigned int table)
+{
+	u64 slot = READ_ONCE(*intel_liveupdate_root_slot(iommu, table));
+
+	return slot & 1 ? phys_to_virt(slot & VTD_PAGE_MASK) : NULL;
+}
+
+static bool legacy_entry_matches(struct intel_iommu *iommu,
+				 struct dmar_domain *domain, u16 rid)
+{
+	struct pt_iommu_vtdss_hw_info pt_info;
+	struct context_entry want = {}, *live;
+
+	pt_iommu_vtdss_hw_info(&domain->sspt, &pt_info);
+	context_set_domain_id(&want, domain_id_iommu(domain, iommu));
+	context_set_address_root(&want, pt_info.ssptptr);
+	context_set_address_width(&want, pt_info.aw);
+	context_set_translation_type(&want, CONTEXT_TT_MULTI_LEVEL);
+	context_set_present(&want);
+
+	guard(spinlock)(&iommu->lock);
+	live = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
+	return live && live->lo == want.lo && live->hi == want.hi;
+}
+
+/* The context entry must lead to the PASID directory software knows */
+static bool scalable_entry_matches(struct intel_iommu *iommu,
+				   struct pasid_table *table, u16 rid)
+{
+	struct context_entry *live;
+
+	if (!table)
+		return false;
+
+	guard(spinlock)(&iommu->lock);
+	live = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
+	if (!live || !context_present(live))
+		return false;
+	/* Hardware must not look beyond the directory that was preserved */
+	if (get_pasid_dir_size(live) > table->max_pasid >> PASID_PDE_SHIFT)
+		return false;
+	return (live->lo & VTD_PAGE_MASK) == virt_to_phys(table->table) &&
+	       !(live->lo & (CONTEXT_DTE | CONTEXT_PRE)) &&
+	       !(live->hi & CONTEXT_RID_PASID);
+}
+
+/* Requests with a PASID would go through tables that nobody has preserved */
+static bool sole_pasid_entry(struct pasid_table *table)
+{
+	struct pasid_dir_entry *dir = table->table;
+	unsigned int i, j, nr = 0;
+	struct pasid_entry *leaf;
+
+	for (i = 0; i < table->max_pasid >> PASID_PDE_SHIFT; i++) {
+		leaf = get_pasid_table_from_pde(&dir[i]);
+		for (j = 0; leaf && j < PASID_TBL_ENTRIES; j++)
+			nr += pasid_pte_is_present(&leaf[j]);
+	}
+	return nr == 1;
+}
+
+static bool pasid_entry_matches(struct intel_iommu *iommu,
+				struct pasid_table *table,
+				struct dmar_domain *domain)
+{
+	u16 did = domain_id_iommu(domain, iommu);
+	struct pasid_entry want = {}, *live;
+	u64 fsptptr;
+	int flags;
+
+	live = get_pasid_table_from_pde(table->table);
+	if (!live || !sole_pasid_entry(table))
+		return false;
+
+	guard(spinlock)(&iommu->lock);
+	if (intel_domain_is_fs_paging(domain)) {
+		flags = domain_first_level_config(domain, &fsptptr);
+		if (flags < 0)
+			return false;
+		pasid_pte_config_first_level(iommu, &want, fsptptr, did, flags);
+	} else {
+		pasid_pte_config_second_level(iommu, &want, domain, did);
+	}
+
+	return !memcmp(live, &want, sizeof(want));
+}
+
+/**
+ * intel_liveupdate_verify_device - Compare the live entries of a device
+ * @dev: The device
+ * @domain: The domain it is attached to, or that it is about to be adopted by
+ * @att: Its record
+ *
+ * Nothing is written. The entries are right when they are exactly what an
+ * attach of @domain would have written.
+ *
+ * Context: Takes intel_iommu.lock.
+ * Return: 0, or -EINVAL if an entry differs.
+ */
+int intel_liveupdate_verify_device(struct device *dev,
+				   struct dmar_domain *domain,
+				   const struct iommu_attachment_ser *att)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct intel_iommu *iommu = info->iommu;
+	unsigned int i;
+	bool match;
+
+	for (i = 0; i < att->nr_rids; i++) {
+		if (sm_supported(iommu))
+			match = scalable_entry_matches(iommu, info->pasid_table,
+						       att->rids[i]);
+		else
+			match = intel_domain_is_ss_paging(domain) &&
+				legacy_entry_matches(iommu, domain,
+						     att->rids[i]);
+		if (!match)
+			goto err_differs;
+	}
+
+	if (!sm_supported(iommu) ||
+	    pasid_entry_matches(iommu, info->pasid_table, domain))
+		return 0;
+
+err_differs:
+	dev_err_ratelimited(dev, "live table entry differs from the expected one\n");
+	return -EINVAL;
+}
+
+/*
+ * A device TLB of somebody else that does not answer takes all that is pending
+ * with it, then this was not done. Anything else is an error of the queue.
+ */
+static void flush_sync(struct intel_iommu *iommu, struct qi_desc *desc,
+		       unsigned int nr, unsigned long options)
+{
+	unsigned int tries = FLUSH_TRIES;
+	int ret;
+
+	do {
+		ret = qi_submit_sync(iommu, desc, nr,
+				     options | QI_OPT_WAIT_BOUNDED);
+	} while (ret == -ETIMEDOUT && --tries);
+
+	if (ret)
+		panic("%s: translation caches cannot be flushed: %d\n",
+		      iommu->name, ret);
+}
+
+/**
+ * intel_liveupdate_flush_all - Flush every translation cache of a unit
+ * @iommu: The unit, with queued invalidation on
+ *
+ * Context cache, PASID cache in scalable mode, IOTLB, one after the other as
+ * hardware may fill a later cache from an earlier one. Preserved devices walk
+ * their tables again, which is harmless.
+ *
+ * Context: Any context in which the queue may be used, all CPUs running. The
+ * waits are bounded; a queue that does not answer panics, since going on would
+ * leave translations into memory that gets another use.
+ */
+void intel_liveupdate_flush_all(struct intel_iommu *iommu)
+{
+	struct qi_desc desc = {};
+
+	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_flush_all, iommu);
+
+	if (intel_liveupdate_test(no_flush))
+		return;
+
+	iommu_flush_write_buffer(iommu);
+
+	desc.qw0 = QI_CC_GRAN(DMA_CCMD_GLOBAL_INVL) | QI_CC_TYPE;
+	flush_sync(iommu, &desc, 1, 0);
+
+	if (sm_supported(iommu)) {
+		desc.qw0 = QI_PC_GRAN(QI_PC_GLOBAL) | QI_PC_TYPE;
+		flush_sync(iommu, &desc, 1, 0);
+	}
+
+	qi_desc_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH, &desc);
+	flush_sync(iommu, &desc, 1, 0);
+}
+
+/**
+ * intel_liveupdate_drain_prq - Wait for page requests that are on their way
+ * @iommu: The unit, with queued invalidation on, its entries scrubbed
+ *
+ * No entry is left that allows page requests: those of others are gone, and a
+ * preserved one never does. The page-request queue has no off switch, but once
+ * it is drained nothing writes into it any more.
+ *
+ * Context: As intel_liveupdate_flush_all().
+ */
+void intel_liveupdate_drain_prq(struct intel_iommu *iommu)
+{
+	struct qi_desc desc = {};
+
+	if (ecap_prs(iommu->ecap) && ecap_pds(iommu->ecap))
+		flush_sync(iommu, &desc, 0, QI_OPT_WAIT_DRAIN);
+}
+
+/* For KUnit, which writes down the order. @slot may be read by hardware. */
+VISIBLE_IF_KUNIT void intel_liveupdate_write(u64 *slot, u64 val)
+{
+	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_write, slot, val);
+
+	WRITE_ONCE(*slot, val);
+	dma_wmb();
+}
+
+VISIBLE_IF_KUNIT void intel_liveupdate_flush_cache(struct intel_iommu *iommu,
+						   void *addr, int size)
+{
+	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_flush_cache, iommu, addr,
+				   size);
+
+	__iommu_flush_cache(iommu, addr, size);
+}
+
+/* Words of a context entry */
+static unsigned int entry_words(struct intel_iommu *iommu)
+{
+	unsigned int nr = sizeof(struct context_entry) / sizeof(u64);
+
+	return sm_supported(iommu) ? 2 * nr : nr;
+}
+
+/**
+ * intel_liveupdate_clear_present - First step of clearing a context entry
+ * @iommu: The unit
+ * @context: The entry
+ *
+ * The caches have to be flushed before intel_liveupdate_clear_rest().
+ *
+ * Context: The caller holds intel_iommu.lock.
+ */
+void intel_liveupdate_clear_present(struct intel_iommu *iommu,
+				    struct context_entry *context)
+{
+	if (!context_present(context))
+		return;
+
+	intel_liveupdate_write(&context->lo, context->lo & ~1ULL);
+	intel_liveupdate_flush_cache(iommu, &context->lo, sizeof(u64));
+}
+
+/**
+ * intel_liveupdate_clear_rest - Last step of clearing a context entry
+ * @iommu: The unit
+ * @context: The entry, not present, and cached nowhere
+ *
+ * Context: Nobody makes the entry present meanwhile.
+ */
+void intel_liveupdate_clear_rest(struct intel_iommu *iommu,
+				 struct context_entry *context)
+{
+	unsigned int i, nr = entry_words(iommu);
+	u64 *word = &context->lo;
+
+	if (!memchr_inv(word, 0, nr * sizeof(*word)))
+		return;
+
+	for (i = 0; i < nr; i++)
+		intel_liveupdate_write(&word[i], 0);
+	intel_liveupdate_flush_cache(iommu, word, nr * sizeof(*word));
+}
+
+/* Do one of the two steps for all entries of a table that are not preserved */
+static void scrub_table(struct intel_iommu *iommu, unsigned int table,
+			const unsigned long *rids,
+			void (*step)(struct intel_iommu *iommu,
+				     struct context_entry *context))
+{
+	unsigned int words = entry_words(iommu), i, entries;
+	u64 *context = intel_liveupdate_context_table(iommu, table);
+
+	entries = VTD_PAGE_SIZE / (words * sizeof(*context));
+	for (i = 0; i < entries; i++, context += words)
+		if (!test_bit(table * entries + i, rids))
+			step(iommu, (struct context_entry *)context);
+}
+
+static void scrub_present(struct intel_iommu *iommu,
+			  const struct iommu_unit_ser *unit,
+			  const unsigned long *rids)
+{
+	unsigned int table;
+	u64 *slot;
+
+	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
+		guard(spinlock)(&iommu->lock);
+		if (!intel_liveupdate_context_table(iommu, table))
+			continue;
+		if (intel_liveupdate_table_known(unit, table)) {
+			scrub_table(iommu, table, rids,
+				    intel_liveupdate_clear_present);
+			continue;
+		}
+		slot = intel_liveupdate_root_slot(iommu, table);
+		intel_liveupdate_write(slot, 0);
+		intel_liveupdate_flush_cache(iommu, slot, sizeof(*slot));
+	}
+}
+
+static void scrub_rest(struct intel_iommu *iommu,
+		       const struct iommu_unit_ser *unit,
+		       const unsigned long *rids)
+{
+	unsigned int table;
+
+	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
+		guard(spinlock)(&iommu->lock);
+		if (intel_liveupdate_context_table(iommu, table))
+			scrub_table(iommu, table, rids,
+				    intel_liveupdate_clear_rest);
+	}
+}
+
+/**
+ * intel_liveupdate_scrub - Clear every entry that is not preserved
+ * @iommu: The unit
+ * @unit: Its record
+ * @rids: The requester ids whose entries stay
+ *
+ * Makes non-present what any other requester id could translate through, and
+ * flushes all caches of the unit. A root entry whose context table is not in
+ * the record is emptied.
+ *
+ * Context: Takes intel_iommu.lock, cannot fail. No entry becomes present any
+ * more, because the unit was handed over, or not yet because it was not put in
+ * use. For the flush see intel_liveupdate_flush_all().
+ */
+void intel_liveupdate_scrub(struct intel_iommu *iommu,
+			    const struct iommu_unit_ser *unit,
+			    const unsigned long *rids)
+{
+	bool skip = intel_liveupdate_test(no_scrub);
+
+	if (!skip)
+		scrub_present(iommu, unit, rids);
+	intel_liveupdate_flush_all(iommu);
+	if (!skip)
+		scrub_rest(iommu, unit, rids);
+}

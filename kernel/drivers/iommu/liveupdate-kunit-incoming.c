@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: KUnit tests of IOMMU live update, incoming side
+ *
+ * What the next kernel makes of devices that came in, and each way to end up
+ * blocked. The incoming side reads the records that the outgoing side has just
+ * written, from the same memory. liveupdate-kunit.h has the made-up devices.
+ */
+
+#include "liveupdate-kunit.h"
+
+/* What the outgoing side wrote, as the next kernel sees it */
+static struct iommu_liveupdate_incoming *
+fake_kexec(struct kunit *test, struct iommu_liveupdate_outgoing *out)
+{
+	struct iommu_liveupdate_incoming *in;
+
+	in = iommu_liveupdate_incoming_read(out->ser);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(in));
+	iommu_liveupdate_incoming_publish(in, 0);
+	fake_calls_clear();
+	return in;
+}
+
+static void fake_forget_blocks(struct kho_block_set *bs)
+{
+	struct kho_block *block, *next;
+
+	/* The pages belong to the outgoing side */
+	list_for_each_entry_safe(block, next, &bs->blocks, list)
+		kfree(block);
+}
+
+static void fake_kexec_end(struct iommu_liveupdate_incoming *in)
+{
+	struct iommu_liveupdate_in_domain *dom;
+
+	list_for_each_entry(dom, &in->domains, list)
+		if (dom->domain)
+			kfree(iommupt_from_domain(dom->domain));
+	fake_forget_blocks(&in->unit_blocks);
+	fake_forget_blocks(&in->domain_blocks);
+	fake_forget_blocks(&in->attachment_blocks);
+	iommu_liveupdate_incoming_publish(NULL, 0);
+	iommu_liveupdate_incoming_put(in);
+}
+
+/* The steps of __iommu_probe_device() that concern live update */
+static int fake_probe(struct iommu_group *group, struct fake_device *fake)
+{
+	int ret;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	iommu_liveupdate_init_device(&fake->pci.dev);
+	guard(mutex)(&group->mutex);
+	fake_add(group, fake);
+	ret = iommu_liveupdate_join_group(group, &fake->pci.dev);
+	if (ret)
+		list_del(&fake->gdev.list);
+	return ret;
+}
+
+/* Likewise for the removal of a device */
+static void fake_remove(struct iommu_group *group, struct fake_device *fake)
+{
+	guard(mutex)(&iommu_probe_device_lock);
+	if (fake->pci.dev.iommu_group == group) {
+		guard(mutex)(&group->mutex);
+		list_del(&fake->gdev.list);
+		if (list_empty(&group->devices))
+			iommu_liveupdate_disown_group(group);
+		fake->pci.dev.iommu_group = NULL;
+	}
+	iommu_liveupdate_release_device(&fake->pci.dev);
+}
+
+static void lookup(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *first = fake_unit(test, 0);
+	struct fake_unit *second = fake_unit(test, 1);
+	struct fake_device *one = fake_attached(test, first, 0x10, domain);
+	struct fake_device *two = fake_attached(test, second, 0x18, domain);
+	struct fake_device *gone = fake_attached(test, first, 0x20, domain);
+	struct fake_device *three = fake_attached(test, first, 0x28, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	const struct iommu_attachment_ser *att;
+	struct iommu_liveupdate_incoming *in;
+	const struct iommu_unit_ser *unit;
+	u64 pa;
+
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
+							   FAKE_BASE));
+	iommu_liveupdate_incoming_publish(NULL, -EBADMSG);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
+								 FAKE_BASE)),
+			-EBADMSG);
+	iommu_liveupdate_incoming_publish(NULL, 0);
+
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 5), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 6), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&gone->pci.dev, domain, 7), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&three->pci.dev, domain, 8), 0);
+	iommu_device_unpreserve(&gone->pci.dev);
+	expect_sound(test, out);
+	in = fake_kexec(test, out);
+
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(IOMMU_UNIT_SER_VTD,
+							   FAKE_BASE));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK, 1));
+	unit = iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK, FAKE_BASE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(unit));
+	KUNIT_EXPECT_EQ(test, unit->nr_devices, 2);
+
+	att = iommu_liveupdate_next_attachment(unit, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, att);
+	KUNIT_EXPECT_EQ(test, att->rid, 0x10);
+	KUNIT_EXPECT_EQ(test, att->iommufd_token, 5);
+	att = iommu_liveupdate_next_attachment(unit, att);
+	KUNIT_ASSERT_NOT_NULL(test, att);
+	KUNIT_EXPECT_EQ(test, att->rid, 0x28);
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_next_attachment(unit, att));
+
+	/* By device: there, not there, another kind of device, failed unit */
+	mutex_lock(&iommu_probe_device_lock);
+	one->pci.device++;
+	iommu_liveupdate_init_device(&one->pci.dev);
+	iommu_liveupdate_init_device(&two->pci.dev);
+	iommu_liveupdate_init_device(&gone->pci.dev);
+	iommu_liveupdate_init_device(&three->pci.dev);
+	mutex_unlock(&iommu_probe_device_lock);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_attachment(&one->pci.dev)),
+			-EIO);
+	att = iommu_liveupdate_device_attachment(&two->pci.dev);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(att));
+	KUNIT_EXPECT_EQ(test, att->iommufd_token, 6);
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_attachment(&gone->pci.dev));
+
+	iommu_liveupdate_fail_unit(unit, -ENXIO);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
+								 FAKE_BASE)),
+			-ENXIO);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_attachment(&three->pci.dev)),
+			-ENXIO);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(iommu_liveupdate_device_attachment(&two->pci.dev)));
+
+	iommu_liveupdate_release_device(&one->pci.dev);
+	iommu_liveupdate_release_device(&two->pci.dev);
+	iommu_liveupdate_release_device(&three->pci.dev);
+	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
+static void restore(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *old_one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *old_two = fake_attached(test, unit, 0x18, domain);
+	struct fake_device *one = fake_device(test, unit, 0x10);
+	struct fake_device *two = fake_device(test, unit, 0x18);
+	struct fake_device *stranger = fake_device(test, unit, 0x11);
+	struct iommu_group *group_one = fake_group(test);
+	struct iommu_group *group_two = fake_group(test);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+
+	KUNIT_EXPECT_EQ(test, fake_probe(group_one, one), 0);
+	EXPECT_CALLS(test, "RO");
+	KUNIT_EXPECT_EQ(test, fake_probe(group_two, two), 0);
+	EXPECT_CALLS(test, "O");
+	KUNIT_ASSERT_NOT_NULL(test, group_one->domain);
+	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, group_two->domain);
+	KUNIT_EXPECT_EQ(test, group_one->domain->type, IOMMU_DOMAIN_UNMANAGED);
+	KUNIT_EXPECT_EQ(test, group_one->owner_cnt, 1);
+
+	/* Nobody else can have it */
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&one->pci.dev, test),
+			-EPERM);
+	group_one->default_domain = &fake_blocked_domain;
+	KUNIT_EXPECT_EQ(test, iommu_device_use_default_domain(&one->pci.dev),
+			-EBUSY);
+	group_one->default_domain = NULL;
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(fake_domain(test), group_one),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_map(group_one->domain, 0, PAGE_SIZE, PAGE_SIZE,
+					IOMMU_READ, GFP_KERNEL), -EBUSY);
+	KUNIT_EXPECT_EQ(test, fake_probe(group_one, stranger), -ENODEV);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev,
+						    group_one->domain, 1), -EBUSY);
+	EXPECT_CALLS(test, "");
+
+	/* Gone and back: hardware is left alone, the domain is still there */
+	fake_remove(group_one, one);
+	KUNIT_EXPECT_NULL(test, group_one->owner);
+	KUNIT_EXPECT_EQ(test, group_one->owner_cnt, 0);
+	KUNIT_EXPECT_NULL(test, group_one->domain);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_EQ(test, fake_probe(group_one, one), 0);
+	EXPECT_CALLS(test, "O");
+	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, group_two->domain);
+
+	fake_remove(group_one, one);
+	fake_remove(group_two, two);
+	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
+static void expect_blocked(struct kunit *test, struct iommu_group *group,
+			   struct fake_device *fake)
+{
+	KUNIT_EXPECT_PTR_EQ(test, group->domain, &fake_blocked_domain);
+	KUNIT_EXPECT_EQ(test, group->owner_cnt, 1);
+	KUNIT_EXPECT_TRUE(test, IS_ERR(iommu_liveupdate_device_attachment(&fake->pci.dev)));
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&fake->pci.dev, test),
+			-EPERM);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(fake_domain(test), group), -EBUSY);
+}
+
+static void fail_closed(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct iommu_domain *other = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *old_one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *old_two = fake_attached(test, unit, 0x18, other);
+	struct fake_device *old_three = fake_attached(test, unit, 0x20, other);
+	struct fake_device *one = fake_device(test, unit, 0x10);
+	struct fake_device *two = fake_device(test, unit, 0x18);
+	struct fake_device *three = fake_device(test, unit, 0x20);
+	struct fake_device *stranger = fake_device(test, unit, 0x21);
+	struct iommu_group *group_one = fake_group(test);
+	struct iommu_group *group_two = fake_group(test);
+	struct iommu_group *group_three = fake_group(test);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(other, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, other, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_three->pci.dev, other, 1), 0);
+	in = fake_kexec(test, out);
+
+	/* The domain cannot be restored, and stays so */
+	fake_failing = 'R';
+	KUNIT_EXPECT_EQ(test, fake_probe(group_one, one), 0);
+	EXPECT_CALLS(test, "RB");
+	expect_blocked(test, group_one, one);
+	fake_remove(group_one, one);
+	KUNIT_EXPECT_EQ(test, fake_probe(group_one, one), 0);
+	EXPECT_CALLS(test, "B");
+
+	/* The device cannot be adopted: the object goes, the tables do not */
+	fake_failing = 'O';
+	KUNIT_EXPECT_EQ(test, fake_probe(group_two, two), 0);
+	EXPECT_CALLS(test, "ROXB");
+	expect_blocked(test, group_two, two);
+
+	/* The next device of the same domain has a new one */
+	KUNIT_EXPECT_EQ(test, fake_probe(group_three, three), 0);
+	EXPECT_CALLS(test, "RO");
+	fake_remove(group_three, three);
+
+	/* It was adopted, so it stays for the device when that comes back */
+	fake_failing = 'O';
+	KUNIT_EXPECT_EQ(test, fake_probe(group_three, three), 0);
+	EXPECT_CALLS(test, "OB");
+	fake_remove(group_three, three);
+	group_three->blocking_domain = NULL;
+
+	/* A stranger was there first */
+	KUNIT_EXPECT_EQ(test, fake_probe(group_three, stranger), 0);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_EQ(test, fake_probe(group_three, three), 0);
+	EXPECT_CALLS(test, "Bb");
+	expect_blocked(test, group_three, three);
+	fake_remove(group_three, three);
+	fake_remove(group_three, stranger);
+
+	/* A stranger was there first and has a domain */
+	group_three->domain = domain;
+	KUNIT_EXPECT_EQ(test, fake_probe(group_three, stranger), 0);
+	KUNIT_EXPECT_EQ(test, fake_probe(group_three, three), -ENODEV);
+	EXPECT_CALLS(test, "B");
+	KUNIT_EXPECT_NULL(test, group_three->owner);
+
+	iommu_liveupdate_release_device(&three->pci.dev);
+	fake_remove(group_three, stranger);
+	fake_remove(group_two, two);
+	fake_remove(group_one, one);
+	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
+/* A unit that could not be adopted, and one whose driver knows nothing of it */
+static void fail_unit(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *first = fake_unit(test, 0);
+	struct fake_unit *second = fake_unit(test, 1);
+	struct fake_device *old_one = fake_attached(test, first, 0x10, domain);
+	struct fake_device *old_two = fake_attached(test, second, 0x18, domain);
+	struct fake_device *one = fake_device(test, first, 0x10);
+	struct fake_device *two = fake_device(test, second, 0x18);
+	struct fake_device *cold = fake_device(test, second, 0x20);
+	struct iommu_group *group_one = fake_group(test);
+	struct iommu_group *group_two = fake_group(test);
+	struct iommu_group *group_cold = fake_group(test);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+
+	iommu_liveupdate_fail_unit(iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
+							      FAKE_BASE), -ENXIO);
+	KUNIT_EXPECT_EQ(test, fake_probe(group_one, one), 0);
+	EXPECT_CALLS(test, "B");
+	expect_blocked(test, group_one, one);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&one->pci.dev));
+
+	second->iommu.ops = &fake_ops_without;
+	KUNIT_EXPECT_EQ(test, fake_probe(group_two, two), 0);
+	EXPECT_CALLS(test, "b");
+	KUNIT_EXPECT_PTR_EQ(test, group_two->domain, &fake_blocked_domain);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&two->pci.dev));
+
+	/* Who did not come in goes on as ever */
+	KUNIT_EXPECT_EQ(test, fake_probe(group_cold, cold), 0);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_NULL(test, group_cold->owner);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_owned(&cold->pci.dev));
+
+	/* The lack of a default domain ends nothing as long as devices are here */
+	mutex_lock(&group_one->mutex);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_default_domain_failed(group_one, -ENOMEM));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_ignore_group(group_one, -ENOMEM));
+	mutex_unlock(&group_one->mutex);
+	mutex_lock(&group_cold->mutex);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_default_domain_failed(group_cold, -ENOMEM));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_ignore_group(group_cold, -ENOMEM));
+	mutex_unlock(&group_cold->mutex);
+
+	fake_remove(group_cold, cold);
+	fake_remove(group_two, two);
+	fake_remove(group_one, one);
+	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
+	fake_kexec_end(in);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_ignore_failure(&cold->pci.dev, -ENOMEM));
+	fake_flb_end(out);
+}
+
+static struct kunit_case iommu_liveupdate_incoming_cases[] = {
+	KUNIT_CASE(lookup),
+	KUNIT_CASE(restore),
+	KUNIT_CASE(fail_closed),
+	KUNIT_CASE(fail_unit),
+	{}
+};
+
+static struct kunit_suite iommu_liveupdate_incoming_suite = {
+	.name = "iommu_liveupdate_incoming",
+	.init = fake_init,
+	.test_cases = iommu_liveupdate_incoming_cases,
+};
+
+kunit_test_suite(iommu_liveupdate_incoming_suite);

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: KUnit tests of IOMMU live update, outgoing side
+ *
+ * What the old kernel refuses, how failures are undone, and that what is
+ * preserved cannot change. liveupdate-kunit.h has the made-up devices.
+ */
+
+#include "liveupdate-kunit.h"
+
+#define FAKE_MANY	200
+
+static void preserve_order(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *two = fake_attached(test, unit, 0x18, domain);
+	struct iommu_liveupdate_outgoing *out;
+	u64 pa;
+
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(domain, &pa), -ENOENT);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1),
+			-ENOENT);
+	EXPECT_CALLS(test, "");
+
+	out = fake_flb(test);
+	expect_sound(test, out);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1),
+			-ENOENT);
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(domain, &pa), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1),
+			-EBUSY);
+	expect_sound(test, out);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	expect_sound(test, out);
+	EXPECT_CALLS(test, "DUAA");
+
+	iommu_device_unpreserve(&one->pci.dev);
+	expect_sound(test, out);
+	iommu_device_unpreserve(&two->pci.dev);
+	iommu_domain_unpreserve(domain);
+	expect_sound(test, out);
+	EXPECT_CALLS(test, "aaud");
+	KUNIT_EXPECT_FALSE(test, one->pci.dev.iommu_group->preserved);
+	KUNIT_EXPECT_EQ(test, domain->liveupdate, IOMMU_LIVEUPDATE_NONE);
+	fake_flb_end(out);
+}
+
+static void preserve_refusals(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct iommu_domain *other = fake_domain(test);
+	struct iommu_domain *late = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *fake = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *sibling = fake_device(test, unit, 0x11);
+	struct iommu_group *group = fake->pci.dev.iommu_group;
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct device *dev = &fake->pci.dev;
+	u64 pa;
+
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(&fake_blocked_domain, &pa),
+			-EOPNOTSUPP);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(other, &pa), 0);
+	fake_calls_clear();
+
+	group->owner = NULL;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EPERM);
+	group->owner = test;
+
+	fake_add(group, sibling);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
+	list_del(&sibling->gdev.list);
+
+	unit->iommu.ops = &fake_ops_without;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
+	unit->iommu.ops = &fake_ops;
+
+	xa_store(&group->pasid_array, 7, xa_mk_value(1), GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
+	xa_erase(&group->pasid_array, 7);
+
+	dev->bus = NULL;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
+	dev->bus = &pci_bus_type;
+
+	group->recovery_cnt = 1;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EBUSY);
+	group->recovery_cnt = 0;
+
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, other, 1), -EINVAL);
+
+	/* A restored domain does not go on a second time */
+	late->liveupdate = IOMMU_LIVEUPDATE_RESTORED;
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(late, &pa), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, late, 1), -EBUSY);
+	EXPECT_CALLS(test, "");
+	expect_sound(test, out);
+
+	/* Only the attachment without PASID */
+	xa_store(&group->pasid_array, IOMMU_NO_PASID, xa_mk_value(1), GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), 0);
+	EXPECT_CALLS(test, "UA");
+
+	xa_destroy(&group->pasid_array);
+	fake_flb_end(out);
+}
+
+/* The table of the first stage is the guest's, KHO never hears of its pages */
+static void preserve_nested(struct kunit *test)
+{
+	struct iommu_domain *parent = fake_domain(test);
+	struct iommu_domain nested = {
+		.type = IOMMU_DOMAIN_NESTED,
+		.ops = &fake_domain_ops,
+		.owner = &fake_ops,
+	};
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *fake = fake_attached(test, unit, 0x10, &nested);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	u64 pa;
+
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(&nested, &pa), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, nested.liveupdate, IOMMU_LIVEUPDATE_NONE);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&fake->pci.dev, &nested, 1),
+			-EOPNOTSUPP);
+	EXPECT_CALLS(test, "");
+
+	/* That the second stage is preserved does not help */
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(parent, &pa), 0);
+	fake_calls_clear();
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&fake->pci.dev, &nested, 1),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&fake->pci.dev, parent, 1),
+			-EINVAL);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_FALSE(test, fake->pci.dev.iommu_group->preserved);
+	expect_sound(test, out);
+	fake_flb_end(out);
+}
+
+/* One that is there refuses the device, none comes to a preserved one */
+static void preserve_pasid(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct iommu_domain *other = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *fake = fake_attached(test, unit, 0x10, domain);
+	struct iommu_group *group = fake->pci.dev.iommu_group;
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct device *dev = &fake->pci.dev;
+	u64 pa;
+
+	fake->param.max_pasids = 16;
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	fake_calls_clear();
+
+	KUNIT_ASSERT_EQ(test, iommu_attach_device_pasid(other, dev, 5, NULL), 0);
+	EXPECT_CALLS(test, "P");
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
+	EXPECT_CALLS(test, "");
+	iommu_detach_device_pasid(other, dev, 5);
+	EXPECT_CALLS(test, "P");
+
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(dev, domain, 1), 0);
+	fake_calls_clear();
+	KUNIT_EXPECT_EQ(test, iommu_attach_device_pasid(other, dev, 5, NULL),
+			-EBUSY);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_TRUE(test, xa_empty(&group->pasid_array));
+	fake_flb_end(out);
+}
+
+static void preserve_unwind(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *fake = fake_attached(test, unit, 0x10, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	u64 pa;
+
+	fake_failing = 'D';
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(domain, &pa), -EIO);
+	EXPECT_CALLS(test, "D");
+	KUNIT_EXPECT_EQ(test, domain->liveupdate, IOMMU_LIVEUPDATE_NONE);
+	expect_sound(test, out);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	fake_calls_clear();
+
+	fake_failing = 'U';
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&fake->pci.dev, domain, 1),
+			-EIO);
+	EXPECT_CALLS(test, "U");
+	expect_sound(test, out);
+
+	fake_failing = 'A';
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&fake->pci.dev, domain, 1),
+			-EIO);
+	EXPECT_CALLS(test, "UAu");
+	expect_sound(test, out);
+	KUNIT_EXPECT_FALSE(test, fake->pci.dev.iommu_group->preserved);
+	KUNIT_EXPECT_TRUE(test, list_empty(&out->units));
+
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&fake->pci.dev, domain, 1), 0);
+	expect_sound(test, out);
+	fake_flb_end(out);
+}
+
+/* Three blocks of domains, holes in the middle, no growth by coming and going */
+static void preserve_slots(struct kunit *test)
+{
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_domain **domains;
+	u64 pa, pa_hole = 0, again;
+	unsigned int i;
+
+	domains = kunit_kcalloc(test, FAKE_MANY, sizeof(*domains), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, domains);
+	for (i = 0; i < FAKE_MANY; i++) {
+		domains[i] = fake_domain(test);
+		KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domains[i], &pa), 0);
+		if (i == 50)
+			pa_hole = pa;
+	}
+	KUNIT_EXPECT_EQ(test, out->domain_records.blocks.nblocks, 3);
+	expect_sound(test, out);
+
+	for (i = 50; i < 150; i++)
+		iommu_domain_unpreserve(domains[i]);
+	expect_sound(test, out);
+	KUNIT_EXPECT_EQ(test, out->ser->nr_domains, FAKE_MANY);
+
+	for (i = 0; i < 1000; i++) {
+		KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domains[77], &again), 0);
+		KUNIT_EXPECT_EQ(test, again, pa_hole);
+		iommu_domain_unpreserve(domains[77]);
+	}
+	KUNIT_EXPECT_EQ(test, out->ser->nr_domains, FAKE_MANY);
+	expect_sound(test, out);
+	fake_flb_end(out);
+}
+
+static void preserve_immutable(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *fake = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *stranger = fake_device(test, unit, 0x11);
+	struct iommu_group *group = fake->pci.dev.iommu_group;
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	u64 pa;
+
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_EXPECT_EQ(test, iommu_map(domain, 0, PAGE_SIZE, PAGE_SIZE,
+					IOMMU_READ, GFP_KERNEL), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_unmap(domain, 0, PAGE_SIZE), 0);
+
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&fake->pci.dev, domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(fake_domain(test), group), -EBUSY);
+
+	mutex_lock(&iommu_probe_device_lock);
+	mutex_lock(&group->mutex);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_refuse_group(group));
+	fake_add(group, stranger);
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_join_group(group, &stranger->pci.dev),
+			-ENODEV);
+	list_del(&stranger->gdev.list);
+	mutex_unlock(&group->mutex);
+	mutex_unlock(&iommu_probe_device_lock);
+
+	iommu_device_unpreserve(&fake->pci.dev);
+	KUNIT_EXPECT_FALSE(test, group->preserved);
+	fake_flb_end(out);
+}
+
+static void freeze(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct iommu_domain *late = fake_domain(test);
+	struct fake_unit *first = fake_unit(test, 0);
+	struct fake_unit *second = fake_unit(test, 1);
+	struct fake_device *one = fake_attached(test, first, 0x10, domain);
+	struct fake_device *two = fake_attached(test, second, 0x18, domain);
+	struct fake_device *three = fake_attached(test, second, 0x20, domain);
+	struct iommu_liveupdate_outgoing *out;
+	u64 pa;
+
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -ENOENT);
+	out = fake_flb(test);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&three->pci.dev, domain, 1), 0);
+	fake_calls_clear();
+
+	fake_failing = 'G';
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -EIO);
+	EXPECT_CALLS(test, "FGf");
+
+	/* Nothing is handed over that is not frozen */
+	iommu_liveupdate_handover();
+	EXPECT_CALLS(test, "");
+
+	/* Two iommufds, one freeze */
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), 0);
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), 0);
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(late, &pa), -EBUSY);
+	iommu_liveupdate_unfreeze();
+	EXPECT_CALLS(test, "FF");
+	iommu_liveupdate_handover();
+	EXPECT_CALLS(test, "HH");
+	expect_sound(test, out);
+	iommu_liveupdate_unfreeze();
+	EXPECT_CALLS(test, "ff");
+
+	/* What the next kernel would refuse is refused here */
+	out->ser->reserved = 1;
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -EINVAL);
+	EXPECT_CALLS(test, "FFff");
+	out->ser->reserved = 0;
+
+	iommu_device_unpreserve(&three->pci.dev);
+	iommu_device_unpreserve(&two->pci.dev);
+	iommu_device_unpreserve(&one->pci.dev);
+	EXPECT_CALLS(test, "aauau");
+	fake_flb_end(out);
+}
+
+static struct kunit_case iommu_liveupdate_outgoing_cases[] = {
+	KUNIT_CASE(preserve_order),
+	KUNIT_CASE(preserve_refusals),
+	KUNIT_CASE(preserve_nested),
+	KUNIT_CASE(preserve_pasid),
+	KUNIT_CASE(preserve_unwind),
+	KUNIT_CASE(preserve_slots),
+	KUNIT_CASE(preserve_immutable),
+	KUNIT_CASE(freeze),
+	{}
+};
+
+static struct kunit_suite iommu_liveupdate_outgoing_suite = {
+	.name = "iommu_liveupdate_outgoing",
+	.init = fake_init,
+	.test_cases = iommu_liveupdate_outgoing_cases,
+};
+
+kunit_test_suite(iommu_liveupdate_outgoing_suite);

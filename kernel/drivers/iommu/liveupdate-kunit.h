@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: Made-up devices for the KUnit tests of IOMMU live update
+ *
+ * Devices, groups, units and page tables are made up here, so that every
+ * refusal and every failure can be had at will. What the made-up driver and
+ * page table are asked to do is written down as one letter for each call, and
+ * compared as a whole: that shows order and completeness at once.
+ *
+ *   D d   page table preserve, unpreserve
+ *   U u   unit_preserve, unit_unpreserve
+ *   A a   dev_preserve, dev_unpreserve
+ *   F f   unit_freeze (G fails for the second unit only), unit_unfreeze
+ *   H     unit_handover
+ *   R     domain_restore
+ *   O     dev_adopt
+ *   B     dev_block
+ *   b     attach of the blocking domain
+ *   X T   free of a restored domain, without and with its tables
+ *   P     attach with PASID
+ *
+ * Included by each file of tests, which run one after the other.
+ */
+#ifndef __DRIVERS_IOMMU_LIVEUPDATE_KUNIT_H
+#define __DRIVERS_IOMMU_LIVEUPDATE_KUNIT_H
+
+#include <kunit/test.h>
+#include <linux/generic_pt/iommu.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "iommu-group.h"
+#include "iommu-priv.h"
+#include "liveupdate.h"
+#include "liveupdate-hooks.h"
+
+#define FAKE_CALLS	64
+#define FAKE_BASE	0xfed90000ull
+
+struct fake_unit {
+	struct iommu_device iommu;
+	u64 base;
+};
+
+struct fake_device {
+	struct pci_dev pci;
+	struct pci_bus bus;
+	struct pci_sysdata sysdata;
+	struct dev_iommu param;
+	struct group_device gdev;
+};
+
+/* What happens in the current test */
+static char fake_calls[FAKE_CALLS];
+static char fake_failing;
+static u64 fake_next_page;
+
+/* Write the call down, and fail if it is the one that is to fail */
+static int fake_call(char name)
+{
+	size_t len = strlen(fake_calls);
+
+	if (len < FAKE_CALLS - 1)
+		fake_calls[len] = name;
+	return name == fake_failing ? -EIO : 0;
+}
+
+static void fake_calls_clear(void)
+{
+	memset(fake_calls, 0, sizeof(fake_calls));
+	fake_failing = 0;
+}
+
+#define EXPECT_CALLS(test, calls) do {				\
+	KUNIT_EXPECT_STREQ(test, fake_calls, calls);		\
+	fake_calls_clear();					\
+} while (0)
+
+static int fake_pt_preserve(struct pt_iommu *pt, struct iommu_domain_ser *ser)
+{
+	int ret = fake_call('D');
+
+	if (ret)
+		return ret;
+	fake_next_page += PAGE_SIZE;
+	ser->pt_format = IOMMU_DOMAIN_SER_AMDV1;
+	ser->pt_features = IOMMU_DOMAIN_SER_DYNAMIC_TOP;
+	ser->top_pa = fake_next_page;
+	ser->top_level = 2;
+	ser->vasz_lg2 = 48;
+	ser->oasz_lg2 = 52;
+	ser->pgsize_bitmap = PAGE_SIZE;
+	ser->nr_tables = 1;
+	ser->digest = ser->top_pa >> PAGE_SHIFT;
+	return 0;
+}
+
+static void fake_pt_unpreserve(struct pt_iommu *pt,
+			       const struct iommu_domain_ser *ser)
+{
+	fake_call('d');
+}
+
+static const struct pt_iommu_liveupdate_ops fake_pt_liveupdate_ops = {
+	.preserve = fake_pt_preserve,
+	.unpreserve = fake_pt_unpreserve,
+};
+
+static const struct pt_iommu_ops fake_pt_ops = {
+	.liveupdate = &fake_pt_liveupdate_ops,
+};
+
+/* Of a restored domain; the others belong to the test */
+static void fake_domain_free(struct iommu_domain *domain)
+{
+	struct pt_iommu *pt = iommupt_from_domain(domain);
+
+	/* Somebody would free the tables */
+	fake_call(pt->ops ? 'T' : 'X');
+	kfree(pt);
+}
+
+static int fake_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
+			      ioasid_t pasid, struct iommu_domain *old)
+{
+	return fake_call('P');
+}
+
+static const struct iommu_domain_ops fake_domain_ops = {
+	.set_dev_pasid = fake_set_dev_pasid,
+	.free = fake_domain_free,
+};
+
+static int fake_unit_preserve(struct iommu_device *iommu,
+			      struct iommu_unit_ser *unit)
+{
+	unit->type = IOMMU_UNIT_SER_MOCK;
+	unit->base = container_of(iommu, struct fake_unit, iommu)->base;
+	return fake_call('U');
+}
+
+static void fake_unit_unpreserve(struct iommu_device *iommu,
+				 struct iommu_unit_ser *unit)
+{
+	fake_call('u');
+}
+
+static int fake_dev_preserve(struct device *dev, struct iommu_domain *domain,
+			     struct iommu_unit_ser *unit,
+			     struct iommu_attachment_ser *att)
+{
+	const struct iommu_domain_ser *dser = phys_to_virt(att->domain_pa);
+
+	att->hw_id = (dser->top_pa >> PAGE_SHIFT) & 0xffff;
+	return fake_call('A');
+}
+
+static void fake_dev_unpreserve(struct device *dev, struct iommu_domain *domain,
+				struct iommu_unit_ser *unit,
+				struct iommu_attachment_ser *att)
+{
+	fake_call('a');
+}
+
+static int fake_unit_freeze(struct iommu_device *iommu,
+			    struct iommu_unit_ser *unit)
+{
+	bool second = unit->base != FAKE_BASE;
+
+	return fake_call(second && fake_failing == 'G' ? 'G' : 'F');
+}
+
+static void fake_unit_unfreeze(struct iommu_device *iommu,
+			       struct iommu_unit_ser *unit)
+{
+	fake_call('f');
+}
+
+static void fake_unit_handover(struct iommu_device *iommu,
+			       struct iommu_unit_ser *unit)
+{
+	fake_call('H');
+}
+
+static struct iommu_domain *
+fake_domain_restore(struct iommu_device *iommu,
+		    const struct iommu_domain_ser *dser)
+{
+	struct pt_iommu *pt;
+
+	if (fake_call('R'))
+		return ERR_PTR(-EIO);
+	pt = kzalloc_obj(*pt);
+	if (!pt)
+		return ERR_PTR(-ENOMEM);
+	pt->ops = &fake_pt_ops;
+	pt->domain.ops = &fake_domain_ops;
+	pt->domain.is_iommupt = true;
+	pt->domain.pgsize_bitmap = dser->pgsize_bitmap;
+	return &pt->domain;
+}
+
+static int fake_dev_adopt(struct device *dev, struct iommu_domain *domain,
+			  const struct iommu_attachment_ser *att)
+{
+	return fake_call('O');
+}
+
+static void fake_dev_block(struct device *dev)
+{
+	fake_call('B');
+}
+
+static int fake_blocked_attach(struct iommu_domain *domain, struct device *dev,
+			       struct iommu_domain *old)
+{
+	return fake_call('b');
+}
+
+static const struct iommu_domain_ops fake_blocked_ops = {
+	.attach_dev = fake_blocked_attach,
+	.set_dev_pasid = fake_set_dev_pasid,
+};
+
+static struct iommu_domain fake_blocked_domain = {
+	.type = IOMMU_DOMAIN_BLOCKED,
+	.ops = &fake_blocked_ops,
+};
+
+static const struct iommu_liveupdate_ops fake_liveupdate_ops = {
+	.unit_preserve = fake_unit_preserve,
+	.unit_unpreserve = fake_unit_unpreserve,
+	.dev_preserve = fake_dev_preserve,
+	.dev_unpreserve = fake_dev_unpreserve,
+	.unit_freeze = fake_unit_freeze,
+	.unit_unfreeze = fake_unit_unfreeze,
+	.unit_handover = fake_unit_handover,
+	.domain_restore = fake_domain_restore,
+	.dev_adopt = fake_dev_adopt,
+	.dev_block = fake_dev_block,
+};
+
+static const struct iommu_ops fake_ops = {
+	.blocked_domain = &fake_blocked_domain,
+	.liveupdate_ops = &fake_liveupdate_ops,
+};
+
+static const struct iommu_ops fake_ops_without = {
+	.blocked_domain = &fake_blocked_domain,
+};
+
+static struct fake_unit *fake_unit(struct kunit *test, unsigned int nr)
+{
+	struct fake_unit *unit = kunit_kzalloc(test, sizeof(*unit), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, unit);
+	unit->iommu.ops = &fake_ops;
+	unit->base = FAKE_BASE + nr * SZ_4K;
+	return unit;
+}
+
+static struct iommu_group *fake_group(struct kunit *test)
+{
+	struct iommu_group *group;
+
+	group = kunit_kzalloc(test, sizeof(*group), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	mutex_init(&group->mutex);
+	INIT_LIST_HEAD(&group->devices);
+	xa_init(&group->pasid_array);
+	return group;
+}
+
+static struct fake_device *fake_device(struct kunit *test,
+				       struct fake_unit *unit, u16 rid)
+{
+	struct fake_device *fake;
+
+	fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->bus.number = PCI_BUS_NUM(rid);
+	fake->bus.sysdata = &fake->sysdata;
+	fake->pci.bus = &fake->bus;
+	fake->pci.devfn = rid & 0xff;
+	fake->pci.vendor = 0x1af4;
+	fake->pci.device = 0x1000;
+	fake->pci.dev.bus = &pci_bus_type;
+	fake->pci.dev.init_name = "fake";
+	fake->pci.dev.iommu = &fake->param;
+	fake->param.iommu_dev = &unit->iommu;
+	fake->gdev.dev = &fake->pci.dev;
+	return fake;
+}
+
+static void fake_add(struct iommu_group *group, struct fake_device *fake)
+{
+	fake->pci.dev.iommu_group = group;
+	list_add_tail(&fake->gdev.list, &group->devices);
+}
+
+static struct iommu_domain *fake_domain(struct kunit *test)
+{
+	struct pt_iommu *pt = kunit_kzalloc(test, sizeof(*pt), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pt);
+	pt->ops = &fake_pt_ops;
+	pt->domain.ops = &fake_domain_ops;
+	pt->domain.is_iommupt = true;
+	pt->domain.type = IOMMU_DOMAIN_UNMANAGED;
+	pt->domain.pgsize_bitmap = PAGE_SIZE;
+	pt->domain.owner = &fake_ops; /* for iommu_attach_group() */
+	return &pt->domain;
+}
+
+/* A device as iommufd leaves it after attach: owned, alone, on @domain */
+static struct fake_device *fake_attached(struct kunit *test,
+					 struct fake_unit *unit, u16 rid,
+					 struct iommu_domain *domain)
+{
+	struct fake_device *fake = fake_device(test, unit, rid);
+	struct iommu_group *group = fake_group(test);
+
+	fake_add(group, fake);
+	group->owner = test;
+	group->owner_cnt = 1;
+	group->domain = domain;
+	return fake;
+}
+
+static struct iommu_liveupdate_outgoing *fake_flb(struct kunit *test)
+{
+	struct liveupdate_flb_op_args args = {};
+
+	if (!kho_is_enabled())
+		kunit_skip(test, "needs kho=on");
+	if (iommu_liveupdate_outgoing || iommu_liveupdate_incoming_active())
+		kunit_skip(test, "something is preserved or came in");
+	if (iommu_liveupdate_panic)
+		kunit_skip(test, "needs iommu.liveupdate=block");
+	KUNIT_ASSERT_EQ(test, iommu_liveupdate_outgoing_preserve(&args), 0);
+	KUNIT_EXPECT_EQ(test, args.data,
+			virt_to_phys(iommu_liveupdate_outgoing->ser));
+	return args.obj;
+}
+
+/* Unpreserve what the test has left */
+static void fake_flb_end(struct iommu_liveupdate_outgoing *out)
+{
+	struct liveupdate_flb_op_args args = { .obj = out };
+	struct iommu_liveupdate_out_device *pdev, *next_pdev;
+	struct iommu_liveupdate_out_domain *pdom, *next_pdom;
+
+	list_for_each_entry_safe(pdev, next_pdev, &out->devices, list)
+		iommu_device_unpreserve(pdev->dev);
+	list_for_each_entry_safe(pdom, next_pdom, &out->domains, list)
+		iommu_domain_unpreserve(pdom->domain);
+	iommu_liveupdate_outgoing_unpreserve(&args);
+}
+
+static void expect_sound(struct kunit *test,
+			 struct iommu_liveupdate_outgoing *out)
+{
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_verify(out), 0);
+}
+
+static int fake_init(struct kunit *test)
+{
+	fake_calls_clear();
+	fake_next_page = 0;
+	return 0;
+}
+
+#endif /* __DRIVERS_IOMMU_LIVEUPDATE_KUNIT_H */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ *
+ * vfio-pci live update: what vfio_pci_liveupdate.c offers to the rest of
+ * vfio-pci.
+ */
+#ifndef VFIO_PCI_LIVEUPDATE_H
+#define VFIO_PCI_LIVEUPDATE_H
+
+#include <linux/mm_types.h>
+#include <linux/pci-liveupdate.h>
+#include <linux/vfio-liveupdate.h>
+#include <linux/vfio_pci_core.h>
+
+extern const struct vfio_device_ops vfio_pci_ops;
+
+#ifdef CONFIG_PCI_LIVEUPDATE
+long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
+			       unsigned long arg);
+int vfio_pci_liveupdate_feature(struct vfio_device *core_vdev, u32 flags,
+				void __user *arg, size_t argsz);
+int vfio_pci_liveupdate_region_info(struct vfio_device *core_vdev,
+				    struct vfio_region_info *info,
+				    struct vfio_info_cap *caps);
+ssize_t vfio_pci_liveupdate_read(struct vfio_device *core_vdev,
+				 char __user *buf, size_t count, loff_t *ppos);
+ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
+				  const char __user *buf, size_t count,
+				  loff_t *ppos);
+int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
+			     struct vm_area_struct *vma);
+bool vfio_pci_dev_set_live(struct vfio_device_set *dev_set);
+int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set, const char *what);
+vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf);
+void vfio_pci_liveupdate_init(void);
+
+/* The user is shut out; true under memory_lock until unfreeze */
+static inline bool vfio_pci_frozen(struct vfio_pci_core_device *vdev)
+{
+	return READ_ONCE(vdev->liveupdate_frozen);
+}
+#else
+#define vfio_pci_liveupdate_ioctl	vfio_pci_core_ioctl
+#define vfio_pci_liveupdate_feature	vfio_pci_core_ioctl_feature
+#define vfio_pci_liveupdate_region_info	vfio_pci_ioctl_get_region_info
+#define vfio_pci_liveupdate_read	vfio_pci_core_read
+#define vfio_pci_liveupdate_write	vfio_pci_core_write
+#define vfio_pci_liveupdate_mmap	vfio_pci_core_mmap
+
+static inline bool vfio_pci_dev_set_live(struct vfio_device_set *dev_set)
+{
+	return false;
+}
+
+static inline int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set,
+					  const char *what)
+{
+	return 0;
+}
+
+static inline vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
+{
+	return 0;
+}
+
+static inline void vfio_pci_liveupdate_init(void) { }
+
+static inline bool vfio_pci_frozen(struct vfio_pci_core_device *vdev)
+{
+	return false;
+}
+#endif /* CONFIG_PCI_LIVEUPDATE */
+#endif /* VFIO_PCI_LIVEUPDATE_H */

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/**
+ * DOC: When LUO Refuses a Kexec
+ *
+ * Preserved files may stand for devices that go on running. A kernel that does
+ * not hear of them gives the memory that they use to somebody else. So before the
+ * first freeze callback, while a refusal costs nothing, luo_kexec_check() looks
+ * for what the next kernel would not be told:
+ *
+ * 1. The image takes no KHO data along. Then it must not be started while a
+ *    session holds preserved files.
+ *
+ * 2. A session of the previous kernel holds files that want an explicit finish,
+ *    and was not finished. What came from the previous kernel is not passed on
+ *    to the next one.
+ *
+ * 3. A session of the previous kernel could not be read completely. It is in the
+ *    way if one of its files wants an explicit finish, and also if that is not
+ *    known: this kernel has no handler for one of them, as it may happen for the
+ *    files of a device, or the list of files is damaged. If all of its files are
+ *    known to need no such care, as memfds, nothing but their content is lost.
+ *    As /dev/liveupdate cannot be opened after that, the same goes for complete
+ *    sessions: nobody can finish them any more.
+ *
+ * An ordinary reboot is always possible. It resets the devices, and is what is
+ * left to do in case 3.
+ *
+ * Locking: luo_session_serialize() calls this with luo_session_serialize_rwsem
+ * held for writing, which keeps all sessions from being added, removed, retrieved
+ * or finished. luo_kexec_session_lost() is called once by deserialization, which
+ * luo_session_serialize() has been through by then.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cleanup.h>
+#include <linux/errno.h>
+#include <linux/kexec.h>
+#include <linux/kho/abi/luo.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/string.h>
+#include "luo_internal.h"
+
+/* The last session of which nothing could be read, if it had files. */
+static char luo_kexec_lost[LIVEUPDATE_SESSION_NAME_LENGTH];
+
+/**
+ * luo_kexec_session_lost - Note that a session could not be read at all.
+ * @ser: What the previous kernel handed over.
+ *
+ * Only for sessions that did not make it into the list of incoming ones. Without
+ * files a session has nothing to lose.
+ *
+ * Context: Called by session deserialization.
+ */
+void luo_kexec_session_lost(const struct luo_session_ser *ser)
+{
+	if (!ser->file_set_ser.count && !ser->file_set_ser.files)
+		return;
+
+	strscpy(luo_kexec_lost, ser->name);
+	/* The name is what says that there is one. */
+	if (!luo_kexec_lost[0])
+		strscpy(luo_kexec_lost, "?");
+}
+
+static int luo_kexec_refuse_unreadable(const char *name)
+{
+	pr_warn_ratelimited("Session [%s] of the previous kernel may hold files of running devices and cannot be finished, because not all sessions could be read: kexec refused, reboot without kexec\n",
+			    name);
+
+	return -EBUSY;
+}
+
+static int luo_kexec_check_incoming(struct list_head *sessions, int read_err)
+{
+	struct luo_session *session;
+
+	if (luo_kexec_lost[0])
+		return luo_kexec_refuse_unreadable(luo_kexec_lost);
+
+	list_for_each_entry(session, sessions, list) {
+		guard(mutex)(&session->mutex);
+		if (!session->file_set.explicit_finish)
+			continue;
+
+		if (read_err)
+			return luo_kexec_refuse_unreadable(session->name);
+
+		pr_warn_ratelimited("Session [%s] of the previous kernel must be finished before the next kexec\n",
+				    session->name);
+		return -EBUSY;
+	}
+
+	return 0;
+}
+
+static int luo_kexec_check_image(struct list_head *sessions,
+				 const struct kimage *image)
+{
+	struct luo_session *session;
+
+	/* Only kexec_file_load(2) gives an image the KHO data. */
+	if (image->kho.fdt)
+		return 0;
+
+	list_for_each_entry(session, sessions, list) {
+		guard(mutex)(&session->mutex);
+		if (!session->file_set.count)
+			continue;
+
+		pr_warn_ratelimited("Session [%s] holds preserved files, but the image has no KHO data: load it by kexec_file_load(2)\n",
+				    session->name);
+		return -EINVAL;
+	}
+
+	return 0;
+}
+
+/**
+ * luo_kexec_check - May the next kernel be started?
+ * @incoming:     The sessions of the previous kernel.
+ * @incoming_err: The error that reading them has ended with, or 0.
+ * @outgoing:     The sessions that are to be handed over.
+ * @image:        The image that is about to be started.
+ *
+ * Context: See DOC above.
+ * Return: 0 if so, or a negative errno, with a message that names the session:
+ *         -EBUSY if a session of the previous kernel has to be finished first,
+ *         or should be but cannot.
+ *         -EINVAL if files are preserved, but @image takes no KHO data along.
+ */
+int luo_kexec_check(struct list_head *incoming, int incoming_err,
+		    struct list_head *outgoing, const struct kimage *image)
+{
+	int err;
+
+	err = luo_kexec_check_incoming(incoming, incoming_err);
+	if (err)
+		return err;
+
+	return luo_kexec_check_image(outgoing, image);
+}
