@@ -124,14 +124,15 @@ void rehearsal_old_kernel(void)
 	struct receiver receiver;
 
 	receiver_set_up(&receiver);
+	receiver.rearm = option_number("rearm", 0);
 	traffic_start(&receiver);
-	sleep_ms(500);
+	receiver_receive(&receiver, 500);
 	event_ask("kexec-call");
 	do_harm(&receiver, option_text("harm", "none"));
-	sleep_ms(500);
+	receiver_receive(&receiver, 500);
 	event_ask("user-space stage=2 build=%s", kernel_build());
 	receiver_report_registers(&receiver, receiver.device.bdf, "after");
-	sleep_ms(500);
+	receiver_receive(&receiver, 500);
 	traffic_stop();
 	receiver_report_landed(&receiver);
 }

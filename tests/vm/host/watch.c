@@ -172,7 +172,7 @@ static void event_landed(struct run *run, const char *line)
 static void event_memory(struct run *run, const char *line)
 {
 	run->corrupted += value_of(line, "corrupted");
-	if (value_of(line, "last_slot") + 2 >= run->slots)
+	if (value_of(line, "fullest") + 2 >= run->slots)
 		run_problem(run, "the ring of %u slots ran full: not a verdict on the kernel",
 			    run->slots);
 }
