@@ -67,8 +67,13 @@ void receiver_find_device(struct receiver *receiver, int nth, char *bdf)
 	must(pci_find(receiver->model->vendor, receiver->model->device, nth, bdf),
 	     "find the network card");
 	must(pci_bind_vfio(bdf), "bind vfio-pci");
-	report_bridges_above(bdf, nth ? "other" : "bridge");
-	report_function(bdf, nth ? "other" : "device");
+	if (nth && strcmp(option_text("second", "stray"), "preserved")) {
+		report_bridges_above(bdf, "other");
+		report_function(bdf, "other");
+	} else {
+		report_bridges_above(bdf, "bridge");
+		report_function(bdf, nth ? "second" : "device");
+	}
 }
 
 void receiver_map_memory(struct receiver *receiver)
