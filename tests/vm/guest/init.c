@@ -22,6 +22,8 @@ static const struct scenario scenarios[] = {
 	{ "frozen", frozen_old_kernel, NULL },
 	{ "sibling", sibling_old_kernel, NULL },
 	{ "sysfs", sysfs_old_kernel, sysfs_new_kernel },
+	{ "images", images_old_kernel, images_new_kernel },
+	{ "chain", chain_old_kernel, chain_new_kernel },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 

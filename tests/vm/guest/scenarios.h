@@ -28,6 +28,10 @@ void frozen_old_kernel(void);
 void sibling_old_kernel(void);
 void sysfs_old_kernel(void);
 void sysfs_new_kernel(void);
+void images_old_kernel(void);
+void images_new_kernel(void);
+void chain_old_kernel(void);
+void chain_new_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 
