@@ -32,6 +32,16 @@ void images_old_kernel(void);
 void images_new_kernel(void);
 void chain_old_kernel(void);
 void chain_new_kernel(void);
+void unmapped_old_kernel(void);
+void unmapped_new_kernel(void);
+void killed_new_kernel(void);
+void hostile_old_kernel(void);
+void hostile_new_kernel(void);
+void two_devices_old_kernel(void);
+void two_devices_new_kernel(void);
+void restored_new_kernel(void);
+void unfinished_new_kernel(void);
+void finish_orders_new_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 
