@@ -22,6 +22,7 @@ static const struct scenario scenarios[] = {
 	{ "frozen", frozen_old_kernel, NULL },
 	{ "sibling", sibling_old_kernel, NULL },
 	{ "sysfs", sysfs_old_kernel, sysfs_new_kernel },
+	{ "replace", replace_old_kernel, NULL },
 	{ "images", images_old_kernel, images_new_kernel },
 	{ "chain", chain_old_kernel, chain_new_kernel },
 	{ "unmapped", unmapped_old_kernel, unmapped_new_kernel },

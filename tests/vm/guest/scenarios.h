@@ -28,6 +28,7 @@ void frozen_old_kernel(void);
 void sibling_old_kernel(void);
 void sysfs_old_kernel(void);
 void sysfs_new_kernel(void);
+void replace_old_kernel(void);
 void images_old_kernel(void);
 void images_new_kernel(void);
 void chain_old_kernel(void);
