@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo check check-scripts check-debug check-kernel soak series check-series apply clean
+.PHONY: help packages fetch kernels demo check check-scripts check-debug check-kernel soak chain series check-series apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -33,6 +33,7 @@ help:
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
 	@echo "  make soak N=100    many runs; MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2"
+	@echo "  make chain N=10    many live updates in a row in one machine; MODE=, NIC=, CPUS= as above"
 	@echo
 	@echo "  make fetch         get the kernel source and QEMU, install missing packages"
 	@echo "  make kernels       build the kernels that the tests use"
@@ -73,6 +74,9 @@ check-kernel: packages
 
 soak: packages
 	@scripts/run.sh soak
+
+chain: packages
+	@scripts/run.sh chain
 
 series: packages
 	@scripts/make-series.sh

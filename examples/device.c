@@ -23,6 +23,16 @@ struct iommu_hwpt_liveupdate_mark_preserve {
 };
 #define IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE _IO(IOMMUFD_TYPE, 0x96)
 #endif
+#ifndef IOMMU_HWPT_LIVEUPDATE_RESTORE
+struct iommu_hwpt_liveupdate_restore {
+	__u32 size;
+	__u32 __reserved;
+	__aligned_u64 hwpt_token;
+	__u32 out_hwpt_id;
+	__u32 __reserved2;
+};
+#define IOMMU_HWPT_LIVEUPDATE_RESTORE _IO(IOMMUFD_TYPE, 0x97)
+#endif
 
 #define SYSFS_DEVICES	"/sys/bus/pci/devices"
 #define PATH_LENGTH	256
@@ -263,6 +273,19 @@ int hwpt_mark_preserve(int iommufd, __u32 hwpt_id, __u64 token)
 	return call(iommufd, IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, &mark);
 }
 
+int hwpt_find_restored(int iommufd, __u64 token, __u32 *hwpt_id)
+{
+	struct iommu_hwpt_liveupdate_restore restore = {
+		.size = sizeof(restore),
+		.hwpt_token = token,
+	};
+	int error = call(iommufd, IOMMU_HWPT_LIVEUPDATE_RESTORE, &restore);
+
+	if (!error)
+		*hwpt_id = restore.out_hwpt_id;
+	return error;
+}
+
 /* The character device's name is the one entry of the vfio-dev directory. */
 static int open_cdev(const char *bdf)
 {
@@ -335,22 +358,28 @@ static int map_regions(struct device *device)
 	return 0;
 }
 
-int device_open(struct device *device, const char *bdf, int iommufd)
+/* The same for a new device and for one that is running. */
+int device_reclaim(struct device *device, const char *bdf, int fd, int iommufd)
 {
 	int error;
 
 	memset(device, 0, sizeof(*device));
 	snprintf(device->bdf, sizeof(device->bdf), "%s", bdf);
 	device->iommufd = iommufd;
-	device->fd = open_cdev(bdf);
-	if (device->fd < 0)
-		return device->fd;
+	device->fd = fd;
 	error = bind_iommufd(device);
 	if (!error)
 		error = map_regions(device);
 	if (error)
 		device_close(device);
 	return error;
+}
+
+int device_open(struct device *device, const char *bdf, int iommufd)
+{
+	int fd = open_cdev(bdf);
+
+	return fd < 0 ? fd : device_reclaim(device, bdf, fd, iommufd);
 }
 
 void device_close(struct device *device)

@@ -54,9 +54,22 @@ int ioas_unmap(int iommufd, __u32 ioas_id, __u64 iova, __u64 length);
 int hwpt_create(const struct device *device, __u32 ioas_id, __u32 *hwpt_id);
 /* The page table is to be carried along by PRESERVE_FD of the iommufd. */
 int hwpt_mark_preserve(int iommufd, __u32 hwpt_id, __u64 token);
+/*
+ * In the next kernel: the id of the page table that was carried along.  A
+ * program that only moves its devices away from it need not know it.
+ */
+int hwpt_find_restored(int iommufd, __u64 token, __u32 *hwpt_id);
 
 int device_open(struct device *device, const char *bdf, int iommufd);
+/*
+ * In the next kernel: device file and iommufd come from the same session.  The
+ * device goes on as it is, on the page table that was carried along, until it
+ * is attached to another one.  May be called again, until the session is
+ * finished.
+ */
+int device_reclaim(struct device *device, const char *bdf, int fd, int iommufd);
 void device_close(struct device *device);
+/* Of an attached device: changes over to the other page table. */
 int device_attach(const struct device *device, __u32 pt_id);
 int device_detach(const struct device *device);
 int device_set_bus_master(const struct device *device);

@@ -103,6 +103,12 @@ int memory_seal(int memfd)
 	return fcntl(memfd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_SHRINK) ? -errno : 0;
 }
 
+int kexec_prepare_files(int kernel, int initrd, const char *command_line)
+{
+	return syscall(SYS_kexec_file_load, kernel, initrd, strlen(command_line) + 1, command_line,
+		       0) ? -errno : 0;
+}
+
 int kexec_prepare(const char *kernel, const char *initrd, const char *command_line)
 {
 	int kernel_fd = open(kernel, O_RDONLY | O_CLOEXEC);
@@ -110,8 +116,7 @@ int kexec_prepare(const char *kernel, const char *initrd, const char *command_li
 	int result = -ENOENT;
 
 	if (kernel_fd >= 0 && initrd_fd >= 0)
-		result = syscall(SYS_kexec_file_load, kernel_fd, initrd_fd,
-				 strlen(command_line) + 1, command_line, 0) ? -errno : 0;
+		result = kexec_prepare_files(kernel_fd, initrd_fd, command_line);
 	close(kernel_fd);
 	close(initrd_fd);
 	return result;

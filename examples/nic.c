@@ -50,6 +50,7 @@ static const struct nic_model models[] = {
 		.device = 0x10c9,
 		.queue = 0xc000,
 		.slot_size = 1024,
+		.slot_done = 1,
 		.rctl = RCTL_COMMON,
 		.has_queue_enable = 1,
 		.restart_link = 1,
@@ -59,6 +60,7 @@ static const struct nic_model models[] = {
 		.device = 0x10d3,
 		.queue = 0x2800,
 		.slot_size = 256,
+		.slot_done = 1ull << 32,
 		.rctl = RCTL_COMMON | RCTL_256_BYTES,
 	},
 };
@@ -88,14 +90,18 @@ size_t rx_ring_size(const struct rx_ring *ring)
 	return rx_slot_offset(ring, ring->slots);
 }
 
-void rx_ring_fill_descriptors(const struct rx_ring *ring)
+void rx_ring_fill_descriptor(const struct rx_ring *ring, __u32 slot)
 {
 	struct rx_descriptor *descriptors = ring->memory;
 
-	for (__u32 slot = 0; slot < ring->slots; slot++) {
-		descriptors[slot].buffer = ring->iova + rx_slot_offset(ring, slot);
-		descriptors[slot].status = 0;
-	}
+	descriptors[slot].buffer = ring->iova + rx_slot_offset(ring, slot);
+	descriptors[slot].status = 0;
+}
+
+void rx_ring_fill_descriptors(const struct rx_ring *ring)
+{
+	for (__u32 slot = 0; slot < ring->slots; slot++)
+		rx_ring_fill_descriptor(ring, slot);
 }
 
 static __u32 get(const volatile void *registers, __u32 offset)
@@ -166,6 +172,28 @@ void nic_stop_receive(const struct nic_model *model, const struct device *device
 	put(device, RCTL, 0);
 	if (model->has_queue_enable)
 		put(device, model->queue + RXDCTL, 0);
+}
+
+__u32 nic_next_slot(const struct nic_model *model, const struct device *device,
+		    const struct rx_ring *ring)
+{
+	return (get(device->registers, model->queue + RDT) + 1) % ring->slots;
+}
+
+int nic_slot_is_full(const struct nic_model *model, const struct rx_ring *ring, __u32 slot)
+{
+	const struct rx_descriptor *descriptors = ring->memory;
+	/* The card writes the buffer first, and so it has to be read. */
+	__u64 status = __atomic_load_n(&descriptors[slot].status, __ATOMIC_ACQUIRE);
+
+	return !!(status & model->slot_done);
+}
+
+void nic_give_back(const struct nic_model *model, const struct device *device,
+		   const struct rx_ring *ring, __u32 next_slot)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	put(device, model->queue + RDT, (next_slot + ring->slots - 1) % ring->slots);
 }
 
 void nic_read_state(const struct nic_model *model, const volatile void *registers,

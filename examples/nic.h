@@ -35,6 +35,7 @@ struct nic_model {
 	unsigned int vendor, device;
 	__u32 queue;		/* register block of receive queue 0 */
 	__u32 slot_size;
+	__u64 slot_done;	/* what the card sets in a descriptor's second word */
 	__u32 rctl;
 	int has_queue_enable;
 	int restart_link;
@@ -45,6 +46,8 @@ const struct nic_model *nic_model(const char *name);
 size_t rx_ring_size(const struct rx_ring *ring);
 size_t rx_slot_offset(const struct rx_ring *ring, __u32 slot);
 void rx_ring_fill_descriptors(const struct rx_ring *ring);
+/* The card overwrites a descriptor when it fills the slot. */
+void rx_ring_fill_descriptor(const struct rx_ring *ring, __u32 slot);
 
 /*
  * The reset must come before bus mastering is switched on: a card that kept
@@ -54,6 +57,17 @@ int nic_reset(const struct nic_model *model, const struct device *device);
 int nic_start_receive(const struct nic_model *model, const struct device *device,
 		      const struct rx_ring *ring);
 void nic_stop_receive(const struct nic_model *model, const struct device *device);
+
+/*
+ * One slot is always left out: the one before the first that has not been taken
+ * from the ring.  So the card itself remembers how far its owner has come.
+ */
+__u32 nic_next_slot(const struct nic_model *model, const struct device *device,
+		    const struct rx_ring *ring);
+int nic_slot_is_full(const struct nic_model *model, const struct rx_ring *ring, __u32 slot);
+/* Gives back all slots before this one; their descriptors must be filled. */
+void nic_give_back(const struct nic_model *model, const struct device *device,
+		   const struct rx_ring *ring, __u32 next_slot);
 
 /* Reading disturbs nothing, so registers may come from pci_peek_registers(). */
 void nic_read_state(const struct nic_model *model, const volatile void *registers,

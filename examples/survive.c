@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The smallest complete program: a network card receives into a memfd, and
- * goes on doing so while the kernel below is replaced.
+ * goes on doing so while the kernel below is replaced, any number of times.
  *
- *	survive old BDF KERNEL INITRD COMMAND-LINE	in the old kernel; ends in the kexec
- *	survive new					in the new kernel
+ *	survive old BDF KERNEL INITRD COMMAND-LINE	sets up, ends in the kexec
+ *	survive new BDF					in the next kernel: takes all back
+ *	survive new BDF KERNEL INITRD COMMAND-LINE	the same, ends in another kexec
  *
- * The command line of the new kernel needs kho=on liveupdate=on intel_iommu=on,
+ * The command line of the next kernel needs kho=on liveupdate=on intel_iommu=on,
  * and the initrd this program.
  */
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -28,6 +28,16 @@
 
 enum token { TOKEN_MEMORY = 1, TOKEN_IOMMUFD, TOKEN_DEVICE, TOKEN_PAGE_TABLE };
 
+struct program {
+	const char *bdf;
+	const struct nic_model *model;
+	struct device device;
+	struct rx_ring ring;
+	int memfd;
+	__u32 hwpt_id;
+	__u32 next_slot;
+};
+
 /* Passes on what worked; nothing here can go on after an error. */
 static int try(int result, const char *what)
 {
@@ -36,39 +46,6 @@ static int try(int result, const char *what)
 		exit(1);
 	}
 	return result;
-}
-
-static struct rx_ring describe_ring(const struct nic_model *model)
-{
-	return (struct rx_ring) {
-		.iova = IOVA,
-		.slots = SLOTS,
-		.slot_size = model->slot_size,
-		.slot_stride = model->slot_size,
-	};
-}
-
-static size_t memory_size(const struct rx_ring *ring)
-{
-	return (rx_ring_size(ring) + TWO_MIB - 1) & ~(TWO_MIB - 1);
-}
-
-/*
- * Sealed before it is mapped, or it cannot be preserved.  Every page is
- * touched: the device must not be the first to write to it.
- */
-static int create_memory(struct rx_ring *ring)
-{
-	size_t size = memory_size(ring);
-	int memfd = try(memory_create("ring", size), "memfd");
-
-	try(memory_seal(memfd), "seal memfd");
-	ring->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	if (ring->memory == MAP_FAILED)
-		try(-errno, "mmap");
-	memset(ring->memory, 0, size);
-	rx_ring_fill_descriptors(ring);
-	return memfd;
 }
 
 static const struct nic_model *identify(const char *bdf)
@@ -87,103 +64,154 @@ static const struct nic_model *identify(const char *bdf)
 	exit(1);
 }
 
-/* Returns the page table that is to survive. */
-static __u32 attach(struct device *device, int memfd, const struct rx_ring *ring)
+static void begin(struct program *program, const char *bdf)
 {
-	__u32 ioas_id, hwpt_id;
+	memset(program, 0, sizeof(*program));
+	program->bdf = bdf;
+	program->model = identify(bdf);
+	program->ring = (struct rx_ring) {
+		.iova = IOVA,
+		.slots = SLOTS,
+		.slot_size = program->model->slot_size,
+		.slot_stride = program->model->slot_size,
+	};
+	try(pci_bind_vfio(bdf), "bind vfio-pci");
+}
+
+static size_t memory_size(const struct program *program)
+{
+	return (rx_ring_size(&program->ring) + TWO_MIB - 1) & ~(TWO_MIB - 1);
+}
+
+static void map_memory(struct program *program)
+{
+	program->ring.memory = mmap(NULL, memory_size(program), PROT_READ | PROT_WRITE,
+				    MAP_SHARED, program->memfd, 0);
+	if (program->ring.memory == MAP_FAILED)
+		try(-errno, "mmap");
+}
+
+/*
+ * Sealed before it is mapped, or it cannot be preserved.  Every page is
+ * touched: the device must not be the first to write to it.
+ */
+static void create_memory(struct program *program)
+{
+	program->memfd = try(memory_create("ring", memory_size(program)), "memfd");
+	try(memory_seal(program->memfd), "seal memfd");
+	map_memory(program);
+	memset(program->ring.memory, 0, memory_size(program));
+	rx_ring_fill_descriptors(&program->ring);
+}
+
+/*
+ * Page tables of this kernel.  Mapped first, attached then: a device that is
+ * running changes over without a gap, and finds all that it had before.
+ */
+static void attach(struct program *program)
+{
+	const struct device *device = &program->device;
+	__u32 ioas_id;
 
 	try(ioas_create(device->iommufd, 0, &ioas_id), "create IOAS");
-	try(hwpt_create(device, ioas_id, &hwpt_id), "create HWPT");
-	try(device_attach(device, hwpt_id), "attach");
-	try(ioas_map_file(device->iommufd, ioas_id, memfd, 0, memory_size(ring), ring->iova),
-	    "map memfd");
-	return hwpt_id;
+	try(ioas_map_file(device->iommufd, ioas_id, program->memfd, 0, memory_size(program),
+			  program->ring.iova), "map memfd");
+	try(hwpt_create(device, ioas_id, &program->hwpt_id), "create HWPT");
+	try(device_attach(device, program->hwpt_id), "attach");
 }
 
-/* The order matters: each file refers to the one before it. */
-static void preserve(const struct device *device, __u32 hwpt_id, int memfd)
+static void set_up(struct program *program)
 {
-	int session = try(session_create(SESSION), "create session");
+	create_memory(program);
+	try(device_open(&program->device, program->bdf, try(iommufd_open(), "open iommufd")),
+	    "open device");
+	attach(program);
+	try(nic_reset(program->model, &program->device), "reset network card");
+	try(nic_start_receive(program->model, &program->device, &program->ring),
+	    "start receiving");
+}
 
-	try(hwpt_mark_preserve(device->iommufd, hwpt_id, TOKEN_PAGE_TABLE), "mark HWPT");
-	try(session_preserve_fd(session, memfd, TOKEN_MEMORY), "preserve memfd");
+/* The device never stops meanwhile. */
+static void take_back(struct program *program)
+{
+	int session = try(session_retrieve(SESSION), "retrieve session");
+	int iommufd, device_fd;
+
+	program->memfd = try(session_retrieve_fd(session, TOKEN_MEMORY), "retrieve memfd");
+	iommufd = try(session_retrieve_fd(session, TOKEN_IOMMUFD), "retrieve iommufd");
+	device_fd = try(session_retrieve_fd(session, TOKEN_DEVICE), "retrieve device");
+	map_memory(program);
+
+	try(device_reclaim(&program->device, program->bdf, device_fd, iommufd), "reclaim device");
+	attach(program);
+	try(session_finish(session), "finish");
+	close(session);
+	program->next_slot = nic_next_slot(program->model, &program->device, &program->ring);
+}
+
+static unsigned int take_frames(struct program *program)
+{
+	const struct rx_ring *ring = &program->ring;
+	unsigned int count = 0;
+
+	while (nic_slot_is_full(program->model, ring, program->next_slot)) {
+		rx_ring_fill_descriptor(ring, program->next_slot);
+		program->next_slot = (program->next_slot + 1) % ring->slots;
+		count++;
+	}
+	nic_give_back(program->model, &program->device, ring, program->next_slot);
+	return count;
+}
+
+static void receive(struct program *program, int seconds)
+{
+	unsigned int count = take_frames(program);
+
+	while (seconds--) {
+		printf("%u frames received\n", count);
+		fflush(stdout);
+		sleep(1);
+		count += take_frames(program);
+	}
+}
+
+/*
+ * Load first: that takes long, and it can fail.  The order of the files
+ * matters: each refers to the one before it.
+ */
+static void update(const struct program *program, char **next)
+{
+	const struct device *device = &program->device;
+	int session;
+
+	try(kexec_prepare(next[0], next[1], next[2]), "load the next kernel");
+	session = try(session_create(SESSION), "create session");
+	try(hwpt_mark_preserve(device->iommufd, program->hwpt_id, TOKEN_PAGE_TABLE), "mark HWPT");
+	try(session_preserve_fd(session, program->memfd, TOKEN_MEMORY), "preserve memfd");
 	try(session_preserve_fd(session, device->iommufd, TOKEN_IOMMUFD), "preserve iommufd");
 	try(session_preserve_fd(session, device->fd, TOKEN_DEVICE), "preserve device");
-}
-
-static void old_kernel(char **argv)
-{
-	const struct nic_model *model = identify(argv[2]);
-	struct rx_ring ring = describe_ring(model);
-	struct device device;
-	int memfd;
-	__u32 hwpt_id;
-
-	try(kexec_prepare(argv[3], argv[4], argv[5]), "load the next kernel");
-
-	try(pci_bind_vfio(argv[2]), "bind vfio-pci");
-	memfd = create_memory(&ring);
-	try(device_open(&device, argv[2], try(iommufd_open(), "open iommufd")), "open device");
-	hwpt_id = attach(&device, memfd, &ring);
-	try(nic_reset(model, &device), "reset network card");
-	try(nic_start_receive(model, &device, &ring), "start receiving");
-
-	preserve(&device, hwpt_id, memfd);
 	/* Interrupts must be off by now; this driver never switched them on. */
 	try(kexec_jump(), "kexec");
 }
 
-/* The memory was zeroed, and no frame begins with zeroes. */
-static unsigned int count_frames(const struct rx_ring *ring)
-{
-	unsigned int count = 0;
-
-	for (__u32 slot = 0; slot < ring->slots; slot++) {
-		const char *buffer = (const char *)ring->memory + rx_slot_offset(ring, slot);
-
-		count += !!*(const __u64 *)buffer;
-	}
-	return count;
-}
-
-/* The slot size depends on the model, and the memory's size tells which it was. */
-static struct rx_ring recognise_ring(int memfd)
-{
-	struct rx_ring ring = describe_ring(nic_model("igb"));
-	struct stat status;
-
-	if (fstat(memfd, &status))
-		try(-errno, "fstat");
-	if ((size_t)status.st_size != memory_size(&ring))
-		ring = describe_ring(nic_model("e1000e"));
-	return ring;
-}
-
-static void new_kernel(void)
-{
-	int session = try(session_retrieve(SESSION), "retrieve session");
-	int memfd = try(session_retrieve_fd(session, TOKEN_MEMORY), "retrieve memfd");
-	struct rx_ring ring = recognise_ring(memfd);
-
-	ring.memory = mmap(NULL, memory_size(&ring), PROT_READ, MAP_SHARED, memfd, 0);
-	if (ring.memory == MAP_FAILED)
-		try(-errno, "mmap");
-	for (int second = 0; second < 5; second++) {
-		printf("%u frames in memory\n", count_frames(&ring));
-		sleep(1);
-	}
-}
-
 int main(int argc, char **argv)
 {
-	if (argc == 6 && !strcmp(argv[1], "old")) {
-		old_kernel(argv);
-	} else if (argc == 2 && !strcmp(argv[1], "new")) {
-		new_kernel();
-	} else {
+	struct program program;
+	int is_old = argc == 6 && !strcmp(argv[1], "old");
+	int is_new = (argc == 3 || argc == 6) && !strcmp(argv[1], "new");
+
+	if (!is_old && !is_new) {
 		fprintf(stderr, "usage: survive old BDF KERNEL INITRD COMMAND-LINE\n"
-				"       survive new\n");
+				"       survive new BDF [KERNEL INITRD COMMAND-LINE]\n");
 		return 2;
 	}
+	begin(&program, argv[2]);
+	if (is_old)
+		set_up(&program);
+	else
+		take_back(&program);
+	receive(&program, is_old ? 1 : 5);
+	if (argc == 6)
+		update(&program, argv + 3);
 	return 0;
 }

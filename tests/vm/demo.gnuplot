@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # Variables from run-demo.sh: dir, output, rate, title_yes, title_no, and for each
-# run its phases in ms: kernel_yes, iommu_yes, user_yes, kernel_no, iommu_no,
-# user_no, open_no.
+# run its phases in ms: kernel_yes, iommu_yes, user_yes, switch_yes, finish_yes,
+# kernel_no, iommu_no, user_no, open_no.  What did not happen is negative.
 set terminal pngcairo size 1200,760 font "DejaVu Sans,11" background rgb "#fcfcfc"
 set output output
 
 full = rate / 100.0
 first = -400
 last = (user_yes > user_no ? user_yes : user_no) + 700
+if (finish_yes > 0 && finish_yes + 500 > last) { last = finish_yes + 500 }
 if (open_no > 0 && open_no + 500 > last) { last = open_no + 500 }
 
 set xrange [first:last]
@@ -31,6 +32,7 @@ set label 2 sprintf("frames that landed in memory, per 10 ms of the time they we
 set style line 1 linecolor rgb "#2a7ab9"
 set style line 2 linecolor rgb "#c8553d"
 mark = "#444444"
+switch = "#2e8b57"
 
 # The upper picture
 set origin 0,0.455
@@ -47,10 +49,18 @@ set arrow 3 from iommu_yes,0 to iommu_yes,full*1.42 nohead dashtype 2 linecolor 
 set label 13 "VT-d driver" at iommu_yes+6,full*1.37 left font ",9" textcolor rgb mark front
 set arrow 4 from user_yes,0 to user_yes,full*1.7 nohead dashtype 2 linecolor rgb mark front
 set label 14 "user space" at user_yes+6,full*1.65 left font ",9" textcolor rgb mark front
+set arrow 6 from switch_yes,0 to switch_yes,full*1.56 nohead linewidth 2 linecolor rgb switch front
+set label 16 "new page tables: the switch" at switch_yes+6,full*1.51 left font ",9" textcolor rgb switch front
+set arrow 7 from finish_yes,0 to finish_yes,full*1.42 nohead dashtype 2 linecolor rgb mark front
+set label 17 "finished" at finish_yes+6,full*1.37 left font ",9" textcolor rgb mark front
 plot dir."/yes.bins" using 1:2 with fillsteps linestyle 1
 
 unset label 1
 unset label 2
+unset arrow 6
+unset arrow 7
+unset label 16
+unset label 17
 
 # The lower one
 set origin 0,0

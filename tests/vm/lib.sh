@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Shared by run-checks.sh, run-demo.sh and run-soak.sh; sourced, not run.
+# Shared by run-checks.sh, run-demo.sh, run-soak.sh and run-chain.sh; sourced, not run.
 #
 #   QEMU, UAPI, BUILD_DIR        see scripts/env.sh
 #   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF   bzImages

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The same program twice, with and without preservation of its device; then a
-# table and a picture of the frames that reached memory around the kexec.
+# table and a picture of the frames that reached memory, from before the kexec
+# until the device has changed over to page tables of the next kernel.
 # MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2 RATE=frames per second
 # PICTURE=file.png puts a copy of the picture there.
 set -eu
@@ -50,6 +51,8 @@ table()
 	row 'longest gap, ms' gap_ms
 	row 'DMAR faults' faults
 	row 'kexec call to user space, ms' blackout_ms
+	row 'switch to new page tables' switch
+	row 'session finished' finish
 	printf 'old kernel  %s\nnew kernel  %s\n\n' "$(field "$yes" old)" "$(field "$yes" new)"
 }
 
@@ -78,6 +81,7 @@ picture()
 		-e "kernel_yes=$(phase yes kernel)" -e "iommu_yes=$(phase yes iommu)" \
 		-e "user_yes=$(phase yes user)" -e "kernel_no=$(phase no kernel)" \
 		-e "iommu_no=$(phase no iommu)" -e "user_no=$(phase no user)" \
+		-e "switch_yes=$(phase yes switched)" -e "finish_yes=$(phase yes finished)" \
 		-e "open_no=$(phase no reopened)" "$here/demo.gnuplot"
 	[ -z "${PICTURE:-}" ] || cp "$demo/demo.png" "$PICTURE"
 	echo "picture: ${PICTURE:-$demo/demo.png}"

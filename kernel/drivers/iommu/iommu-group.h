@@ -62,5 +62,14 @@ struct group_device {
 void iommu_domain_init(struct iommu_domain *domain, unsigned int type,
 		       const struct iommu_ops *ops);
 int __iommu_group_alloc_blocking_domain(struct iommu_group *group);
+int iommu_setup_default_domain(struct iommu_group *group, int target_type);
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+struct iommu_unit_ser;
+
+struct iommu_device *
+iommu_liveupdate_unit_device(const struct iommu_unit_ser *unit);
+int iommu_liveupdate_set_domain(struct iommu_group *group,
+				struct iommu_domain *domain);
+#endif
 
 #endif /* __DRIVERS_IOMMU_GROUP_H */

@@ -12,7 +12,11 @@
  * value is a running number, that of an attachment the address of the function;
  * an attachment refers to unit and domain by number. Numbers mean nothing
  * beyond one reading of the file. States are words of liveupdate.c: outgoing,
- * frozen, incoming, restored, blocked, failed (not blocked as yet).
+ * frozen, incoming, restored, blocked, failed (not blocked as yet), replaced,
+ * abandoned, and of a domain: freed.
+ *
+ * unclaimed_pages is a number: pages of IOMMU tables that are known to have come
+ * from the previous kernel and were not taken over by this one.
  *
  * No memory addresses are shown.
  *
@@ -27,6 +31,7 @@
 #include <linux/pci.h>
 #include <linux/seq_file.h>
 
+#include "iommu-pages.h"
 #include "liveupdate.h"
 #include "liveupdate-check.h"
 
@@ -147,6 +152,10 @@ static const char *attachment_state(const struct iommu_liveupdate_attachment *at
 		return "restored";
 	case IOMMU_LIVEUPDATE_ATT_BLOCKED:
 		return "blocked";
+	case IOMMU_LIVEUPDATE_ATT_REPLACED:
+		return "replaced";
+	case IOMMU_LIVEUPDATE_ATT_ABANDONED:
+		return "abandoned";
 	default:
 		return att->err ? "failed" : "incoming";
 	}
@@ -155,6 +164,8 @@ static const char *attachment_state(const struct iommu_liveupdate_attachment *at
 static const char *domain_state(const struct iommu_liveupdate_in_domain *dom)
 {
 	/* Written under iommu_probe_device_lock, only looked at here */
+	if (data_race(dom->freed))
+		return "freed";
 	if (data_race(dom->err))
 		return "failed";
 	/* Likewise */
@@ -189,6 +200,13 @@ static int incoming_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(incoming);
 
+static int unclaimed_pages_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "%ld\n", iommu_unclaimed_pages());
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(unclaimed_pages);
+
 static int __init iommu_liveupdate_debugfs_init(void)
 {
 	struct dentry *dir;
@@ -196,6 +214,8 @@ static int __init iommu_liveupdate_debugfs_init(void)
 	dir = debugfs_create_dir("liveupdate", iommu_debugfs_dir);
 	debugfs_create_file("outgoing", 0400, dir, NULL, &outgoing_fops);
 	debugfs_create_file("incoming", 0400, dir, NULL, &incoming_fops);
+	debugfs_create_file("unclaimed_pages", 0400, dir, NULL,
+			    &unclaimed_pages_fops);
 	return 0;
 }
 late_initcall(iommu_liveupdate_debugfs_init);

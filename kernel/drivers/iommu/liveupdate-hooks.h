@@ -24,6 +24,7 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev);
 void iommu_liveupdate_disown_group(struct iommu_group *group);
 bool iommu_liveupdate_owns_group(struct iommu_group *group);
 bool iommu_liveupdate_refuse_group(struct iommu_group *group);
+bool iommu_liveupdate_group_restored(struct iommu_group *group);
 bool iommu_liveupdate_default_domain_failed(struct iommu_group *group, int err);
 bool iommu_liveupdate_ignore_group(struct iommu_group *group, int err);
 bool iommu_liveupdate_ignore_failure(struct device *dev, int err);
@@ -78,6 +79,11 @@ static inline bool iommu_liveupdate_owns_group(struct iommu_group *group)
 }
 
 static inline bool iommu_liveupdate_refuse_group(struct iommu_group *group)
+{
+	return false;
+}
+
+static inline bool iommu_liveupdate_group_restored(struct iommu_group *group)
 {
 	return false;
 }

@@ -16,11 +16,13 @@
  * 2. Drivers look their units up, and walk the attachments of a unit.
  *    iommu_liveupdate_fail_unit() tells that one cannot be adopted.
  * 3. Devices take and leave attachments, as they come and go.
- * 4. iommu_liveupdate_incoming_finish() gives the memory of the records back.
+ * 4. Devices leave their attachments for good, see liveupdate-reclaim.c.
+ * 5. iommu_liveupdate_incoming_finish() gives the memory of the records back.
  *
- * An attachment is incoming, restored or blocked. Blocked is for ever, since
- * the entry in the hardware is gone. The error of an attachment goes from 0 to
- * negative once and never back, so it may be read without a lock.
+ * An attachment is incoming or restored, and goes from there to replaced or
+ * blocked, from blocked to abandoned. There is no way back from these three,
+ * since the entry in the hardware is gone. The error of an attachment goes from 0
+ * to negative once and never back, so it may be read without a lock.
  *
  * Each device that has an attachment holds a reference to all the copies, so
  * that a device may outlive finish.
@@ -44,6 +46,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "iommu-pages.h"
 #include "liveupdate.h"
 #include "liveupdate-check.h"
 
@@ -119,8 +122,13 @@ static void iommu_liveupdate_incoming_release(struct kref *ref)
 						    ref));
 }
 
-VISIBLE_IF_KUNIT void
-iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in)
+/**
+ * iommu_liveupdate_incoming_put - Drop a reference to all copies
+ * @in: The copies
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in)
 {
 	kref_put(&in->ref, iommu_liveupdate_incoming_release);
 }
@@ -298,6 +306,14 @@ static const struct iommu_liveupdate_check_ops iommu_liveupdate_incoming_memory 
 	.preserved = iommu_liveupdate_preserved_incoming,
 };
 
+static void iommu_liveupdate_expect_pages(struct iommu_liveupdate_incoming *in)
+{
+	struct iommu_liveupdate_in_domain *dom;
+
+	list_for_each_entry(dom, &in->domains, list)
+		iommu_expect_pages(dom->ser.nr_tables);
+}
+
 /**
  * iommu_liveupdate_incoming_retrieve - The FLB's retrieve
  * @argp: Arguments of LUO, obj is set
@@ -348,6 +364,7 @@ int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp)
 		list_count_nodes(&in->units), list_count_nodes(&in->domains),
 		list_count_nodes(&in->attachments));
 	argp->obj = in;
+	iommu_liveupdate_expect_pages(in);
 	iommu_liveupdate_incoming_publish(in, 0);
 	return 0;
 }
@@ -356,7 +373,8 @@ int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp)
  * iommu_liveupdate_incoming_finish - The FLB's finish
  * @argp: Arguments of LUO
  *
- * Gives the memory of all records back. Whoever still holds the copy of one, a
+ * Gives the memory of all records back, and the page tables that no device was
+ * attached to. Whoever still holds the copy of one, a
  * device that has not been taken over, keeps it for itself, and stays blocked
  * or on its restored domain.
  *
@@ -367,6 +385,7 @@ void iommu_liveupdate_incoming_finish(struct liveupdate_flb_op_args *argp)
 	struct iommu_liveupdate_incoming *in = argp->obj;
 
 	iommu_liveupdate_incoming_publish(NULL, 0);
+	iommu_liveupdate_free_unused(in);
 	iommu_liveupdate_destroy_blocks(in);
 	kho_restore_free(in->ser);
 	in->ser = NULL;
@@ -500,11 +519,50 @@ void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err)
 			iommu_liveupdate_fail(att, err);
 }
 
+static struct iommu_liveupdate_attachment *
+iommu_liveupdate_lookup(struct iommu_liveupdate_incoming *in, u32 segment,
+			u32 rid)
+{
+	struct iommu_liveupdate_attachment *att;
+
+	lockdep_assert_held(&iommu_liveupdate_incoming_lock);
+
+	if (!in)
+		return NULL;
+	list_for_each_entry(att, &in->attachments, list)
+		if (att->ser.segment == segment && att->ser.rid == rid)
+			return att;
+	return NULL;
+}
+
+/**
+ * iommu_liveupdate_find_attachment - Find the attachment of a requester id
+ * @segment: PCI segment
+ * @rid: Bus, device and function
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ * Return: The attachment, whatever became of it, with a reference to all copies
+ * that is dropped by iommu_liveupdate_incoming_put(), or NULL.
+ */
+struct iommu_liveupdate_attachment *
+iommu_liveupdate_find_attachment(u32 segment, u32 rid)
+{
+	struct iommu_liveupdate_attachment *att;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	att = iommu_liveupdate_lookup(iommu_liveupdate_incoming, segment, rid);
+	if (att)
+		kref_get(&att->in->ref);
+	return att;
+}
+
 /**
  * iommu_liveupdate_get_attachment - Find the attachment of a PCI function
  * @pci: The function
  *
- * The attachment fails if another kind of function is now where it was.
+ * The attachment fails if another kind of function is now where it was. One
+ * that was replaced or abandoned has no device any more: what is found there is
+ * an ordinary one.
  *
  * Context: May sleep. Takes a leaf lock only.
  * Return: The attachment with a reference, to be dropped by
@@ -514,27 +572,21 @@ struct iommu_liveupdate_attachment *
 iommu_liveupdate_get_attachment(struct pci_dev *pci)
 {
 	struct iommu_liveupdate_attachment *att;
-	struct iommu_liveupdate_incoming *in;
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	in = iommu_liveupdate_incoming;
-	if (!in)
+	att = iommu_liveupdate_lookup(iommu_liveupdate_incoming,
+				      pci_domain_nr(pci->bus), pci_dev_id(pci));
+	if (!att || iommu_liveupdate_attachment_gone(att))
 		return NULL;
 
-	list_for_each_entry(att, &in->attachments, list) {
-		if (att->ser.segment != pci_domain_nr(pci->bus) ||
-		    att->ser.rid != pci_dev_id(pci))
-			continue;
-		if (!att->err && (att->ser.vendor != pci->vendor ||
-				  att->ser.device != pci->device)) {
-			pci_err(pci, "live update: %04x:%04x was preserved here\n",
-				att->ser.vendor, att->ser.device);
-			iommu_liveupdate_fail(att, -EIO);
-		}
-		kref_get(&in->ref);
-		return att;
+	if (!att->err && (att->ser.vendor != pci->vendor ||
+			  att->ser.device != pci->device)) {
+		pci_err(pci, "live update: %04x:%04x was preserved here\n",
+			att->ser.vendor, att->ser.device);
+		iommu_liveupdate_fail(att, -EIO);
 	}
-	return NULL;
+	kref_get(&att->in->ref);
+	return att;
 }
 
 /**
@@ -551,7 +603,45 @@ void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att)
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
 		if (att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
 			att->state = IOMMU_LIVEUPDATE_ATT_INCOMING;
+	iommu_liveupdate_attachment_group(att, NULL);
 	iommu_liveupdate_incoming_put(att->in);
+}
+
+/**
+ * iommu_liveupdate_attachment_group - The device has joined or left a group
+ * @att: Its attachment
+ * @group: The group, NULL if the device has left it
+ *
+ * The group can be reached through the attachment in between.
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ */
+void iommu_liveupdate_attachment_group(struct iommu_liveupdate_attachment *att,
+				       struct iommu_group *group)
+{
+	if (group)
+		iommu_group_ref_get(group);
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		swap(att->group, group);
+	if (group)
+		iommu_group_put(group);
+}
+
+/**
+ * iommu_liveupdate_attachment_left - A device has left its attachment for good
+ * @att: Its attachment
+ * @state: Replaced or abandoned
+ * @returned: Abandoned: the device is one like any other now
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ */
+void iommu_liveupdate_attachment_left(struct iommu_liveupdate_attachment *att,
+				      enum iommu_liveupdate_att_state state,
+				      bool returned)
+{
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	att->state = state;
+	att->returned = returned;
 }
 
 /**
@@ -594,7 +684,8 @@ void iommu_liveupdate_attachment_blocked(struct iommu_liveupdate_attachment *att
 {
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
 	iommu_liveupdate_fail(att, err);
-	att->state = IOMMU_LIVEUPDATE_ATT_BLOCKED;
+	if (att->state != IOMMU_LIVEUPDATE_ATT_ABANDONED)
+		att->state = IOMMU_LIVEUPDATE_ATT_BLOCKED;
 }
 
 /**

@@ -11,6 +11,8 @@
  * written, from the same memory. liveupdate-kunit.h has the made-up devices.
  */
 
+#include <kunit/static_stub.h>
+
 #include "liveupdate-kunit.h"
 
 /* What the outgoing side wrote, as the next kernel sees it */
@@ -369,11 +371,214 @@ static void fail_unit(struct kunit *test)
 	fake_flb_end(out);
 }
 
+/* The only unit of the tests that look for one */
+static struct fake_unit *fake_found;
+
+static struct iommu_device *fake_unit_device(const struct iommu_unit_ser *unit)
+{
+	return &fake_found->iommu;
+}
+
+static enum iommu_liveupdate_att_state state_of(u32 rid)
+{
+	struct iommu_liveupdate_attachment *att;
+	enum iommu_liveupdate_att_state state;
+
+	att = iommu_liveupdate_find_attachment(0, rid);
+	state = att->state;
+	iommu_liveupdate_incoming_put(att->in);
+	return state;
+}
+
+/* Two devices on one domain: the one is replaced, the other detached */
+static void reclaim(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test), *restored;
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *old_one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *old_two = fake_attached(test, unit, 0x18, domain);
+	struct fake_device *one = fake_device(test, unit, 0x10);
+	struct fake_device *two = fake_device(test, unit, 0x18);
+	struct fake_device *stranger = fake_device(test, unit, 0x11);
+	struct iommu_group *group_one = fake_group(test);
+	struct iommu_group *group_two = fake_group(test);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_attach_handle handle = {};
+	struct iommu_liveupdate_incoming *in;
+	int owner, other;
+	u64 pa;
+
+	fake_found = unit;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+	group_one->default_domain = &fake_default_domain;
+	group_two->default_domain = &fake_default_domain;
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_restored_domain(1)), -ENOENT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_restored_domain(pa)), -EIO);
+	KUNIT_ASSERT_EQ(test, fake_probe(group_one, one), 0);
+	KUNIT_ASSERT_EQ(test, fake_probe(group_two, two), 0);
+	KUNIT_EXPECT_PTR_EQ(test, iommu_liveupdate_restored_domain(pa),
+			    group_one->domain);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&one->pci.dev));
+	EXPECT_CALLS(test, "ROO");
+
+	/* The owner changes, nothing else does */
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&stranger->pci.dev, &owner,
+						   &restored), -ENODEV);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner,
+						   &restored), 0);
+	KUNIT_EXPECT_PTR_EQ(test, restored, group_one->domain);
+	KUNIT_EXPECT_PTR_EQ(test, group_one->owner, (void *)&owner);
+	KUNIT_EXPECT_EQ(test, group_one->owner_cnt, 1);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner,
+						   &restored), 0);
+	KUNIT_EXPECT_PTR_EQ(test, restored, group_one->domain);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &other,
+						   &restored), -EPERM);
+	KUNIT_EXPECT_EQ(test, fake_probe(group_one, stranger), -ENODEV);
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&one->pci.dev, test),
+			-EPERM);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_owned(&one->pci.dev));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&one->pci.dev));
+	EXPECT_CALLS(test, "");
+
+	/* A replacement that fails changes nothing */
+	fake_failing = 'n';
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(group_one, domain,
+							 &handle), -EIO);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&one->pci.dev));
+	EXPECT_CALLS(test, "n");
+
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(group_one, domain,
+							 &handle), 0);
+	iommu_liveupdate_replaced(&one->pci.dev);
+	EXPECT_CALLS(test, "nL");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_REPLACED);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_restored(&one->pci.dev));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_attachment(&one->pci.dev));
+	iommu_liveupdate_replaced(&one->pci.dev);
+	iommu_liveupdate_block(0, 0x10);
+	iommu_liveupdate_abandon(0, 0x10, true);
+	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, domain);
+	EXPECT_CALLS(test, "");
+
+	/* Until finish the owner may ask again */
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner,
+						   &restored), 0);
+	KUNIT_EXPECT_NULL(test, restored);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &other,
+						   &restored), -EPERM);
+
+	/* With the last device the domain goes */
+	KUNIT_EXPECT_FALSE(test, IS_ERR(iommu_liveupdate_restored_domain(pa)));
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&two->pci.dev, &owner,
+						   &restored), 0);
+	iommu_detach_group_handle(restored, group_two);
+	EXPECT_CALLS(test, "b");
+	iommu_liveupdate_replaced(&two->pci.dev);
+	EXPECT_CALLS(test, "LIT");
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_restored_domain(pa)), -ENOENT);
+
+	iommu_detach_group_handle(domain, group_one);
+	iommu_device_release_dma_owner(&one->pci.dev);
+	iommu_device_release_dma_owner(&two->pci.dev);
+	EXPECT_CALLS(test, "bii");
+	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
+	iommu_liveupdate_free_unused(in);
+	EXPECT_CALLS(test, "");
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
+static void abandon(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test), *restored;
+	struct iommu_domain *other = fake_domain(test);
+	struct iommu_domain *unused = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *old_one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *old_two = fake_attached(test, unit, 0x18, domain);
+	struct fake_device *old_three = fake_attached(test, unit, 0x20, other);
+	struct fake_device *one = fake_device(test, unit, 0x10);
+	struct fake_device *three = fake_device(test, unit, 0x20);
+	struct iommu_group *group_one = fake_group(test);
+	struct iommu_group *group_three = fake_group(test);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	fake_found = unit;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(other, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(unused, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_three->pci.dev, other, 1), 0);
+	in = fake_kexec(test, out);
+	group_one->default_domain = &fake_default_domain;
+	group_three->default_domain = &fake_default_domain;
+	KUNIT_ASSERT_EQ(test, fake_probe(group_one, one), 0);
+	fake_calls_clear();
+
+	/* There, and reset: an ordinary device */
+	iommu_liveupdate_block(0, 0x10);
+	EXPECT_CALLS(test, "b");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_BLOCKED);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&one->pci.dev));
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, test, &restored),
+			-EIO);
+	iommu_liveupdate_abandon(0, 0x10, true);
+	EXPECT_CALLS(test, "NiL");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	KUNIT_EXPECT_NULL(test, group_one->owner);
+	KUNIT_EXPECT_EQ(test, group_one->owner_cnt, 0);
+	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, &fake_default_domain);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, test, &restored),
+			-ENODEV);
+	iommu_liveupdate_abandon(0, 0x10, true);
+	EXPECT_CALLS(test, "");
+
+	/* Not there, the last one of its domain */
+	iommu_liveupdate_abandon(0, 0x18, false);
+	EXPECT_CALLS(test, "KLIT");
+
+	/* Blocked at its probe, no object of its domain, not reset */
+	fake_failing = 'O';
+	KUNIT_ASSERT_EQ(test, fake_probe(group_three, three), 0);
+	EXPECT_CALLS(test, "ROXB");
+	iommu_liveupdate_block(0, 0x20);
+	EXPECT_CALLS(test, "");
+	iommu_liveupdate_abandon(0, 0x20, false);
+	EXPECT_CALLS(test, "LIRT");
+	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	expect_blocked(test, group_three, three);
+
+	/* No record, and a domain without a device */
+	iommu_liveupdate_abandon(0, 0x28, true);
+	EXPECT_CALLS(test, "");
+	iommu_liveupdate_free_unused(in);
+	EXPECT_CALLS(test, "RT");
+
+	fake_remove(group_three, three);
+	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
 static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(lookup),
 	KUNIT_CASE(restore),
 	KUNIT_CASE(fail_closed),
 	KUNIT_CASE(fail_unit),
+	KUNIT_CASE(reclaim),
+	KUNIT_CASE(abandon),
 	{}
 };
 

@@ -18,8 +18,10 @@
  *   H     unit_handover
  *   R     domain_restore
  *   O     dev_adopt
- *   B     dev_block
- *   b     attach of the blocking domain
+ *   B N   dev_block, dev_unblock
+ *   K     rids_block
+ *   I L   id_release, att_release
+ *   b i n attach of the blocking, the default, any other domain
  *   X T   free of a restored domain, without and with its tables
  *   P     attach with PASID
  *
@@ -134,7 +136,14 @@ static int fake_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
 	return fake_call('P');
 }
 
+static int fake_attach(struct iommu_domain *domain, struct device *dev,
+		       struct iommu_domain *old)
+{
+	return fake_call('n');
+}
+
 static const struct iommu_domain_ops fake_domain_ops = {
+	.attach_dev = fake_attach,
 	.set_dev_pasid = fake_set_dev_pasid,
 	.free = fake_domain_free,
 };
@@ -219,6 +228,51 @@ static void fake_dev_block(struct device *dev)
 	fake_call('B');
 }
 
+static int fake_dev_unblock(struct device *dev)
+{
+	return fake_call('N');
+}
+
+static bool fake_unit_match(struct iommu_device *iommu,
+			    const struct iommu_unit_ser *unit)
+{
+	return container_of(iommu, struct fake_unit, iommu)->base == unit->base;
+}
+
+static void fake_rids_block(struct iommu_device *iommu,
+			    const struct iommu_attachment_ser *att)
+{
+	fake_call('K');
+}
+
+static void fake_id_release(struct iommu_device *iommu,
+			    struct iommu_domain *domain,
+			    const struct iommu_attachment_ser *att)
+{
+	fake_call('I');
+}
+
+static void fake_att_release(struct iommu_device *iommu,
+			     const struct iommu_attachment_ser *att)
+{
+	fake_call('L');
+}
+
+static int fake_default_attach(struct iommu_domain *domain, struct device *dev,
+			       struct iommu_domain *old)
+{
+	return fake_call('i');
+}
+
+static const struct iommu_domain_ops fake_default_ops = {
+	.attach_dev = fake_default_attach,
+};
+
+static struct iommu_domain fake_default_domain __maybe_unused = {
+	.type = IOMMU_DOMAIN_UNMANAGED,
+	.ops = &fake_default_ops,
+};
+
 static int fake_blocked_attach(struct iommu_domain *domain, struct device *dev,
 			       struct iommu_domain *old)
 {
@@ -246,6 +300,11 @@ static const struct iommu_liveupdate_ops fake_liveupdate_ops = {
 	.domain_restore = fake_domain_restore,
 	.dev_adopt = fake_dev_adopt,
 	.dev_block = fake_dev_block,
+	.dev_unblock = fake_dev_unblock,
+	.unit_match = fake_unit_match,
+	.rids_block = fake_rids_block,
+	.id_release = fake_id_release,
+	.att_release = fake_att_release,
 };
 
 static const struct iommu_ops fake_ops = {

@@ -481,7 +481,9 @@ static bool iommu_liveupdate_ops_complete(const struct iommu_liveupdate_ops *ops
 	return ops && ops->unit_preserve && ops->unit_unpreserve &&
 	       ops->dev_preserve && ops->dev_unpreserve && ops->unit_freeze &&
 	       ops->unit_unfreeze && ops->unit_handover &&
-	       ops->domain_restore && ops->dev_adopt && ops->dev_block;
+	       ops->domain_restore && ops->dev_adopt && ops->dev_block &&
+	       ops->dev_unblock && ops->unit_match && ops->rids_block &&
+	       ops->id_release && ops->att_release;
 }
 
 static int iommu_liveupdate_refuse(struct device *dev, int err,

@@ -169,6 +169,24 @@ bool iommu_liveupdate_owns_group(struct iommu_group *group)
 }
 
 /**
+ * iommu_liveupdate_group_restored - Is a group on a restored domain?
+ * @group: The group
+ *
+ * Whoever owns such a group may replace the domain or block the device, and
+ * nothing else: the device may be running.
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true if it is.
+ */
+bool iommu_liveupdate_group_restored(struct iommu_group *group)
+{
+	lockdep_assert_held(&group->mutex);
+
+	return group->domain &&
+	       READ_ONCE(group->domain->liveupdate) == IOMMU_LIVEUPDATE_RESTORED;
+}
+
+/**
  * iommu_liveupdate_device_owned - Does live update own the group of a device?
  * @dev: Device
  *
@@ -357,7 +375,8 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 	lockdep_assert_held(&iommu_probe_device_lock);
 	lockdep_assert_held(&group->mutex);
 
-	if (!att && (group->preserved || iommu_liveupdate_owns_group(group))) {
+	if (!att && (group->preserved || iommu_liveupdate_owns_group(group) ||
+		     iommu_liveupdate_group_restored(group))) {
 		dev_err(dev, "stays blocked: live update keeps group %d as it is\n",
 			group->id);
 		return -ENODEV;
@@ -375,6 +394,8 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 
 	group->owner = &iommu_liveupdate_owner;
 	group->owner_cnt = 1;
+	if (att != &iommu_liveupdate_unnamed)
+		iommu_liveupdate_attachment_group(att, group);
 	if (ret) {
 		iommu_liveupdate_block_device(dev, ret, reason);
 		if (!__iommu_group_alloc_blocking_domain(group))

@@ -48,8 +48,12 @@
  *    before the driver sees it, and iommu_liveupdate_join_group() gives the new
  *    group its owner, live update, and the restored domain. A default domain is
  *    allocated, but not attached.
- * 9. When the last iommufd is finished the FLB's finish gives the memory of
- *    the records back.
+ * 9. iommu_device_reclaim() hands the group to the iommufd of the session,
+ *    which replaces the domain. A device that nobody takes is blocked and
+ *    abandoned. With its last device the restored domain goes. See
+ *    liveupdate-reclaim.c.
+ * 10. When the last iommufd is finished the FLB's finish gives the memory of
+ *    the records back. The device can be preserved again.
  *
  * Each of the steps 1 to 4 has a way back that leaves everything as it was.
  *
@@ -63,10 +67,9 @@
  *
  * The owner of an incoming group is a cookie that nobody but live update knows.
  * Kernel drivers therefore get -EBUSY from iommu_device_use_default_domain(),
- * and whoever claims the group gets -EPERM. The ownership ends with the group,
- * that is when the device goes away; the record stays and the next probe
- * attaches it again. There is no other way out of it as long as iommufd and the
- * device's file cannot be retrieved from the session.
+ * and whoever claims the group gets -EPERM. The ownership ends by step 9. When
+ * the device goes away before, it ends with the group; the record stays and the
+ * next probe attaches it again.
  *
  * Not handled here: PASIDs (a device that uses them is refused), devices other
  * than PCI functions, registers and the layout of hardware tables (the driver
@@ -85,7 +88,8 @@
  *   no allocation happens under it. The lists do not change between retrieve
  *   and finish.
  * - iommu_probe_device_lock serialises everything at probe and release of a
- *   device: looking for its record, restoring its domain, adopting it.
+ *   device: looking for its record, restoring its domain, adopting it. Whatever
+ *   ends an attachment, and may free a domain, holds it as well.
  * - group->mutex guards owner, domain, members and the preserved flag of a
  *   group. It is held where they are tested or changed, in both kernels.
  *

@@ -35,6 +35,8 @@ struct iommu_liveupdate_in_domain {
 	struct iommu_domain *domain;
 	/* A device has adopted @domain */
 	bool used;
+	/* The last attachment has left, page table and ids are given back */
+	bool freed;
 	int err;
 };
 
@@ -42,6 +44,8 @@ enum iommu_liveupdate_att_state {
 	IOMMU_LIVEUPDATE_ATT_INCOMING,
 	IOMMU_LIVEUPDATE_ATT_RESTORED,
 	IOMMU_LIVEUPDATE_ATT_BLOCKED,
+	IOMMU_LIVEUPDATE_ATT_REPLACED,
+	IOMMU_LIVEUPDATE_ATT_ABANDONED,
 };
 
 struct iommu_liveupdate_attachment {
@@ -50,7 +54,11 @@ struct iommu_liveupdate_attachment {
 	struct iommu_liveupdate_incoming *in;
 	struct iommu_liveupdate_in_unit *unit;
 	struct iommu_liveupdate_in_domain *domain;
+	/* The device's, with a reference, while it is probed and a member */
+	struct iommu_group *group;
 	enum iommu_liveupdate_att_state state;
+	/* Abandoned: the device was reset and is one like any other */
+	bool returned;
 	int err;
 };
 
@@ -75,6 +83,14 @@ struct iommu_liveupdate_incoming {
 	struct kho_block_set domain_blocks;
 	struct kho_block_set attachment_blocks;
 };
+
+/* Has the device of the record left it, and is one like any other? */
+static inline bool
+iommu_liveupdate_attachment_gone(const struct iommu_liveupdate_attachment *att)
+{
+	return att->state == IOMMU_LIVEUPDATE_ATT_REPLACED ||
+	       (att->state == IOMMU_LIVEUPDATE_ATT_ABANDONED && att->returned);
+}
 
 /* Outgoing */
 
@@ -164,12 +180,23 @@ void iommu_liveupdate_attachment_failed(struct iommu_liveupdate_attachment *att,
 					int err);
 void iommu_liveupdate_attachment_blocked(struct iommu_liveupdate_attachment *att,
 					 int err);
+void iommu_liveupdate_attachment_left(struct iommu_liveupdate_attachment *att,
+				      enum iommu_liveupdate_att_state state,
+				      bool returned);
+void iommu_liveupdate_attachment_group(struct iommu_liveupdate_attachment *att,
+				       struct iommu_group *group);
+struct iommu_liveupdate_attachment *
+iommu_liveupdate_find_attachment(u32 segment, u32 rid);
+void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
+
+/* liveupdate-reclaim.c */
+void iommu_liveupdate_free_unused(struct iommu_liveupdate_incoming *in);
+
 #if IS_ENABLED(CONFIG_KUNIT)
 struct iommu_liveupdate_incoming *
 iommu_liveupdate_incoming_read(struct iommu_ser *ser);
 void iommu_liveupdate_incoming_publish(struct iommu_liveupdate_incoming *in,
 				       int err);
-void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
 #endif
 
 #endif /* __DRIVERS_IOMMU_LIVEUPDATE_H */

@@ -35,7 +35,8 @@
  * 5. Only a driver that says so may bind, and only while live update owns the
  *    function's IOMMU group, pci_liveupdate_may_bind().
  * 6. pci_liveupdate_finish() walks the same way up again; after the last
- *    function the records are freed.
+ *    function the records are freed. The function need not be there any more.
+ *    One that nobody has taken over is stopped before, pci_liveupdate_abandon().
  *
  * Failing closed: records that exist and cannot be used leave no name to spare
  * anybody by. Bus mastering is then cleared on every function that is set up;
@@ -77,8 +78,9 @@
  * The way up the tree needs no lock of its own. Removal stops all functions
  * below a bridge before it frees any of them, and stopping waits for the driver
  * of the function to be gone. Preserve holds the device lock of a function that
- * has a driver; unpreserve and finish are called for a file of that driver,
- * which by contract stays until its last file is closed. pci_rescan_remove_lock
+ * has a driver; unpreserve is called for a file of that driver, which by contract
+ * stays until its last file is closed. Finish may come without a driver, and
+ * goes up by the records, as they were found. pci_rescan_remove_lock
  * cannot be taken there: removal holds it while it waits for the driver, and so
  * for that file.
  */

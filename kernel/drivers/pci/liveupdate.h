@@ -40,6 +40,8 @@ bool pci_liveupdate_adopt_ari(struct pci_dev *dev);
 bool pci_liveupdate_keep_buses(void);
 bool pci_liveupdate_skip_bridge(struct pci_dev *dev, bool broken, int pass);
 int pci_liveupdate_may_bind(struct pci_dev *dev, const struct pci_driver *drv);
+void pci_liveupdate_silence(struct pci_dev *dev);
+bool pci_liveupdate_leave_command(struct pci_dev *dev);
 bool pci_liveupdate_busy(struct pci_dev *dev);
 int pci_liveupdate_refuse(struct pci_dev *dev, const char *what);
 int pci_liveupdate_refuse_slot(struct pci_slot *slot, const char *what);
@@ -74,6 +76,11 @@ static inline int pci_liveupdate_may_bind(struct pci_dev *dev,
 					  const struct pci_driver *drv)
 {
 	return 0;
+}
+
+static inline bool pci_liveupdate_leave_command(struct pci_dev *dev)
+{
+	return false;
 }
 
 static inline bool pci_liveupdate_busy(struct pci_dev *dev)

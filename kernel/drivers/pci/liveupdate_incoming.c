@@ -37,10 +37,25 @@
 #include "pci.h"
 
 /**
+ * struct pci_liveupdate_node - One record of the previous kernel
+ * @rec: The record
+ * @parent: The bridge above, as far as the function was found below one
+ * @found: The function was found, so @parent is known
+ *
+ * Whoever finishes a function that is gone by then needs to know what was above
+ * it, which the record does not say.
+ */
+struct pci_liveupdate_node {
+	struct pci_dev_ser *rec;
+	struct pci_liveupdate_node *parent;
+	bool found;
+};
+
+/**
  * struct pci_liveupdate_incoming - Records of the previous kernel
  * @ser: Top object
  * @blocks: The chain at @ser->devices_pa
- * @devices: Index of the records by segment << 16 | rid
+ * @devices: struct pci_liveupdate_node by segment << 16 | rid
  */
 struct pci_liveupdate_incoming {
 	struct pci_ser *ser;
@@ -70,6 +85,7 @@ static unsigned long pci_liveupdate_key(u32 segment, u16 rid)
 
 static int pci_liveupdate_index(struct pci_liveupdate_incoming *in)
 {
+	struct pci_liveupdate_node *node;
 	struct kho_block_set_it it;
 	struct pci_dev_ser *rec;
 	int err;
@@ -79,13 +95,35 @@ static int pci_liveupdate_index(struct pci_liveupdate_incoming *in)
 		if (!rec->refcount)
 			continue;
 
+		node = kzalloc_obj(*node);
+		if (!node)
+			return -ENOMEM;
+		node->rec = rec;
 		err = xa_insert(&in->devices,
 				pci_liveupdate_key(rec->segment, rec->rid),
-				rec, GFP_KERNEL);
-		if (err)
+				node, GFP_KERNEL);
+		if (err) {
+			kfree(node);
 			return err == -EBUSY ? -EINVAL : err;
+		}
 	}
 	return 0;
+}
+
+static void pci_liveupdate_free_index(struct pci_liveupdate_incoming *in)
+{
+	struct pci_liveupdate_node *node;
+	unsigned long key;
+
+	xa_for_each(&in->devices, key, node)
+		kfree(node);
+	xa_destroy(&in->devices);
+}
+
+static struct pci_liveupdate_node *
+pci_liveupdate_node(struct pci_liveupdate_incoming *in, u32 segment, u16 rid)
+{
+	return xa_load(&in->devices, pci_liveupdate_key(segment, rid));
 }
 
 /**
@@ -126,7 +164,7 @@ int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 	return 0;
 
 err_blocks:
-	xa_destroy(&in->devices);
+	pci_liveupdate_free_index(in);
 	kho_block_set_destroy(&in->blocks);
 err_free:
 	kfree(in);
@@ -143,7 +181,7 @@ void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args)
 {
 	struct pci_liveupdate_incoming *in = args->obj;
 
-	xa_destroy(&in->devices);
+	pci_liveupdate_free_index(in);
 	kho_block_set_destroy(&in->blocks);
 	kho_restore_free(in->ser);
 	kfree(in);
@@ -188,8 +226,13 @@ static enum pci_liveupdate_state pci_liveupdate_fetch(void)
 	return pci_liveupdate_in.state;
 }
 
-/* No name can be printed yet, dev_name() comes later */
-static void pci_liveupdate_silence(struct pci_dev *dev)
+/**
+ * pci_liveupdate_silence - Clear bus mastering, live update or not
+ * @dev: Any function; it may have no name yet
+ *
+ * Context: Process context.
+ */
+void pci_liveupdate_silence(struct pci_dev *dev)
 {
 	u16 cmd;
 
@@ -197,6 +240,27 @@ static void pci_liveupdate_silence(struct pci_dev *dev)
 	if (!PCI_POSSIBLE_ERROR(cmd) && (cmd & PCI_COMMAND_MASTER))
 		pci_write_config_word(dev, PCI_COMMAND,
 				      cmd & ~PCI_COMMAND_MASTER);
+}
+
+/* @dev is nowhere linked yet, but its bus is */
+static void pci_liveupdate_mark_incoming(struct pci_liveupdate_incoming *in,
+					 struct pci_dev *dev)
+{
+	struct pci_dev *bridge = dev->bus->self;
+	struct pci_liveupdate_node *node;
+
+	node = pci_liveupdate_node(in, pci_liveupdate_segment(dev),
+				   PCI_DEVID(dev->bus->number, dev->devfn));
+	if (!node || !node->rec->refcount)
+		return;
+
+	if (bridge && !node->found)
+		node->parent = pci_liveupdate_node(in,
+						   pci_liveupdate_segment(bridge),
+						   pci_dev_id(bridge));
+	node->found = true;
+	dev->liveupdate.adopted = true;
+	WRITE_ONCE(dev->liveupdate.incoming, node->rec->refcount);
 }
 
 /**
@@ -209,8 +273,6 @@ static void pci_liveupdate_silence(struct pci_dev *dev)
  */
 void pci_liveupdate_setup_device(struct pci_dev *dev)
 {
-	struct pci_dev_ser *rec;
-
 	/* They have no bus mastering of their own yet, and are never preserved */
 	if (dev->is_virtfn)
 		return;
@@ -222,16 +284,8 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 		pci_liveupdate_silence(dev);
 		break;
 	case PCI_LIVEUPDATE_PRESENT:
-		if (!pci_liveupdate_in.obj)
-			break;
-		rec = xa_load(&pci_liveupdate_in.obj->devices,
-			      pci_liveupdate_key(pci_liveupdate_segment(dev),
-						 PCI_DEVID(dev->bus->number,
-							   dev->devfn)));
-		if (!rec || !rec->refcount)
-			break;
-		dev->liveupdate.adopted = true;
-		WRITE_ONCE(dev->liveupdate.incoming, rec->refcount);
+		if (pci_liveupdate_in.obj)
+			pci_liveupdate_mark_incoming(pci_liveupdate_in.obj, dev);
 		break;
 	default:
 		break;
@@ -427,56 +481,107 @@ bool pci_liveupdate_failed(void)
 	return READ_ONCE(pci_liveupdate_in.state) == PCI_LIVEUPDATE_FAILED;
 }
 
+/**
+ * pci_liveupdate_leave_command - Must the COMMAND register stay as it is?
+ * @dev: A function that is being enabled
+ *
+ * The user's decoding, and INTx that the user has disabled, outlive the update.
+ *
+ * Context: Any.
+ * Return: true for an incoming function; bridges are enabled as ever.
+ */
+bool pci_liveupdate_leave_command(struct pci_dev *dev)
+{
+	return READ_ONCE(dev->liveupdate.incoming) &&
+	       dev->hdr_type == PCI_HEADER_TYPE_NORMAL;
+}
+
 static bool pci_liveupdate_all_finished(struct pci_liveupdate_incoming *in)
 {
-	struct pci_dev_ser *rec;
+	struct pci_liveupdate_node *node;
 	unsigned long key;
 
-	xa_for_each(&in->devices, key, rec)
-		if (rec->refcount)
+	xa_for_each(&in->devices, key, node)
+		if (node->rec->refcount)
 			return false;
 	return true;
 }
 
-static void pci_liveupdate_finish_one(struct pci_dev *dev)
+static struct pci_dev *pci_liveupdate_get_dev(const struct pci_dev_ser *rec)
 {
-	struct pci_dev_ser *rec;
+	return pci_get_domain_bus_and_slot(rec->segment, PCI_BUS_NUM(rec->rid),
+					   rec->rid & 0xff);
+}
 
-	rec = xa_load(&pci_liveupdate_in.obj->devices,
-		      pci_liveupdate_key(pci_liveupdate_segment(dev),
-					 pci_dev_id(dev)));
-	/* Both count the same, also for what was removed and found again */
-	if (!dev->liveupdate.incoming || !rec)
+/* The record counts for a function that is gone, or comes back */
+static void pci_liveupdate_finish_one(struct pci_liveupdate_node *node)
+{
+	struct pci_dev *dev __free(pci_dev_put) = NULL;
+
+	if (!node->rec->refcount)
 		return;
+	node->rec->refcount--;
 
-	rec->refcount--;
+	dev = pci_liveupdate_get_dev(node->rec);
+	if (!dev || !dev->liveupdate.incoming)
+		return;
 	WRITE_ONCE(dev->liveupdate.incoming, dev->liveupdate.incoming - 1);
 	if (!dev->liveupdate.incoming)
 		pm_runtime_put(&dev->dev);
 }
 
+/* For a function that was never found: by the bus numbers of the bridges */
+static void pci_liveupdate_finish_above(struct pci_liveupdate_incoming *in,
+					const struct pci_dev_ser *rec)
+{
+	unsigned int bus = PCI_BUS_NUM(rec->rid);
+	struct pci_liveupdate_node *node;
+	unsigned long key;
+
+	xa_for_each(&in->devices, key, node) {
+		struct pci_dev *dev __free(pci_dev_put) =
+			pci_liveupdate_get_dev(node->rec);
+
+		if (dev && dev->subordinate &&
+		    node->rec->segment == rec->segment &&
+		    bus >= dev->subordinate->busn_res.start &&
+		    bus <= dev->subordinate->busn_res.end)
+			pci_liveupdate_finish_one(node);
+	}
+}
+
 /**
  * pci_liveupdate_finish - An incoming function is an ordinary one from now on
- * @pdev: The function
+ * @segment: PCI segment of the function
+ * @rid: Its bus, device and function in the previous kernel
  *
  * Drops what holds the function and, with the last function below them, the
- * bridges. ACS, ARI and bus numbers stay adopted. Touches no register.
+ * bridges. ACS, ARI and bus numbers stay adopted. Touches no register. The
+ * function need not be present: were its record left, whatever is found at its
+ * place later would be taken for it.
  *
  * Context: Process context, in the finish callback of the driver's file.
  */
-void pci_liveupdate_finish(struct pci_dev *pdev)
+void pci_liveupdate_finish(u32 segment, u16 rid)
 {
-	struct pci_dev *dev;
+	struct pci_liveupdate_incoming *in;
+	struct pci_liveupdate_node *node;
 
 	guard(mutex)(&pci_liveupdate_in.lock);
 
-	if (!pci_liveupdate_in.obj || !pdev->liveupdate.incoming)
+	in = pci_liveupdate_in.obj;
+	if (!in)
+		return;
+	node = pci_liveupdate_node(in, segment, rid);
+	if (!node || !node->rec->refcount)
 		return;
 
-	for (dev = pdev; dev; dev = pci_upstream_bridge(dev))
-		pci_liveupdate_finish_one(dev);
+	if (!node->found)
+		pci_liveupdate_finish_above(in, node->rec);
+	for (; node; node = node->parent)
+		pci_liveupdate_finish_one(node);
 
-	if (!pci_liveupdate_all_finished(pci_liveupdate_in.obj))
+	if (!pci_liveupdate_all_finished(in))
 		return;
 	pci_liveupdate_in.obj = NULL;
 	liveupdate_flb_put_incoming(&pci_liveupdate_flb);

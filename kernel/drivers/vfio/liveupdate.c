@@ -16,13 +16,30 @@
  * 2. In the next kernel a device that goes on with DMA cannot be opened, since
  *    an open would reset it and an opener would get a device that is another
  *    user's.
+ * 3. The driver makes the file that user space retrieves from the session,
+ *    vfio_device_retrieve_file(). It is like one of the character device, and
+ *    can do nothing before BIND_IOMMUFD.
+ * 4. BIND_IOMMUFD of it, vfio_df_bind_retrieved(), takes no iommufd but that of
+ *    the session. The driver opens the running device first; iommufd takes over
+ *    group and attachment last, and cannot fail once it has begun. May be done
+ *    again until the update is finished, for a program that was started anew.
+ * 5. vfio_device_finish_file() makes an ordinary file of it.
  *
- * Locking: vfio_device.liveupdate_preserved is written under dev_set->lock,
- * which is held around attach and detach.
+ * Nobody closes a retrieved file before step 5: the session holds it.
+ *
+ * Locking: vfio_device.liveupdate_preserved and vfio_device_file.retrieved_ictx
+ * are written under dev_set->lock, which is held around attach, detach and
+ * BIND_IOMMUFD.
  */
 
+#include <linux/anon_inodes.h>
+#include <linux/cleanup.h>
+#include <linux/file.h>
+#include <linux/iommu.h>
+#include <linux/iommufd.h>
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
+#include <linux/uaccess.h>
 #include <linux/vfio-liveupdate.h>
 
 #include "vfio.h"
@@ -46,6 +63,20 @@ int vfio_device_refuse_preserved(struct vfio_device *device, const char *what)
 }
 
 /**
+ * vfio_device_running - Is this device doing DMA for a user of the previous
+ * kernel?
+ * @device: The device
+ *
+ * Context: Any.
+ * Return: true until the live update is finished, also after BIND_IOMMUFD.
+ */
+bool vfio_device_running(struct vfio_device *device)
+{
+	return dev_is_pci(device->dev) &&
+	       pci_liveupdate_incoming(to_pci_dev(device->dev));
+}
+
+/**
  * vfio_device_incoming - Is this device closed until a live update is over?
  * @device: The device somebody wants to open
  *
@@ -57,8 +88,7 @@ int vfio_device_refuse_preserved(struct vfio_device *device, const char *what)
  */
 bool vfio_device_incoming(struct vfio_device *device)
 {
-	if (!dev_is_pci(device->dev) ||
-	    !pci_liveupdate_incoming(to_pci_dev(device->dev)))
+	if (!vfio_device_running(device))
 		return false;
 
 	dev_warn_ratelimited(device->dev,
@@ -95,4 +125,244 @@ bool vfio_cdev_file_is_bound(struct file *file)
 
 	lockdep_assert_held(&df->device->dev_set->lock);
 	return df->access_granted;
+}
+
+/**
+ * vfio_device_retrieve_file - Make the file of a running device
+ * @device: The device, bound to its driver
+ * @iommufd_file: File of the iommufd of the same session
+ *
+ * Context: Process context; the driver cannot go away.
+ * Return: A file that vfio_device_from_cdev_file() knows, or an ERR_PTR:
+ * * -EAGAIN: the device is not registered yet, or no longer
+ * * -EBADFD: @iommufd_file is none of an iommufd
+ * * -ENOMEM
+ * * another error of anon_inode_getfile()
+ */
+struct file *vfio_device_retrieve_file(struct vfio_device *device,
+				       struct file *iommufd_file)
+{
+	struct vfio_device_file *df;
+	struct file *file;
+	int err;
+
+	/* Paired with the put in vfio_device_fops_release() */
+	if (!vfio_device_try_get_registration(device))
+		return ERR_PTR(-EAGAIN);
+
+	df = vfio_allocate_device_file(device);
+	if (IS_ERR(df)) {
+		err = PTR_ERR(df);
+		goto err_put_registration;
+	}
+
+	df->retrieved_ictx = iommufd_ctx_from_file(iommufd_file);
+	if (IS_ERR(df->retrieved_ictx)) {
+		err = PTR_ERR(df->retrieved_ictx);
+		goto err_free;
+	}
+
+	file = anon_inode_getfile_fmode("[vfio-device]", &vfio_device_fops, df,
+					O_RDWR, FMODE_PREAD | FMODE_PWRITE);
+	if (IS_ERR(file)) {
+		err = PTR_ERR(file);
+		goto err_put_ctx;
+	}
+	/* As vfio_device_fops_cdev_open() does it, and for its reason */
+	file->f_mapping = device->inode->i_mapping;
+	return file;
+
+err_put_ctx:
+	iommufd_ctx_put(df->retrieved_ictx);
+err_free:
+	kfree(df);
+err_put_registration:
+	vfio_device_put_registration(device);
+	return ERR_PTR(err);
+}
+
+/**
+ * vfio_device_finish_file - Make an ordinary file of a retrieved one
+ * @file: A file of vfio_device_retrieve_file()
+ *
+ * Context: dev_set->lock of the device is held.
+ */
+void vfio_device_finish_file(struct file *file)
+{
+	struct vfio_device_file *df = file->private_data;
+	struct iommufd_ctx *ictx = df->retrieved_ictx;
+
+	lockdep_assert_held(&df->device->dev_set->lock);
+
+	WRITE_ONCE(df->retrieved_ictx, NULL);
+	iommufd_ctx_put(ictx);
+}
+
+/**
+ * vfio_df_retrieved - Does this file come from a session that goes on?
+ * @df: Any file of a device
+ *
+ * Context: Any; the answer stays true under dev_set->lock.
+ * Return: true until the live update is finished.
+ */
+bool vfio_df_retrieved(struct vfio_device_file *df)
+{
+	return READ_ONCE(df->retrieved_ictx);
+}
+
+/* Take over the attachment; nothing may fail afterwards */
+static int vfio_df_iommufd_reclaim(struct vfio_device_file *df)
+{
+	struct vfio_device *device = df->device;
+	struct iommufd_device *idev;
+
+	idev = iommufd_device_reclaim(df->retrieved_ictx, device->dev,
+				      &df->devid);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+
+	device->iommufd_device = idev;
+	ida_init(&device->pasids);
+	/* What is attached next replaces the restored HWPT */
+	device->iommufd_attached = true;
+	return 0;
+}
+
+/* The other way round than vfio_df_device_first_open(), and without a way back */
+static int vfio_df_open_retrieved(struct vfio_device_file *df)
+{
+	struct vfio_device *device = df->device;
+	int ret;
+
+	lockdep_assert_held(&device->dev_set->lock);
+
+	if (device->open_count)
+		return -EINVAL;
+	if (!try_module_get(device->dev->driver->owner))
+		return -ENODEV;
+
+	device->open_count++;
+	ret = device->ops->open_device(device);
+	if (ret)
+		goto err_module_put;
+
+	ret = vfio_df_iommufd_reclaim(df);
+	if (ret)
+		goto err_close;
+	return 0;
+
+err_close:
+	/* The driver knows that it is running, and leaves it alone */
+	device->ops->close_device(device);
+err_module_put:
+	device->open_count--;
+	module_put(device->dev->driver->owner);
+	return ret;
+}
+
+/* The first program is gone, and so may be its virtual machine */
+static void vfio_df_renew_kvm(struct vfio_device_file *df)
+{
+	vfio_device_put_kvm(df->device);
+	vfio_df_get_kvm_safe(df);
+}
+
+static int vfio_df_bind_retrieved_locked(struct vfio_device_file *df,
+					 const struct vfio_device_bind_iommufd *bind,
+					 struct iommufd_ctx *ictx, bool *again)
+{
+	struct vfio_device *device = df->device;
+	int ret;
+
+	lockdep_assert_held(&device->dev_set->lock);
+
+	/* The context, not a number: tokens are unique within a session only */
+	if (df->retrieved_ictx != ictx) {
+		dev_warn_ratelimited(device->dev,
+				     "live update: bind refused, the iommufd is not that of the session\n");
+		return -EPERM;
+	}
+
+	ret = vfio_df_check_token(device, bind);
+	if (ret)
+		return ret;
+
+	*again = df->access_granted;
+	if (*again) {
+		vfio_df_renew_kvm(df);
+		return 0;
+	}
+
+	vfio_df_get_kvm_safe(df);
+	ret = vfio_df_open_retrieved(df);
+	if (ret) {
+		vfio_device_put_kvm(device);
+		return ret;
+	}
+
+	/* Kept until the device is closed, vfio_df_unbind_iommufd() */
+	df->iommufd = ictx;
+	device->cdev_opened = true;
+	/* Paired with smp_load_acquire() in vfio_device_fops */
+	smp_store_release(&df->access_granted, true);
+	return 0;
+}
+
+/**
+ * vfio_df_bind_retrieved - BIND_IOMMUFD of a retrieved file
+ * @df: The file
+ * @bind: Argument of the ioctl, checked but for the iommufd
+ * @arg: Where it came from, and where the device id goes to
+ *
+ * Takes the running device over as it is: no reset, and no change of its
+ * attachment. Whatever fails leaves device and translation as they were. Once
+ * it has succeeded it does so again, with the same id, until the live update is
+ * finished, and then as well if only the id could not be written.
+ *
+ * Context: Process context, no locks held.
+ * Return: 0, or
+ * * -EFAULT: @arg cannot be written; if that was so from the beginning nothing
+ *   was done
+ * * -EBUSY: the group of the device is open
+ * * -EPERM: not the iommufd of the session
+ * * -EIO: the IOMMU has blocked the device
+ * * an error of the driver's open, or of iommufd
+ */
+int vfio_df_bind_retrieved(struct vfio_device_file *df,
+			   const struct vfio_device_bind_iommufd *bind,
+			   struct vfio_device_bind_iommufd __user *arg)
+{
+	struct vfio_device *device = df->device;
+	struct iommufd_ctx *ictx;
+	bool again = false;
+	u32 devid;
+	int ret;
+
+	/* What was taken over cannot be given back, so see first if it works */
+	if (put_user(bind->out_devid, &arg->out_devid))
+		return -EFAULT;
+
+	ictx = iommufd_ctx_from_fd(bind->iommufd);
+	if (IS_ERR(ictx))
+		return PTR_ERR(ictx);
+
+	ret = vfio_device_block_group(device);
+	if (ret)
+		goto out_put_ctx;
+
+	scoped_guard(mutex, &device->dev_set->lock) {
+		ret = vfio_df_bind_retrieved_locked(df, bind, ictx, &again);
+		devid = df->devid;
+	}
+
+	/* Both are kept by the first bind that works */
+	if (ret || again) {
+		vfio_device_unblock_group(device);
+		goto out_put_ctx;
+	}
+	return put_user(devid, &arg->out_devid);
+
+out_put_ctx:
+	iommufd_ctx_put(ictx);
+	return ret ?: put_user(devid, &arg->out_devid);
 }

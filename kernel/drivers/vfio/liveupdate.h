@@ -9,12 +9,42 @@
 
 #include <linux/vfio-liveupdate.h>
 
+struct vfio_device_bind_iommufd;
+struct vfio_device_file;
+
+void vfio_df_get_kvm_safe(struct vfio_device_file *df);
+int vfio_df_check_token(struct vfio_device *device,
+			const struct vfio_device_bind_iommufd *bind);
+
 #ifdef CONFIG_PCI_LIVEUPDATE
+bool vfio_device_running(struct vfio_device *device);
 bool vfio_device_incoming(struct vfio_device *device);
+bool vfio_df_retrieved(struct vfio_device_file *df);
+int vfio_df_bind_retrieved(struct vfio_device_file *df,
+			   const struct vfio_device_bind_iommufd *bind,
+			   struct vfio_device_bind_iommufd __user *arg);
 #else
+static inline bool vfio_device_running(struct vfio_device *device)
+{
+	return false;
+}
+
 static inline bool vfio_device_incoming(struct vfio_device *device)
 {
 	return false;
+}
+
+static inline bool vfio_df_retrieved(struct vfio_device_file *df)
+{
+	return false;
+}
+
+static inline int
+vfio_df_bind_retrieved(struct vfio_device_file *df,
+		       const struct vfio_device_bind_iommufd *bind,
+		       struct vfio_device_bind_iommufd __user *arg)
+{
+	return -EOPNOTSUPP;
 }
 #endif
 

@@ -64,6 +64,20 @@ enum iommu_liveupdate_domain_state {
  * @dev_block: Next kernel: @dev cannot be trusted; make its entries not
  *	present, translation stays on. Cannot fail. The unit may have been
  *	failed, and @dev may have no record of its own.
+ * @dev_unblock: Next kernel: @dev was blocked, by whatever means, and reset.
+ *	Make it a device that an attach works for. May sleep.
+ * @unit_match: Next kernel: is this the unit of the record? Called under a
+ *	spinlock.
+ * @rids_block: Next kernel: like @dev_block, for the entries that a record names.
+ *	The device is not there, or not known to the driver. Does nothing if
+ *	the unit has no such entries any more. May sleep.
+ * @id_release: Next kernel: no entry of the unit has the id of the record any
+ *	more. Flush it from the caches and let others have it. @domain is the
+ *	restored domain, which is freed after that, or NULL if there is none.
+ *	Once per unit and domain. May sleep.
+ * @att_release: Next kernel: the device of the record was taken over or
+ *	blocked for good. Free the tables that came in for it and that no
+ *	device has. May sleep.
  *
  * A driver offers all of them or none.
  */
@@ -89,6 +103,16 @@ struct iommu_liveupdate_ops {
 	int (*dev_adopt)(struct device *dev, struct iommu_domain *domain,
 			 const struct iommu_attachment_ser *att);
 	void (*dev_block)(struct device *dev);
+	int (*dev_unblock)(struct device *dev);
+	bool (*unit_match)(struct iommu_device *iommu,
+			   const struct iommu_unit_ser *unit);
+	void (*rids_block)(struct iommu_device *iommu,
+			   const struct iommu_attachment_ser *att);
+	void (*id_release)(struct iommu_device *iommu,
+			   struct iommu_domain *domain,
+			   const struct iommu_attachment_ser *att);
+	void (*att_release)(struct iommu_device *iommu,
+			    const struct iommu_attachment_ser *att);
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
@@ -107,6 +131,15 @@ void iommu_liveupdate_unfreeze(void);
 /* Incoming: for the PCI core and VFIO */
 bool iommu_liveupdate_device_owned(struct device *dev);
 
+/* Incoming, the way back: for iommufd and VFIO */
+struct iommu_domain *iommu_liveupdate_restored_domain(u64 domain_pa);
+int iommu_device_reclaim(struct device *dev, void *owner,
+			 struct iommu_domain **domain);
+void iommu_liveupdate_replaced(struct device *dev);
+bool iommu_liveupdate_device_restored(struct device *dev);
+void iommu_liveupdate_block(u32 segment, u32 rid);
+void iommu_liveupdate_abandon(u32 segment, u32 rid, bool reset_done);
+
 /* Incoming: for drivers. What is returned stays valid until finish. */
 const struct iommu_unit_ser *iommu_liveupdate_find_unit(u32 type, u64 base);
 const struct iommu_attachment_ser *
@@ -121,6 +154,36 @@ void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err);
 static inline bool iommu_liveupdate_device_owned(struct device *dev)
 {
 	return false;
+}
+
+static inline struct iommu_domain *
+iommu_liveupdate_restored_domain(u64 domain_pa)
+{
+	return ERR_PTR(-ENOENT);
+}
+
+static inline int iommu_device_reclaim(struct device *dev, void *owner,
+				       struct iommu_domain **domain)
+{
+	return -ENODEV;
+}
+
+static inline void iommu_liveupdate_replaced(struct device *dev)
+{
+}
+
+static inline bool iommu_liveupdate_device_restored(struct device *dev)
+{
+	return false;
+}
+
+static inline void iommu_liveupdate_block(u32 segment, u32 rid)
+{
+}
+
+static inline void iommu_liveupdate_abandon(u32 segment, u32 rid,
+					    bool reset_done)
+{
 }
 
 static inline const struct iommu_unit_ser *

@@ -38,7 +38,11 @@ int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_failed(void);
-void pci_liveupdate_finish(struct pci_dev *pdev);
+bool pci_liveupdate_abandon(u32 segment, u16 rid);
+void pci_liveupdate_finish(u32 segment, u16 rid);
+struct pci_saved_state *
+pci_liveupdate_saved_state(struct pci_dev *dev,
+			   const struct pci_saved_state_ser *ser, size_t len);
 size_t pci_export_saved_state(const struct pci_saved_state *state,
 			      struct pci_saved_state_ser *ser);
 #else
@@ -72,7 +76,7 @@ static inline bool pci_liveupdate_failed(void)
 	return false;
 }
 
-static inline void pci_liveupdate_finish(struct pci_dev *pdev)
+static inline void pci_liveupdate_finish(u32 segment, u16 rid)
 {
 }
 #endif /* CONFIG_PCI_LIVEUPDATE */

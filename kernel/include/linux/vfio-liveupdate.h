@@ -29,6 +29,9 @@ static inline bool vfio_device_preserved(const struct vfio_device *device)
 int vfio_device_refuse_preserved(struct vfio_device *device, const char *what);
 struct vfio_device *vfio_device_from_cdev_file(struct file *file);
 bool vfio_cdev_file_is_bound(struct file *file);
+struct file *vfio_device_retrieve_file(struct vfio_device *device,
+				       struct file *iommufd_file);
+void vfio_device_finish_file(struct file *file);
 #else
 static inline bool vfio_device_preserved(const struct vfio_device *device)
 {

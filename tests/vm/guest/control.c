@@ -10,8 +10,9 @@ void control_old_kernel(void)
 	struct receiver receiver;
 
 	receiver_set_up(&receiver);
+	receiver.rearm = option_number("rearm", 0);
 	traffic_start(&receiver);
-	sleep_ms(option_number("before_ms", 1000));
+	receiver_receive(&receiver, option_number("before_ms", 1000));
 	traffic_stop();
 	receiver_report_landed(&receiver);
 }

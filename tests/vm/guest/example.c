@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The example program as its users run it; it says how many frames it sees. */
+/* The example program as its users run it; it says how many frames it has received. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,18 +57,23 @@ void example_old_kernel(void)
 
 void example_new_kernel(void)
 {
-	char *arguments[] = { PROGRAM, "new", NULL };
-	FILE *output = start(arguments);
+	char bdf[BDF_LENGTH], line[128];
+	char *arguments[] = { PROGRAM, "new", bdf, NULL };
 	unsigned int frames, before = 0, growing = 0, lines = 0;
-	char line[128];
+	struct receiver receiver;
+	FILE *output;
 
+	receiver_choose(&receiver);
+	must(pci_find(receiver.model->vendor, receiver.model->device, 0, bdf),
+	     "find the network card");
+	output = start(arguments);
 	while (output && fgets(line, sizeof(line), output)) {
 		if (sscanf(line, "%u frames", &frames) != 1)
 			continue;
 		growing += lines++ && frames > before;
 		before = frames;
 	}
-	check(lines > 1 && growing == lines - 1, "the example saw frames in memory %u times, "
+	check(lines > 1 && growing == lines - 1, "the example received frames %u times, "
 	      "more each time %u times, %u in the end", lines, growing, before);
 	traffic_stop();
 }

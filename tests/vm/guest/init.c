@@ -22,6 +22,17 @@ static const struct scenario scenarios[] = {
 	{ "frozen", frozen_old_kernel, NULL },
 	{ "sibling", sibling_old_kernel, NULL },
 	{ "sysfs", sysfs_old_kernel, sysfs_new_kernel },
+	{ "replace", replace_old_kernel, NULL },
+	{ "images", images_old_kernel, images_new_kernel },
+	{ "chain", chain_old_kernel, chain_new_kernel },
+	{ "unmapped", unmapped_old_kernel, unmapped_new_kernel },
+	{ "killed", update_old_kernel, killed_new_kernel },
+	{ "hostile", hostile_old_kernel, hostile_new_kernel },
+	{ "two-devices", two_devices_old_kernel, two_devices_new_kernel },
+	{ "restored", update_old_kernel, restored_new_kernel },
+	{ "unfinished", chain_old_kernel, unfinished_new_kernel },
+	{ "retrieve-orders", update_old_kernel, retrieve_orders_new_kernel },
+	{ "finish-orders", update_old_kernel, finish_orders_new_kernel },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 

@@ -15,6 +15,9 @@
 #define MEMORY_ALIGNMENT	(2ul << 20)
 #define SETTLE_MS		200
 #define DETAILS_MAX		8
+/* Frames go on arriving while slots are looked at. */
+#define BITE_SLOTS		256
+#define BITE_EVERY_MS		20
 
 void receiver_choose(struct receiver *receiver)
 {
@@ -64,8 +67,13 @@ void receiver_find_device(struct receiver *receiver, int nth, char *bdf)
 	must(pci_find(receiver->model->vendor, receiver->model->device, nth, bdf),
 	     "find the network card");
 	must(pci_bind_vfio(bdf), "bind vfio-pci");
-	report_bridges_above(bdf, nth ? "other" : "bridge");
-	report_function(bdf, nth ? "other" : "device");
+	if (nth && strcmp(option_text("second", "stray"), "preserved")) {
+		report_bridges_above(bdf, "other");
+		report_function(bdf, "other");
+	} else {
+		report_bridges_above(bdf, "bridge");
+		report_function(bdf, nth ? "second" : "device");
+	}
 }
 
 void receiver_map_memory(struct receiver *receiver)
@@ -224,49 +232,168 @@ static void report_corruption(const struct receiver *receiver, size_t from, size
 }
 
 /* A slot holds a whole frame and its untouched tail, or its untouched pattern. */
+static void look_at_slot(const struct receiver *receiver, __u32 slot, struct run *run,
+			 struct scan *scan)
+{
+	const struct rx_ring *ring = &receiver->ring;
+	size_t start = rx_slot_offset(ring, slot), end = start + ring->slot_stride;
+	const struct frame *frame = (void *)((char *)ring->memory + start);
+
+	if (frame_is_intact(frame)) {
+		scan->landed++;
+		if (run)
+			extend_run(run, slot, frame);
+		start += sizeof(*frame);
+	}
+	if (background_is_intact(receiver, start, end))
+		return;
+	if (run)
+		report_corruption(receiver, start, end, &scan->corrupted);
+	else
+		scan->corrupted++;
+}
+
 static struct scan walk(struct receiver *receiver, bool report)
 {
 	const struct rx_ring *ring = &receiver->ring;
 	struct scan scan = { 0 };
 	struct run run = { 0 };
+	__u32 used = 0;
 
 	for (__u32 slot = 0; slot < ring->slots; slot++) {
-		size_t start = rx_slot_offset(ring, slot), end = start + ring->slot_stride;
-		const struct frame *frame = (void *)((char *)ring->memory + start);
+		__u32 before = scan.landed;
 
-		if (frame_is_intact(frame)) {
-			scan.landed++;
-			receiver->last_slot = slot;
-			if (report)
-				extend_run(&run, slot, frame);
-			start += sizeof(*frame);
-		}
-		if (!background_is_intact(receiver, start, end)) {
-			if (report)
-				report_corruption(receiver, start, end, &scan.corrupted);
-			else
-				scan.corrupted++;
-		}
+		look_at_slot(receiver, slot, report ? &run : NULL, &scan);
+		if (scan.landed > before)
+			used = slot + 1;
 	}
+	if (used > receiver->fullest)
+		receiver->fullest = used;
 	report_run(&run);
 	if (!background_is_intact(receiver, rx_ring_size(ring), receiver->size))
 		report_corruption(receiver, rx_ring_size(ring), receiver->size, &scan.corrupted);
 	return scan;
 }
 
+static void restore_background(const struct receiver *receiver, __u32 slot)
+{
+	size_t offset = rx_slot_offset(&receiver->ring, slot);
+	size_t end = offset + receiver->ring.slot_stride;
+	__u64 *words = receiver->ring.memory;
+
+	for (; offset < end; offset += sizeof(*words))
+		words[offset / sizeof(*words)] = background(receiver, offset);
+}
+
+/* A full slot without a frame: the card wrote, and not what was sent. */
+static void take_slot(const struct receiver *receiver, __u32 slot, struct run *run,
+		      struct scan *scan)
+{
+	struct scan before = *scan;
+
+	look_at_slot(receiver, slot, run, scan);
+	if (scan->landed == before.landed && scan->corrupted == before.corrupted)
+		scan->corrupted++;
+}
+
+static void give_back(struct receiver *receiver, __u32 until)
+{
+	const struct rx_ring *ring = &receiver->ring;
+
+	if (until == receiver->next_slot)
+		return;
+	for (__u32 slot = receiver->next_slot; slot != until; slot = (slot + 1) % ring->slots) {
+		restore_background(receiver, slot);
+		rx_ring_fill_descriptor(ring, slot);
+	}
+	nic_give_back(receiver->model, &receiver->device, ring, until);
+	receiver->next_slot = until;
+}
+
+/*
+ * Told first, then given back: nothing is overwritten that the host has not
+ * heard of.  Returns whether there may be more.
+ */
+static bool take_bite(struct receiver *receiver, struct scan *scan)
+{
+	const struct rx_ring *ring = &receiver->ring;
+	__u32 next = receiver->next_slot;
+	struct run run = { 0 };
+	int count = 0;
+
+	for (; count < BITE_SLOTS && nic_slot_is_full(receiver->model, ring, next); count++) {
+		take_slot(receiver, next, &run, scan);
+		next = (next + 1) % ring->slots;
+	}
+	report_run(&run);
+	give_back(receiver, next);
+	return count == BITE_SLOTS;
+}
+
+static void report_memory(const struct receiver *receiver, struct scan scan)
+{
+	event("memory landed=%u corrupted=%u fullest=%u", scan.landed, scan.corrupted,
+	      receiver->fullest);
+}
+
+static void take_full_slots(struct receiver *receiver)
+{
+	struct scan all = { 0 };
+
+	while (take_bite(receiver, &all))
+		;
+	receiver->taken.landed += all.landed;
+	receiver->taken.corrupted += all.corrupted;
+	if (all.landed > receiver->fullest)
+		receiver->fullest = all.landed;
+	/* At once: this kernel may not live to see the end. */
+	if (all.corrupted || all.landed + 2 >= receiver->ring.slots)
+		report_memory(receiver, all);
+}
+
+void receiver_receive(struct receiver *receiver, int milliseconds)
+{
+	long long end = monotonic_ns() + milliseconds * 1000000LL;
+
+	if (!receiver->rearm) {
+		sleep_ms(milliseconds);
+		return;
+	}
+	while (monotonic_ns() < end) {
+		take_full_slots(receiver);
+		sleep_ms(BITE_EVERY_MS);
+	}
+}
+
+void receiver_resume(struct receiver *receiver)
+{
+	receiver->rearm = true;
+	receiver->next_slot = nic_next_slot(receiver->model, &receiver->device, &receiver->ring);
+}
+
+static struct scan look(struct receiver *receiver, bool report)
+{
+	struct scan scan;
+
+	if (receiver->rearm)
+		take_full_slots(receiver);
+	scan = walk(receiver, report);
+	scan.landed += receiver->taken.landed;
+	return scan;
+}
+
 struct scan receiver_scan(struct receiver *receiver)
 {
-	return walk(receiver, false);
+	return look(receiver, false);
 }
 
 struct scan receiver_report_landed(struct receiver *receiver)
 {
-	struct scan scan = walk(receiver, true);
+	struct scan scan = look(receiver, true);
 
 	if (option_number("divert", 0))
 		report_diverted(&receiver->ring);
-	event("memory landed=%u corrupted=%u last_slot=%u", scan.landed, scan.corrupted,
-	      receiver->last_slot);
+	report_memory(receiver, scan);
 	return scan;
 }
 

@@ -16,6 +16,11 @@
 #define TOKEN_HWPT		0x1122334455667788ull	/* more than 32 bits */
 #define SESSION_NAME		"tester"
 
+struct scan {
+	__u32 landed;
+	__u32 corrupted;
+};
+
 struct receiver {
 	const struct nic_model *model;
 	struct device device;
@@ -26,13 +31,12 @@ struct receiver {
 	__u32 hwpt_id;
 	/* What no frame has reached: the pattern, or zeroes if it was never written. */
 	bool background_is_zero;
-	/* Slots above this one were untouched in the last scan. */
-	__u32 last_slot;
-};
-
-struct scan {
-	__u32 landed;
-	__u32 corrupted;
+	/* Slots are taken and given back, so that the ring has no end. */
+	bool rearm;
+	__u32 next_slot;	/* the first that has not been taken */
+	struct scan taken;
+	/* How many slots were full at once, at most. */
+	__u32 fullest;
 };
 
 /* Pieces, for scenarios that leave one out or do one wrongly. */
@@ -51,9 +55,17 @@ void receiver_set_up(struct receiver *receiver);
 
 /* In the next kernel: only the memory, from the session. */
 void receiver_adopt_memory(struct receiver *receiver, int memfd);
+/* Goes on with the ring where its last owner stopped; the device is open. */
+void receiver_resume(struct receiver *receiver);
 
 void receiver_report_registers(const struct receiver *receiver, const char *bdf,
 			       const char *when);
+/*
+ * With rearm: takes what lands, tells the host, and gives the slots back, a few
+ * at a time.  Else it only waits.
+ */
+void receiver_receive(struct receiver *receiver, int milliseconds);
+/* What is in memory, and what was taken before. */
 struct scan receiver_scan(struct receiver *receiver);
 /* The same, and tell the host each run of sequence numbers that is in memory. */
 struct scan receiver_report_landed(struct receiver *receiver);

@@ -2,7 +2,9 @@
 /*
  * A live update without one: the host is told of a kexec that does not happen,
  * and must be content; or one thing is done that would stop the DMA, and the
- * host must find it.  This is the test of the judge.
+ * host must find it.  This is the test of the judge.  With late=1 the way back
+ * is pretended as well, and the harm is done on it; with afresh=1 the card is
+ * then let go and set up a second time.
  */
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -16,6 +18,7 @@
 #include "machine.h"
 #include "receiver.h"
 #include "scenarios.h"
+#include "wayback.h"
 
 #define IOMMU_REGISTERS	0xfed90000
 #define GCMD		(0x18 / 4)
@@ -86,11 +89,36 @@ static void switch_translation_off(const struct receiver *receiver)
 	write_global_command(0, GCMD_TE);
 }
 
+static void unmap(const struct receiver *receiver)
+{
+	must(ioas_unmap(receiver->device.iommufd, receiver->ioas_id, receiver->ring.iova,
+			receiver->size), "unmap");
+}
+
 static void corrupt_memory(const struct receiver *receiver)
 {
 	char *memory = receiver->ring.memory;
 
 	memory[rx_slot_offset(&receiver->ring, receiver->ring.slots - 5) + 700] ^= 1;
+}
+
+/* The host is told when: what faults and is lost from here on is wanted. */
+static void unmap_announced(const struct receiver *receiver)
+{
+	release(0);
+	event_ask("unmapping stream=0");
+	unmap(receiver);
+	event_ask("unmapped stream=0");
+}
+
+/* Too early for what the host is told. */
+static void unmap_secretly(const struct receiver *receiver)
+{
+	unmap(receiver);
+	sleep_ms(PAUSE_MS);
+	event_ask("released stream=0");
+	event_ask("unmapping stream=0");
+	event_ask("unmapped stream=0");
 }
 
 static void do_harm(const struct receiver *receiver, const char *harm)
@@ -113,25 +141,61 @@ static void do_harm(const struct receiver *receiver, const char *harm)
 		nic_stop_receive(receiver->model, &receiver->device);
 	else if (!strcmp(harm, "pause"))
 		clear_bus_master(&receiver->device, PAUSE_MS);
+	else if (!strcmp(harm, "unmap"))
+		unmap_announced(receiver);
+	else if (!strcmp(harm, "unmap-early"))
+		unmap_secretly(receiver);
 	else if (!strcmp(harm, "emulator"))
 		event("stop-emulator ms=300");
 	else if (strcmp(harm, "none"))
 		give_up("no such harm");
 }
 
+static void pretend_way_back(const struct receiver *receiver)
+{
+	event("reclaimed devid=%u", receiver->device.id);
+	event_ask("switching");
+	do_harm(receiver, option_text("harm", "none"));
+	event_ask("switched");
+	event_ask("finished");
+}
+
+static void set_up_a_second_time(struct receiver *receiver)
+{
+	struct way_back back = {
+		.receiver = receiver,
+		.session = -1,
+		.iommufd = receiver->device.iommufd,
+	};
+
+	report_pages("base");
+	back_let_go(&back);
+	back_close_files(&back);
+	use_afresh();
+}
+
 void rehearsal_old_kernel(void)
 {
+	bool late = option_number("late", 0);
 	struct receiver receiver;
 
 	receiver_set_up(&receiver);
+	receiver.rearm = option_number("rearm", 0);
 	traffic_start(&receiver);
-	sleep_ms(500);
+	receiver_receive(&receiver, 500);
 	event_ask("kexec-call");
-	do_harm(&receiver, option_text("harm", "none"));
-	sleep_ms(500);
+	if (!late)
+		do_harm(&receiver, option_text("harm", "none"));
+	receiver_receive(&receiver, 500);
 	event_ask("user-space stage=2 build=%s", kernel_build());
 	receiver_report_registers(&receiver, receiver.device.bdf, "after");
-	sleep_ms(500);
+	if (late)
+		pretend_way_back(&receiver);
+	receiver_receive(&receiver, 500);
+	if (option_number("afresh", 0)) {
+		set_up_a_second_time(&receiver);
+		return;
+	}
 	traffic_stop();
 	receiver_report_landed(&receiver);
 }

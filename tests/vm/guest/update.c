@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A live update with frames arriving all the time.  With reopen=1 the next
- * kernel opens the device anew, as a program has to that was not preserved.
+ * A live update with frames arriving all the time.  The next kernel's program
+ * takes the device back and finishes; with back=no it only looks on.  With
+ * reopen=1 it opens the device anew, as one has to that was not preserved.
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "events.h"
 #include "liveupdate.h"
@@ -13,6 +15,17 @@
 #include "preserve.h"
 #include "pressure.h"
 #include "scenarios.h"
+#include "wayback.h"
+
+static bool is_preserved(void)
+{
+	return !strcmp(option_text("preserve", "yes"), "yes");
+}
+
+static bool goes_back(void)
+{
+	return is_preserved() && strcmp(option_text("back", "yes"), "no");
+}
 
 void update_old_kernel(void)
 {
@@ -21,46 +34,24 @@ void update_old_kernel(void)
 
 	prepare_kexec();
 	receiver_set_up(&receiver);
+	receiver.rearm = goes_back();
 	traffic_start(&receiver);
-	sleep_ms(before_ms / 2);
+	receiver_receive(&receiver, before_ms / 2);
+	if (goes_back())
+		report_pages("base");
 	preserve_as_asked(&receiver);
-	sleep_ms(before_ms / 2);
+	receiver_receive(&receiver, before_ms / 2);
 	must(announce_and_jump(), "kexec");
 }
 
-static int adopt_memory(struct receiver *receiver)
-{
-	int session = must(session_retrieve(SESSION_NAME), "retrieve session");
-
-	receiver_adopt_memory(receiver, must(session_retrieve_fd(session, TOKEN_MEMORY),
-					     "retrieve memfd"));
-	event("memory-retrieved");
-	return session;
-}
-
-/* Until the way back exists nobody may take the device, and nothing ends. */
-static void expect_nobody_gets_the_device(int session, const char *bdf)
+/* As long as it is not finished nobody gets it who does not have the session. */
+static void expect_nobody_opens_the_device(const char *bdf)
 {
 	struct device device;
 	int iommufd = must(iommufd_open(), "open iommufd");
 
-	check_errno(session_retrieve_fd(session, TOKEN_IOMMUFD), EOPNOTSUPP, "retrieve iommufd");
-	check_errno(session_retrieve_fd(session, TOKEN_DEVICE), EOPNOTSUPP, "retrieve device");
-	check_errno(pci_bind_vfio(bdf), 0, "bind vfio-pci");
 	check_errno(device_open(&device, bdf, iommufd), EBUSY, "ordinary open of the device");
-	check_errno(session_finish(session), EBUSY, "finish");
-}
-
-/* The second look must find what a second of traffic brings. */
-static void expect_growth(struct receiver *receiver)
-{
-	int rate = option_number("rate", 1000), look_ms = 1000;
-	__u32 before = receiver_scan(receiver).landed, after;
-
-	sleep_ms(look_ms);
-	after = receiver_scan(receiver).landed;
-	check(after - before >= (__u32)rate * look_ms / 2000,
-	      "frames go on landing in the new kernel: %u, then %u", before, after);
+	close(iommufd);
 }
 
 static void trouble_the_new_kernel(void)
@@ -73,14 +64,29 @@ static void trouble_the_new_kernel(void)
 		neighbour_works_again();
 }
 
-static void go_on_preserved(struct receiver *receiver, int session, const char *bdf)
+static void look_on(struct way_back *back)
 {
-	expect_nobody_gets_the_device(session, bdf);
+	struct receiver *receiver = back->receiver;
+
+	back_go_to(back, BACK_IOMMUFD);
+	expect_nobody_opens_the_device(back->bdf);
 	trouble_the_new_kernel();
 	expect_growth(receiver);
-	receiver_report_registers(receiver, bdf, "end");
+	receiver_report_registers(receiver, back->bdf, "end");
 	traffic_stop();
 	receiver_report_landed(receiver);
+}
+
+static void go_back(struct way_back *back)
+{
+	back_go_to(back, BACK_IOMMUFD);
+	expect_nobody_opens_the_device(back->bdf);
+	trouble_the_new_kernel();
+	back_complete(back, BACK_IOMMUFD);
+	report_pages("finished");
+	/* With tables of its own it is to stand the same. */
+	trouble_the_new_kernel();
+	back_end(back);
 }
 
 static void start_again(struct receiver *receiver)
@@ -89,35 +95,34 @@ static void start_again(struct receiver *receiver)
 	event("reopened");
 }
 
-static void go_on_anew(struct receiver *receiver, int session)
+static void go_on_anew(struct way_back *back)
 {
 	struct receiver again = { .memfd = -1 };
 	bool reopen = option_number("reopen", 0);
 
+	back_take(back, BACK_SESSION);
+	back_take(back, BACK_MEMORY);
 	trouble_the_new_kernel();
 	if (reopen)
 		start_again(&again);
 	sleep_ms(option_number("after_ms", 1000));
 	traffic_stop();
-	receiver_report_landed(receiver);
+	receiver_report_landed(back->receiver);
 	if (reopen)
 		receiver_report_landed(&again);
-	check_errno(session_finish(session), 0, "finish");
+	check_errno(session_finish(back->session), 0, "finish");
 }
 
 void update_new_kernel(void)
 {
 	struct receiver receiver;
-	char bdf[BDF_LENGTH];
-	int session;
+	struct way_back back;
 
-	receiver_choose(&receiver);
-	must(pci_find(receiver.model->vendor, receiver.model->device, 0, bdf),
-	     "find the network card");
-	receiver_report_registers(&receiver, bdf, "after");
-	session = adopt_memory(&receiver);
-	if (!strcmp(option_text("preserve", "yes"), "yes"))
-		go_on_preserved(&receiver, session, bdf);
+	back_begin(&back, &receiver);
+	if (goes_back())
+		go_back(&back);
+	else if (is_preserved())
+		look_on(&back);
 	else
-		go_on_anew(&receiver, session);
+		go_on_anew(&back);
 }

@@ -2,6 +2,7 @@
 /*
  * Two archives in the "newc" format: the inner one holds /init alone and is
  * the next kernel's, the outer one carries the next kernel and the inner one.
+ * For several kexecs in a row it carries the old kernel, too.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -129,6 +130,20 @@ static int write_whole(const char *path, const char *data, size_t size)
 	return error;
 }
 
+static int add_old_kernel(const struct run *run, struct archive *archive)
+{
+	struct file kernel;
+
+	if (run->options.updates < 2)
+		return 0;
+	kernel.data = read_whole(run->options.old_kernel, &kernel.size);
+	if (!kernel.data)
+		return -ENOENT;
+	add_file(archive, "bzImage-old", 0644, kernel.data, kernel.size);
+	free(kernel.data);
+	return 0;
+}
+
 int initramfs_build(const struct run *run, const char *path)
 {
 	struct archive inner = { 0 }, outer = { 0 };
@@ -154,6 +169,8 @@ int initramfs_build(const struct run *run, const char *path)
 	add_file(&outer, "next-cmdline", 0644, command_line, strlen(command_line));
 	if (run->options.tests && !error)
 		error = add_tests(&outer, run->options.tests);
+	if (!error)
+		error = add_old_kernel(run, &outer);
 	archive_end(&outer);
 
 	if (!error)

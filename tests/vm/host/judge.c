@@ -11,38 +11,50 @@ struct figures {
 	unsigned int sent, landed, late, lost, refused;
 	unsigned int blackout_sent, blackout_landed;
 	unsigned int after_landed;	/* sent after the first line of the new user space */
+	unsigned int unmapped_landed;	/* sent when they had no mapping any more */
 	int64_t gap_ns, blackout_ns;
 };
 
-static bool sent_in_blackout(const struct run *run, const struct frame_record *record)
+/* What lands of a device that was let go or unmapped is no loss and no gain. */
+static bool is_due(const struct run *run, unsigned int stream, const struct frame_record *record)
 {
-	return run->kexec_ns && run->user_space_ns && record->taken_ns > run->kexec_ns &&
-	       record->taken_ns < run->user_space_ns;
+	int64_t released = run->parting[stream].released_ns;
+
+	return !released || record->taken_ns < released;
 }
 
-static void count_frame(const struct run *run, const struct frame_record *record,
-			struct figures *figures)
+static void count_frame(const struct run *run, unsigned int stream,
+			const struct frame_record *record, struct figures *figures)
 {
+	int64_t user_space = run->updates[0].user_space_ns;
+	int64_t unmapped = run->parting[stream].unmapped_ns;
+
+	if (unmapped && record->taken_ns > unmapped)
+		figures->unmapped_landed += record->landed;
+	if (!is_due(run, stream, record))
+		return;
 	figures->sent++;
 	figures->late += record->late;
 	figures->refused += record->fate == FRAME_REFUSED;
 	figures->landed += record->landed;
-	if (sent_in_blackout(run, record)) {
+	if (run_had_kexec(run) && run_in_blackout(run, record->taken_ns)) {
 		figures->blackout_sent++;
 		figures->blackout_landed += record->landed;
 	}
-	if (run->user_space_ns && record->taken_ns > run->user_space_ns)
+	if (user_space && record->taken_ns > user_space)
 		figures->after_landed += record->landed;
 }
 
-/* Between neighbours that landed, and up to the last frame offered. */
-static int64_t longest_gap(struct sender *sender, unsigned int count)
+/* Between neighbours that landed, and up to the last frame that was due. */
+static int64_t longest_gap(const struct run *run, struct sender *sender, unsigned int count)
 {
 	const struct frame_record *record = NULL;
 	int64_t longest = 0, before = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
 		record = sender_record(sender, i);
+		if (!is_due(run, 0, record))
+			break;
 		if (!before)
 			before = record->taken_ns;
 		if (!record->landed && i + 1 < count)
@@ -54,23 +66,51 @@ static int64_t longest_gap(struct sender *sender, unsigned int count)
 	return longest;
 }
 
-static void compute(const struct run *run, struct figures *figures)
+static bool second_is_preserved(const struct run *run)
 {
-	struct sender *sender = run->senders[0];
+	return run->options.second_nic && !strcmp(run->options.second_use, "preserved");
+}
+
+static void count_stream(const struct run *run, unsigned int stream, struct figures *figures)
+{
+	struct sender *sender = run->senders[stream];
 	unsigned int count = sender_count(sender);
 
-	memset(figures, 0, sizeof(*figures));
 	for (unsigned int i = 0; i < count; i++)
-		count_frame(run, sender_record(sender, i), figures);
+		count_frame(run, stream, sender_record(sender, i), figures);
+}
+
+static int64_t longest_blackout(const struct run *run)
+{
+	int64_t longest = 0;
+
+	for (int i = 0; i < run->update_count; i++) {
+		const struct update *update = &run->updates[i];
+
+		if (update->user_space_ns - update->kexec_ns > longest)
+			longest = update->user_space_ns - update->kexec_ns;
+	}
+	return longest;
+}
+
+static void compute(const struct run *run, struct figures *figures)
+{
+	memset(figures, 0, sizeof(*figures));
+	count_stream(run, 0, figures);
+	if (second_is_preserved(run))
+		count_stream(run, 1, figures);
 	figures->lost = figures->sent - figures->landed;
-	figures->gap_ns = longest_gap(sender, count);
-	if (run->kexec_ns && run->user_space_ns)
-		figures->blackout_ns = run->user_space_ns - run->kexec_ns;
+	figures->gap_ns = longest_gap(run, run->senders[0], sender_count(run->senders[0]));
+	figures->blackout_ns = longest_blackout(run);
 }
 
 static unsigned int faults(const struct run *run)
 {
-	return run->trace_faults ? run->trace_faults : run->console_faults;
+	unsigned int seen = 0;
+
+	for (int i = 0; i < STREAMS; i++)
+		seen += run->trace_faults[i];
+	return seen ? seen : run->console_faults;
 }
 
 static void write_frames(const struct run *run)
@@ -87,7 +127,7 @@ static void write_frames(const struct run *run)
 		const struct frame_record *record = sender_record(run->senders[0], i);
 
 		fprintf(file, "%u %.3f %u %u %u\n", i,
-			(record->taken_ns - run->kexec_ns) / 1e6, record->landed, record->late,
+			(record->taken_ns - run_begin_ns(run)) / 1e6, record->landed, record->late,
 			record->slot);
 	}
 	fclose(file);
@@ -99,23 +139,29 @@ static void write_phase(FILE *file, const char *name, int64_t when, int64_t kexe
 		fprintf(file, "%s %.1f\n", name, (when - kexec) / 1e6);
 }
 
+/* Of the first update, when there are several. */
 static void write_phases(const struct run *run)
 {
+	const struct update *update = &run->updates[0];
+	int64_t kexec = update->kexec_ns;
 	char path[512];
 	FILE *file;
 
-	if (!run->kexec_ns)
+	if (!kexec)
 		return;
 	run_path(run, "phases.dat", path, sizeof(path));
 	file = fopen(path, "w");
 	if (!file)
 		return;
-	write_phase(file, "kexec", run->kexec_ns, run->kexec_ns);
-	write_phase(file, "kernel", run->new_kernel_ns, run->kexec_ns);
-	write_phase(file, "iommu", run->vtd_ns, run->kexec_ns);
-	write_phase(file, "user", run->user_space_ns, run->kexec_ns);
-	write_phase(file, "memory", run->memory_ns, run->kexec_ns);
-	write_phase(file, "reopened", run->reopened_ns, run->kexec_ns);
+	write_phase(file, "kexec", kexec, kexec);
+	write_phase(file, "kernel", update->new_kernel_ns, kexec);
+	write_phase(file, "iommu", update->vtd_ns, kexec);
+	write_phase(file, "user", update->user_space_ns, kexec);
+	write_phase(file, "memory", update->memory_ns, kexec);
+	write_phase(file, "reclaimed", update->reclaimed_ns, kexec);
+	write_phase(file, "switched", update->switched_ns, kexec);
+	write_phase(file, "finished", update->finished_ns, kexec);
+	write_phase(file, "reopened", run->reopened_ns, kexec);
 	fclose(file);
 }
 
@@ -125,13 +171,18 @@ static bool same_ring(const struct registers *a, const struct registers *b)
 	       a->rdlen == b->rdlen;
 }
 
-static void expect_nothing_lost(struct run *run, const struct figures *figures)
+static void expect_nothing_due_lost(struct run *run, const struct figures *figures)
 {
 	if (!figures->sent)
 		run_problem(run, "no frame was sent");
 	if (figures->lost)
 		run_problem(run, "%u of %u frames lost, %u of them not even taken by the card",
 			    figures->lost, figures->sent, figures->refused);
+}
+
+static void expect_nothing_lost(struct run *run, const struct figures *figures)
+{
+	expect_nothing_due_lost(run, figures);
 	if (faults(run))
 		run_problem(run, "%u DMAR faults", faults(run));
 	if (run->raised)
@@ -145,25 +196,68 @@ static void expect_no_disturbance(struct run *run, const struct figures *figures
 {
 	trace_check(run);
 	expect_nothing_lost(run, figures);
-	if (run->kexec_ns && run->user_space_ns)
+	if (run_had_kexec(run))
 		run_problem(run, "there was a kexec");
+}
+
+static void expect_kexecs(struct run *run, const struct figures *figures)
+{
+	if (!run_had_kexec(run))
+		run_problem(run, "there was no kexec");
+	if (run->update_count != run->options.updates || !run_update(run)->user_space_ns)
+		run_problem(run, "%d kexecs, wanted %d", run->update_count,
+			    run->options.updates);
+	if (!figures->blackout_landed)
+		run_problem(run, "no frame landed between the kexec call and user space");
+	if (!same_ring(&run->armed, &run->after))
+		run_problem(run, "registers of the card are not what they were");
+	if (run->pages_leaked)
+		run_problem(run, "%lu pages of the IOMMU leaked or missing", run->pages_leaked);
 }
 
 static void expect_continuity(struct run *run, const struct figures *figures)
 {
 	trace_check(run);
 	expect_nothing_lost(run, figures);
-	if (!run->kexec_ns || !run->user_space_ns)
-		run_problem(run, "there was no kexec");
-	if (!figures->blackout_landed)
-		run_problem(run, "no frame landed between the kexec call and user space");
-	if (!same_ring(&run->armed, &run->after))
-		run_problem(run, "registers of the card are not what they were");
+	expect_kexecs(run, figures);
+}
+
+/* After a stall of the emulator the next frame may take its time. */
+#define FAULT_WITHIN_NS	NS_PER_S
+
+static void expect_fault_of_unmapped(struct run *run, unsigned int stream)
+{
+	const struct parting *parting = &run->parting[stream];
+	int64_t first = run->first_fault_ns[stream];
+
+	if (!parting->unmapping_ns || !parting->unmapped_ns)
+		run_problem(run, "card %u was never without its mapping", stream);
+	else if (!run->trace_faults[stream])
+		run_problem(run, "card %u without its mapping did not fault", stream);
+	else if (first < parting->unmapping_ns)
+		run_problem(run, "card %u faulted %.1f ms before its mapping was gone", stream,
+			    (parting->unmapping_ns - first) / 1e6);
+	else if (first > parting->unmapped_ns + FAULT_WITHIN_NS)
+		run_problem(run, "card %u faulted only %.1f ms after its mapping was gone", stream,
+			    (first - parting->unmapped_ns) / 1e6);
+}
+
+/* All goes on until a mapping is taken away; then each access faults at once. */
+static void expect_unmapped(struct run *run, const struct figures *figures)
+{
+	trace_check(run);
+	expect_nothing_due_lost(run, figures);
+	expect_kexecs(run, figures);
+	expect_fault_of_unmapped(run, 0);
+	if (second_is_preserved(run))
+		expect_fault_of_unmapped(run, 1);
+	if (figures->unmapped_landed)
+		run_problem(run, "%u frames landed without a mapping", figures->unmapped_landed);
 }
 
 static void expect_loss(struct run *run, const struct figures *figures)
 {
-	if (!run->kexec_ns || !run->user_space_ns)
+	if (!run_had_kexec(run))
 		run_problem(run, "there was no kexec");
 	if (!figures->landed)
 		run_problem(run, "no frame landed even before the kexec");
@@ -177,8 +271,8 @@ static void expect_loss(struct run *run, const struct figures *figures)
 static void expect_fault(struct run *run, const struct figures *figures)
 {
 	trace_check(run);
-	if (!run->trace_faults || !run->console_faults)
-		run_problem(run, "no fault was seen: trace %u, log %u", run->trace_faults,
+	if (!run->trace_faults[0] || !run->console_faults)
+		run_problem(run, "no fault was seen: trace %u, log %u", run->trace_faults[0],
 			    run->console_faults);
 	if (!figures->lost)
 		run_problem(run, "frames landed without a mapping");
@@ -187,7 +281,7 @@ static void expect_fault(struct run *run, const struct figures *figures)
 /* After the hand-over the device is cut off: nothing lands, nowhere. */
 static void expect_blocked(struct run *run, const struct figures *figures)
 {
-	if (!run->kexec_ns || !run->user_space_ns)
+	if (!run_had_kexec(run))
 		run_problem(run, "there was no kexec");
 	if (figures->after_landed)
 		run_problem(run, "%u frames landed in the new kernel", figures->after_landed);
@@ -212,9 +306,9 @@ static void judge_neighbour(struct run *run)
 
 		if (record->fate != FRAME_TAKEN)
 			continue;
-		if (record->taken_ns > run->kexec_ns)
+		if (record->taken_ns > run_begin_ns(run))
 			after++;
-		else if (record->taken_ns > run->kexec_ns - BUSY_BEFORE_NS)
+		else if (record->taken_ns > run_begin_ns(run) - BUSY_BEFORE_NS)
 			before++;
 	}
 	printf("  the neighbour took %u frames in the 100 ms before the kexec call, %u after\n",
@@ -231,7 +325,8 @@ static void judge_always(struct run *run)
 		run_problem(run, "the guest did not come to its end");
 	if (run->corrupted)
 		run_problem(run, "%u slots corrupted", run->corrupted);
-	if (run->options.second_nic && run->kexec_ns)
+	if (run->options.second_nic && run_begin_ns(run) &&
+	    !strcmp(run->options.second_use, "stray"))
 		judge_neighbour(run);
 	/* Old frames are still there: a search that misses them proves nothing. */
 	if (run->scanned && !run->found)
@@ -256,6 +351,8 @@ static void judge_expectation(struct run *run, const struct figures *figures)
 		expect_fault(run, figures);
 	else if (!strcmp(expect, "blocked"))
 		expect_blocked(run, figures);
+	else if (!strcmp(expect, "unmapped"))
+		expect_unmapped(run, figures);
 	else if (!strcmp(expect, "nothing-lost"))
 		expect_no_disturbance(run, figures);
 	else if (strcmp(expect, "checks"))
@@ -267,19 +364,44 @@ static const char *build_name(const char *build)
 	return *build ? build : "-";
 }
 
+static bool switch_was_hitless(const struct run *run, const struct figures *figures)
+{
+	return run->updates[0].switched_ns && !figures->lost && !faults(run) && !run->corrupted;
+}
+
+static bool all_finished(const struct run *run)
+{
+	for (int i = 0; i < run->update_count; i++)
+		if (!run->updates[i].finished_ns)
+			return false;
+	return run->update_count;
+}
+
 static void print_result(const struct run *run, const struct figures *figures)
 {
 	const struct options *options = &run->options;
 
-	printf("result: scenario=%s nic=%s mode=%s preserve=%s sent=%u landed=%u late=%u lost=%u "
-	       "corrupted=%u faults=%u warnings=%u gap_ms=%" PRId64 " blackout_ms=%" PRId64
-	       " old=%s new=%s\n",
+	printf("result: scenario=%s nic=%s mode=%s preserve=%s switch=%s finish=%s sent=%u "
+	       "landed=%u late=%u lost=%u corrupted=%u faults=%u warnings=%u gap_ms=%" PRId64
+	       " blackout_ms=%" PRId64 " old=%s new=%s\n",
 	       options->name, options->nic, options->mode,
-	       strcmp(options->preserve, "yes") ? "no" : "yes", figures->sent, figures->landed,
+	       strcmp(options->preserve, "yes") ? "no" : "yes",
+	       switch_was_hitless(run, figures) ? "hitless" : "none",
+	       all_finished(run) ? "yes" : "no", figures->sent, figures->landed,
 	       figures->late, figures->lost, run->corrupted, faults(run), run->warnings,
 	       (int64_t)(figures->gap_ns / NS_PER_MS),
 	       (int64_t)(figures->blackout_ns / NS_PER_MS),
 	       build_name(run->old_build), build_name(run->new_build));
+}
+
+static void print_chain(const struct run *run, const struct figures *figures)
+{
+	int finished = 0;
+
+	for (int i = 0; i < run->update_count; i++)
+		finished += !!run->updates[i].finished_ns;
+	printf("chain: updates=%d lost=%u faults=%u warnings=%u pages_leaked=%lu\n", finished,
+	       figures->lost, faults(run), run->warnings, run->pages_leaked);
 }
 
 /* A dot stands for any character: scenario options hold no blanks. */
@@ -329,7 +451,7 @@ bool judge(struct run *run)
 	write_phases(run);
 	for (int i = 0; i < run->problem_count; i++)
 		printf("  %s\n", run->problems[i]);
-	if (run->kexec_ns && run->user_space_ns)
+	if (run_had_kexec(run))
 		printf("  %u of %u frames sent in the blackout landed\n",
 		       figures.blackout_landed, figures.blackout_sent);
 	print_stalls(run);
@@ -340,7 +462,10 @@ bool judge(struct run *run)
 		printf("  %u frames received as interrupts, %u vectors raised\n", run->diverted,
 		       run->raised);
 	if (run->options.cold)
-		printf("  %u frames landed in pages first used after the kexec\n", run->cold);
+		printf("  %u frames landed in pages first used after the kexec, "
+		       "%u after the switch\n", run->cold, run->cold_switched);
 	print_result(run, &figures);
+	if (run->options.updates > 1)
+		print_chain(run, &figures);
 	return verdict(run);
 }

@@ -41,7 +41,8 @@ static void usage(void)
 		"  --new-kernel BZIMAGE  the kernel that is jumped into, else the old one again\n"
 		"  --name NAME           of the scenario, for the result line\n"
 		"  --script NAME         what the guest does (control, unmap, update, ...)\n"
-		"  --expect WHAT         continuity, loss, fault, blocked, nothing-lost or checks\n"
+		"  --expect WHAT         continuity, unmapped, loss, fault, blocked, nothing-lost\n"
+		"                        or checks\n"
 		"  --must-find TEXT      passes only if the judge finds a problem with this word\n"
 		"  --example PATH        the example program, for its script\n"
 		"  --tests DIR           programs for the script kernel-tests\n"
@@ -51,6 +52,8 @@ static void usage(void)
 		"  --preserve WHAT       yes, no or refused\n"
 		"  --cpus N --memory MB --rate N --timeout S\n"
 		"  --second-nic RATE     another card, with traffic of its own\n"
+		"  --second-use WHAT     stray (its frames may land nowhere), preserved or spare\n"
+		"  --updates N           how many kexecs in a row; both kernels go along\n"
 		"  --ats-device          a virtio card with ATS\n"
 		"  --shared-memory       lets the host look into guest memory\n"
 		"  --cold                frames in the blackout must hit untouched pages\n"
@@ -70,6 +73,7 @@ static void set_defaults(struct options *options)
 		.topology = "ports",
 		.preserve = "yes",
 		.expect = "continuity",
+		.second_use = "stray",
 		.guest = "",
 		.append = "",
 		.old_append = "",
@@ -77,6 +81,7 @@ static void set_defaults(struct options *options)
 		.cpus = 1,
 		.memory_mb = 512,
 		.rate = 1000,
+		.updates = 1,
 		.timeout_s = 180,
 	};
 }
@@ -84,8 +89,8 @@ static void set_defaults(struct options *options)
 enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
-	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_EXAMPLE, OPT_TESTS,
-	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT,
+	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_EXAMPLE, OPT_TESTS, OPT_SECOND_USE,
+	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES,
 	OPT_SECOND_NIC, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD, OPT_INTERRUPT_BUFFERS,
 };
 
@@ -114,6 +119,8 @@ static const struct option long_options[] = {
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "second-nic", required_argument, NULL, OPT_SECOND_NIC },
+	{ "second-use", required_argument, NULL, OPT_SECOND_USE },
+	{ "updates", required_argument, NULL, OPT_UPDATES },
 	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
 	{ "shared-memory", no_argument, NULL, OPT_SHARED_MEMORY },
 	{ "cold", no_argument, NULL, OPT_COLD },
@@ -135,6 +142,8 @@ static void set_number(struct options *options, int id, const char *text)
 		options->rate = number;
 	else if (id == OPT_TIMEOUT)
 		options->timeout_s = number;
+	else if (id == OPT_UPDATES)
+		options->updates = number;
 	else
 		options->second_rate = number;
 	options->second_nic = options->second_rate;
@@ -158,6 +167,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_MUST_FIND] = &options->must_find,
 		[OPT_EXAMPLE] = &options->example,
 		[OPT_TESTS] = &options->tests,
+		[OPT_SECOND_USE] = &options->second_use,
 		[OPT_GUEST] = &options->guest,
 		[OPT_APPEND] = &options->append,
 		[OPT_OLD_APPEND] = &options->old_append,

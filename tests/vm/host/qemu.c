@@ -59,9 +59,11 @@ static void common_command_line(const struct run *run, int stage, const char *ap
 	/* On a busy host the emulated timer is late, and the kernel's check of it fails. */
 	snprintf(line, size, "console=ttyS0 panic=-1 no_timer_check "
 		 "kho=on liveupdate=on intel_iommu=%s "
-		 "lu_stage=%d lu_script=%s lu_nic=%s lu_preserve=%s lu_rate=%d %s%s %s %s",
+		 "lu_stage=%d lu_script=%s lu_nic=%s lu_preserve=%s lu_rate=%d lu_second=%s "
+		 "lu_updates=%d %s%s %s %s",
 		 strcmp(options->mode, "legacy") ? "on,sm_on" : "on", stage, options->script,
-		 options->nic, options->preserve, options->rate,
+		 options->nic, options->preserve, options->rate, options->second_use,
+		 options->updates,
 		 options->interrupt_buffers ? "lu_divert=1 " : "", guest, both, one);
 }
 

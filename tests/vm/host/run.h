@@ -11,6 +11,7 @@
 #define NS_PER_S	1000000000LL
 #define STREAMS		2
 #define FUNCTIONS	8
+#define UPDATES		64
 #define PROBLEMS	64
 
 struct options {
@@ -28,6 +29,7 @@ struct options {
 	const char *topology;
 	const char *preserve;
 	const char *expect;
+	const char *second_use;
 	const char *must_find;
 	const char *guest;
 	const char *append;
@@ -37,6 +39,7 @@ struct options {
 	int memory_mb;
 	int rate;
 	int second_rate;
+	int updates;
 	int timeout_s;
 	bool second_nic;
 	bool shared_memory;
@@ -69,6 +72,23 @@ struct registers {
 	unsigned int command, rctl, rdbal, rdlen, rdh;
 };
 
+/* One kexec and what follows, by the wall clock; 0 when it did not happen. */
+struct update {
+	int64_t kexec_ns, new_kernel_ns, vtd_ns, user_space_ns, memory_ns;
+	int64_t reclaimed_ns, switching_ns, switched_ns, finished_ns;
+};
+
+/* The end of a device, when a scenario brings it about. */
+struct parting {
+	int64_t released_ns;	/* from here on nothing is due */
+	int64_t unmapping_ns;	/* from here on its accesses may fault */
+	int64_t unmapped_ns;	/* from here on nothing may land */
+};
+
+struct pages {
+	unsigned long iommu, secondary;
+};
+
 struct sender;
 struct sockaddr_un;
 
@@ -81,8 +101,12 @@ struct run {
 	struct sender *senders[STREAMS];
 
 	char old_build[200], new_build[200];
-	int64_t start_ns, kexec_ns, new_kernel_ns, vtd_ns, user_space_ns, traffic_ns;
-	int64_t reopened_ns, memory_ns;
+	int64_t start_ns, traffic_ns, reopened_ns;
+	struct update updates[UPDATES];
+	int update_count;
+	struct parting parting[STREAMS];
+	struct pages base_pages;
+	unsigned long pages_leaked;
 	struct function functions[FUNCTIONS];
 	int function_count;
 	struct registers armed, after, end;
@@ -92,11 +116,11 @@ struct run {
 	bool done, gave_up, skipped, timed_out;
 	unsigned int checks_ok, checks_failed;
 	unsigned int corrupted, twice, unknown;
-	unsigned int warnings, console_faults, trace_faults;
-	unsigned int found, stray, raw, cold, diverted, raised;
+	unsigned int warnings, console_faults, trace_faults[STREAMS];
+	unsigned int found, stray, raw, cold, cold_switched, diverted, raised;
 	bool scanned;
 	unsigned long trace_lines;
-	int64_t first_fault_ns;
+	int64_t first_fault_ns[STREAMS];
 
 	char problems[PROBLEMS][256];
 	int problem_count;
@@ -108,6 +132,21 @@ void run_problem(struct run *run, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void run_path(const struct run *run, const char *file, char *path, size_t size);
 int64_t wall_clock_ns(void);
+
+/* updates.c: the last one, without times when there was none. */
+struct update *run_update(struct run *run);
+/* The first kexec call. */
+int64_t run_begin_ns(const struct run *run);
+bool run_had_kexec(const struct run *run);
+/*
+ * From the first kexec call until the device is finished, or until user space
+ * is up, if it does not go the whole way: nothing may stop the device.
+ */
+bool run_is_judged(const struct run *run, int64_t when);
+/* Not once a device was let go; but when its mapping was taken away. */
+bool run_fault_counts(const struct run *run, unsigned int stream, int64_t when);
+/* From a kexec call to the first line of the new user space. */
+bool run_in_blackout(const struct run *run, int64_t when);
 
 /* initramfs.c */
 int initramfs_build(const struct run *run, const char *path);
@@ -139,7 +178,8 @@ struct frame_record *sender_record(struct sender *sender, unsigned int sequence)
 /* watch.c: reads console and events until the machine is off. */
 void watch(struct run *run);
 
-/* trace.c */
+/* trace.c: the stream that a function receives, negative when its faults do not count. */
+int run_stream_of(const struct run *run, int function);
 void trace_check(struct run *run);
 
 /* judge.c: prints the result line; true when the run passed. */

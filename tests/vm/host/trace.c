@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What software wrote to the IOMMU and to config space between the kexec call
- * and the first line of user space.  Continuity is claimed only if none of
- * these writes could have stopped the device or its translation.
+ * and the finish, or the first line of user space if the device is not taken
+ * back.  Continuity is claimed only if none of these writes could have stopped
+ * the device or its translation.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,12 +38,6 @@ struct trace {
 	int64_t *first_use_ns;		/* of each slot's page, for the cold check */
 };
 
-static bool in_blackout(const struct run *run, int64_t when)
-{
-	return run->kexec_ns && when >= run->kexec_ns &&
-	       (!run->user_space_ns || when <= run->user_space_ns);
-}
-
 /* A device that cannot be taken over may be stopped, but never be let through. */
 static bool must_only_stay_translated(const struct run *run)
 {
@@ -54,7 +49,7 @@ static void check_global_command(struct trace *trace, int64_t when, const char *
 	const char *value = strstr(text, "value ");
 	uint32_t command = value ? strtoul(value + 6, NULL, 0) : 0;
 
-	if (in_blackout(trace->run, when)) {
+	if (run_is_judged(trace->run, when)) {
 		if (!(command & GCMD_TE))
 			run_problem(trace->run, "trace: translation off: %s", text);
 		if (command & GCMD_SRTP && !must_only_stay_translated(trace->run))
@@ -108,37 +103,51 @@ static void check_config_write(struct trace *trace, int64_t when, const char *te
 	index = find_function(trace->run, bdf);
 	if (index < 0 || must_only_stay_translated(trace->run))
 		return;
-	if (in_blackout(trace->run, when))
+	if (run_is_judged(trace->run, when))
 		check_config_value(trace, index, offset, value, text);
 	else if (offset == PCI_PRIMARY_BUS)
 		trace->bus_numbers[index] = value & 0xffffff;
 }
 
-static unsigned int requester_id(const struct run *run)
+int run_stream_of(const struct run *run, int function)
+{
+	const char *role = run->functions[function].role;
+
+	if (!strcmp(role, "device"))
+		return 0;
+	return strcmp(role, "second") ? -1 : 1;
+}
+
+static int stream_of_requester(const struct run *run, unsigned int id)
 {
 	for (int i = 0; i < run->function_count; i++) {
 		unsigned int bus, slot, function;
 
-		if (!strcmp(run->functions[i].role, "device") &&
-		    sscanf(run->functions[i].bdf + 5, "%x:%x.%x", &bus, &slot, &function) == 3)
-			return bus << 8 | slot << 3 | function;
+		if (run_stream_of(run, i) >= 0 &&
+		    sscanf(run->functions[i].bdf + 5, "%x:%x.%x", &bus, &slot, &function) == 3 &&
+		    id == (bus << 8 | slot << 3 | function))
+			return run_stream_of(run, i);
 	}
-	return ~0u;
+	return -1;
 }
 
 static void count_fault(struct trace *trace, int64_t when, const char *text)
 {
 	struct run *run = trace->run;
 	unsigned int id, reason;
+	int stream;
 
 	if (sscanf(text, "vtd_dmar_fault sid %x fault %u", &id, &reason) != 2 ||
-	    id != requester_id(run) || !run->traffic_ns || when < run->traffic_ns)
+	    !run->traffic_ns || when < run->traffic_ns)
+		return;
+	stream = stream_of_requester(run, id);
+	if (stream < 0 || !run_fault_counts(run, stream, when))
 		return;
 	/* Refused interrupts are what a diverted buffer is for. */
 	if (run->options.interrupt_buffers && reason >= FAULT_INTERRUPT_FIRST)
 		return;
-	if (!run->trace_faults++)
-		run->first_fault_ns = when;
+	if (!run->trace_faults[stream]++)
+		run->first_fault_ns[stream] = when;
 }
 
 /*
@@ -175,12 +184,12 @@ static void handle(struct trace *trace, int64_t when, const char *text)
 		check_config_write(trace, when, text);
 	else if (!strncmp(text, "vtd_reg_write_gcmd ", 19))
 		check_global_command(trace, when, text);
-	else if (!strncmp(text, "vtd_reg_dmar_root ", 18) && in_blackout(trace->run, when) &&
+	else if (!strncmp(text, "vtd_reg_dmar_root ", 18) && run_is_judged(trace->run, when) &&
 		 !must_only_stay_translated(trace->run))
 		run_problem(trace->run, "trace: new root: %s", text);
-	else if (!strncmp(text, "vtd_dmar_enable enable 0", 24) && in_blackout(trace->run, when))
+	else if (!strncmp(text, "vtd_dmar_enable enable 0", 24) && run_is_judged(trace->run, when))
 		run_problem(trace->run, "trace: translation disabled: %s", text);
-	else if (!strncmp(text, "vtd_ir_enable enable 0", 22) && in_blackout(trace->run, when) &&
+	else if (!strncmp(text, "vtd_ir_enable enable 0", 22) && run_is_judged(trace->run, when) &&
 		 !must_only_stay_translated(trace->run))
 		run_problem(trace->run, "trace: interrupt remapping disabled: %s", text);
 	else if (!strncmp(text, "vtd_dmar_fault ", 15))
@@ -192,10 +201,11 @@ static void handle(struct trace *trace, int64_t when, const char *text)
 }
 
 /*
- * A frame that went out in the blackout must be in a page that the device had
- * never used before: then it was translated by walking the preserved tables.
+ * A frame that went out after this moment must be in a page that the device had
+ * not used before it: then it was translated by walking the tables of now.
  */
-static void check_cold_pages(struct trace *trace)
+static unsigned int check_cold_pages(struct trace *trace, int64_t moment_ns, int64_t until_ns,
+				     const char *moment)
 {
 	struct run *run = trace->run;
 	unsigned int cold = 0, warm = 0, count = sender_count(run->senders[0]);
@@ -203,18 +213,29 @@ static void check_cold_pages(struct trace *trace)
 	for (unsigned int i = 0; i < count; i++) {
 		const struct frame_record *record = sender_record(run->senders[0], i);
 
-		if (!record->landed || !in_blackout(run, record->taken_ns))
+		if (!record->landed || record->taken_ns < moment_ns ||
+		    (until_ns && record->taken_ns > until_ns))
 			continue;
-		/* The last of them may be written after user space has come up. */
-		if (trace->first_use_ns[record->slot] >= run->kexec_ns)
+		/* The last of them may be written after that time is over. */
+		if (trace->first_use_ns[record->slot] >= moment_ns)
 			cold++;
 		else
 			warm++;
 	}
-	run->cold = cold;
 	if (!cold || warm > 1)
-		run_problem(run, "cold pages: %u frames into pages first used after the kexec, "
-			    "%u into others", cold, warm);
+		run_problem(run, "cold pages: %u frames into pages first used after the %s, "
+			    "%u into others", cold, moment, warm);
+	return cold;
+}
+
+static void check_cold(struct trace *trace)
+{
+	struct run *run = trace->run;
+	const struct update *update = &run->updates[0];
+
+	run->cold = check_cold_pages(trace, update->kexec_ns, update->user_space_ns, "kexec");
+	if (update->switched_ns)
+		run->cold_switched = check_cold_pages(trace, update->switched_ns, 0, "switch");
 }
 
 static void read_trace(struct trace *trace)
@@ -250,6 +271,6 @@ void trace_check(struct run *run)
 	if (!run->trace_lines)
 		run_problem(run, "the trace is empty: nothing was checked");
 	if (trace.first_use_ns)
-		check_cold_pages(&trace);
+		check_cold(&trace);
 	free(trace.first_use_ns);
 }

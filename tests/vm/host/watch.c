@@ -41,16 +41,19 @@ static bool contains_any(const char *line, const char *const *signs, size_t coun
 
 static void note_console_times(struct run *run, const char *line, int64_t now)
 {
-	if (!run->kexec_ns)
+	struct update *update = run_update(run);
+
+	if (!update->kexec_ns)
 		return;
-	if (!run->new_kernel_ns && strstr(line, "Linux version"))
-		run->new_kernel_ns = now;
-	if (run->new_kernel_ns && !run->vtd_ns && strstr(line, "DMAR: Intel(R) Virtualization"))
-		run->vtd_ns = now;
+	if (!update->new_kernel_ns && strstr(line, "Linux version"))
+		update->new_kernel_ns = now;
+	if (update->new_kernel_ns && !update->vtd_ns &&
+	    strstr(line, "DMAR: Intel(R) Virtualization"))
+		update->vtd_ns = now;
 }
 
 /* A neighbour that is not preserved may fault; refused interrupts may be wanted. */
-static bool is_fault_of_device(const struct run *run, const char *line)
+static bool is_fault_of_device(const struct run *run, const char *line, int64_t now)
 {
 	const char *device = strstr(line, "evice [");
 
@@ -58,10 +61,13 @@ static bool is_fault_of_device(const struct run *run, const char *line)
 		return !run->options.interrupt_buffers;
 	if (!strstr(line, "DMAR: [DMA ") || !device)
 		return false;
-	for (int i = 0; i < run->function_count; i++)
-		if (!strcmp(run->functions[i].role, "device"))
-			return !!strstr(device, run->functions[i].bdf + 5);
-	return true;
+	for (int i = 0; i < run->function_count; i++) {
+		int stream = run_stream_of(run, i);
+
+		if (stream >= 0 && strstr(device, run->functions[i].bdf + 5))
+			return run_fault_counts(run, stream, now);
+	}
+	return !run->function_count;
 }
 
 static void console_line(struct run *run, const char *line, int64_t now)
@@ -72,7 +78,7 @@ static void console_line(struct run *run, const char *line, int64_t now)
 		run->warnings++;
 		run_problem(run, "log: %s", line);
 	}
-	if (is_fault_of_device(run, line))
+	if (is_fault_of_device(run, line, now))
 		run->console_faults++;
 }
 
@@ -97,13 +103,20 @@ static void text_of(const char *line, const char *key, char *text, size_t size)
 	text[strcspn(text, " ")] = '\0';
 }
 
+static bool is(const char *word, const char *name)
+{
+	size_t length = strlen(name);
+
+	return !strncmp(word, name, length) && (!word[length] || word[length] == ' ');
+}
+
 static void event_user_space(struct run *run, const char *line, int64_t now)
 {
 	if (value_of(line, "stage") == 1) {
 		text_of(line, "build", run->old_build, sizeof(run->old_build));
 	} else {
 		text_of(line, "build", run->new_build, sizeof(run->new_build));
-		run->user_space_ns = now;
+		run_update(run)->user_space_ns = now;
 	}
 }
 
@@ -112,7 +125,7 @@ static void event_function(struct run *run, const char *line)
 	struct function *function = &run->functions[run->function_count];
 
 	/* Once is enough: the next kernel has to keep the numbers. */
-	if (run->kexec_ns || run->function_count == FUNCTIONS)
+	if (run->update_count || run->function_count == FUNCTIONS)
 		return;
 	text_of(line, "bdf", function->bdf, sizeof(function->bdf));
 	text_of(line, "role", function->role, sizeof(function->role));
@@ -127,7 +140,7 @@ static void event_registers(struct run *run, const char *line)
 	char when[16];
 
 	text_of(line, "when", when, sizeof(when));
-	if (!strcmp(when, "armed") && !run->kexec_ns)
+	if (!strcmp(when, "armed") && !run->update_count)
 		registers = &run->armed;
 	else if (!strcmp(when, "after"))
 		registers = &run->after;
@@ -172,7 +185,7 @@ static void event_landed(struct run *run, const char *line)
 static void event_memory(struct run *run, const char *line)
 {
 	run->corrupted += value_of(line, "corrupted");
-	if (value_of(line, "last_slot") + 2 >= run->slots)
+	if (value_of(line, "fullest") + 2 >= run->slots)
 		run_problem(run, "the ring of %u slots ran full: not a verdict on the kernel",
 			    run->slots);
 }
@@ -199,10 +212,62 @@ static void event_scan_memory(struct run *run, const char *line)
 	/* Those of a neighbour may be overwritten; the preserved ones are there. */
 	if (stream)
 		run->found += memory_count_frames(run, 0, 0);
-	run->stray += memory_count_frames(run, stream, stream ? run->new_kernel_ns :
-								run->user_space_ns);
+	run->stray += memory_count_frames(run, stream, stream ? run_update(run)->new_kernel_ns :
+								run_update(run)->user_space_ns);
 	if (!stream)
 		run->raw += memory_count_untranslated(run, stream);
+}
+
+static void event_kexec_call(struct run *run, int64_t now)
+{
+	if (run->update_count == UPDATES) {
+		run_problem(run, "more than %d kexecs", UPDATES);
+		return;
+	}
+	run->updates[run->update_count++].kexec_ns = now;
+}
+
+static void event_parting(struct run *run, const char *line, int64_t now)
+{
+	unsigned int stream = value_of(line, "stream");
+	struct parting *parting = &run->parting[stream < STREAMS ? stream : 0];
+
+	if (is(line, "released"))
+		parting->released_ns = now;
+	else if (is(line, "unmapping"))
+		parting->unmapping_ns = now;
+	else
+		parting->unmapped_ns = now;
+}
+
+static unsigned long difference(unsigned long a, unsigned long b)
+{
+	return a > b ? a - b : b - a;
+}
+
+static unsigned long larger(unsigned long a, unsigned long b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * The first are those of a program that has only been set up.  Most pages count
+ * in both statistics, and a page that is missing is as wrong as one too many.
+ */
+static void event_pages(struct run *run, const char *line)
+{
+	struct pages pages = {
+		.iommu = value_of(line, "iommu"),
+		.secondary = value_of(line, "secondary"),
+	};
+
+	if (!run->base_pages.iommu) {
+		run->base_pages = pages;
+		return;
+	}
+	run->pages_leaked += larger(difference(pages.iommu, run->base_pages.iommu),
+				    difference(pages.secondary, run->base_pages.secondary)) +
+			     value_of(line, "unclaimed");
 }
 
 static void event_check(struct run *run, const char *line)
@@ -240,13 +305,6 @@ static void stop_traffic(struct run *run)
 		sender_stop(run->senders[i]);
 }
 
-static bool is(const char *word, const char *name)
-{
-	size_t length = strlen(name);
-
-	return !strncmp(word, name, length) && (!word[length] || word[length] == ' ');
-}
-
 static void handle_event(struct run *run, const char *word, int64_t now)
 {
 	if (is(word, "user-space"))
@@ -262,9 +320,21 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 	else if (is(word, "stop-emulator"))
 		stop_emulator(run, word);
 	else if (is(word, "kexec-call"))
-		run->kexec_ns = now;
+		event_kexec_call(run, now);
 	else if (is(word, "memory-retrieved"))
-		run->memory_ns = now;
+		run_update(run)->memory_ns = now;
+	else if (is(word, "reclaimed"))
+		run_update(run)->reclaimed_ns = now;
+	else if (is(word, "switching"))
+		run_update(run)->switching_ns = now;
+	else if (is(word, "switched"))
+		run_update(run)->switched_ns = now;
+	else if (is(word, "finished"))
+		run_update(run)->finished_ns = now;
+	else if (is(word, "released") || is(word, "unmapping") || is(word, "unmapped"))
+		event_parting(run, word, now);
+	else if (is(word, "pages"))
+		event_pages(run, word);
 	else if (is(word, "reopened"))
 		run->reopened_ns = now;
 	else if (is(word, "landed"))

@@ -274,9 +274,29 @@ static void set_rids(const struct iommu_unit_ser *unit,
 	const struct iommu_attachment_ser *att;
 	unsigned int i;
 
-	for_each_attachment(unit, att)
+	for_each_attachment(unit, att) {
 		for (i = 0; i < att->nr_rids; i++)
 			__set_bit(att->rids[i], lu->rids);
+		if (att->pasid_dir_pa)
+			__set_bit(att->rid, lu->tables);
+	}
+}
+
+/* What claim_tables() and free_old_irt() will take, but for PASID leaf tables */
+static unsigned long nr_table_pages(const struct iommu_unit_ser *unit)
+{
+	const struct iommu_attachment_ser *att;
+	unsigned long nr = 1;
+	unsigned int i;
+
+	for (i = 0; i < IOMMU_UNIT_VTD_CTX_WORDS; i++)
+		nr += hweight64(unit->vtd.context_tables[i]);
+	if (unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP)
+		nr += 1UL << unit->vtd.irt_order;
+	for_each_attachment(unit, att)
+		if (att->pasid_dir_pa)
+			nr += 1UL << att->pasid_dir_order;
+	return nr;
 }
 
 /* From here on they are ordinary table pages of this kernel */
@@ -296,6 +316,17 @@ intel_liveupdate_claim_pasid_table(const struct iommu_attachment_ser *att)
 	return 0;
 }
 
+/* The directory was seen to be in preserved memory */
+static unsigned int nr_leaves(const struct iommu_attachment_ser *att)
+{
+	struct pasid_table table = {
+		.table = phys_to_virt(att->pasid_dir_pa),
+		.max_pasid = att->max_pasid,
+	};
+
+	return intel_liveupdate_count_leaves(&table);
+}
+
 static int claim_tables(struct intel_iommu *iommu,
 			const struct iommu_unit_ser *unit)
 {
@@ -312,9 +343,11 @@ static int claim_tables(struct intel_iommu *iommu,
 	}
 	if (!sm_supported(iommu))
 		return 0;
-	for_each_attachment(unit, att)
+	for_each_attachment(unit, att) {
+		iommu_expect_pages(nr_leaves(att));
 		if (intel_liveupdate_claim_pasid_table(att))
 			return -EINVAL;
+	}
 	return 0;
 }
 
@@ -338,6 +371,7 @@ static int adopt_unit(struct intel_iommu *iommu,
 	const char *differs;
 	int ret;
 
+	iommu_expect_pages(nr_table_pages(unit));
 	differs = verify_unit(iommu, unit);
 	if (differs) {
 		pr_err("%s: %s differs from the record of the previous kernel\n",
@@ -429,8 +463,17 @@ static bool device_incoming(struct device_domain_info *info)
 	return intel_liveupdate_incoming(info->iommu, info->bus, info->devfn);
 }
 
-/* The same three steps as in liveupdate-tables.c, for one entry */
-static void block_rid(struct intel_iommu *iommu, u16 rid)
+/**
+ * intel_liveupdate_block_rid - Make an adopted context entry not present
+ * @iommu: The unit, adopted
+ * @rid: Requester id of the entry
+ *
+ * The same three steps as in liveupdate-tables.c, for one entry. It is an
+ * ordinary, empty one afterwards.
+ *
+ * Context: May sleep. Takes intel_iommu.lock. Cannot fail.
+ */
+void intel_liveupdate_block_rid(struct intel_iommu *iommu, u16 rid)
 {
 	struct context_entry *context;
 
@@ -456,7 +499,7 @@ static int block_alias(struct pci_dev *pdev, u16 alias, void *data)
 
 	if (intel_liveupdate_incoming(info->iommu, PCI_BUS_NUM(alias),
 				      alias & 0xff))
-		block_rid(info->iommu, alias);
+		intel_liveupdate_block_rid(info->iommu, alias);
 	return 0;
 }
 
@@ -527,6 +570,8 @@ bool intel_liveupdate_probe(struct device *dev)
 	table->table = phys_to_virt(att->pasid_dir_pa);
 	table->max_pasid = att->max_pasid;
 	info->pasid_table = table;
+	scoped_guard(spinlock, &info->iommu->lock)
+		__clear_bit(att->rid, info->iommu->lu_incoming->tables);
 	return true;
 }
 
@@ -717,6 +762,11 @@ bool intel_liveupdate_release(struct device *dev)
 		cache_tag_unassign_domain(domain, dev, IOMMU_NO_PASID);
 		unlink_device(info);
 		domain_detach_iommu(domain, info->iommu);
+	}
+	if (info->pasid_table) {
+		guard(spinlock)(&info->iommu->lock);
+		__set_bit(PCI_DEVID(info->bus, info->devfn),
+			  info->iommu->lu_incoming->tables);
 	}
 	kfree(info->pasid_table);
 	info->pasid_table = NULL;

@@ -59,8 +59,12 @@ struct intel_liveupdate *intel_liveupdate_alloc(void)
 	if (!lu)
 		return NULL;
 	lu->rids = bitmap_zalloc(INTEL_LIVEUPDATE_NR_RIDS, GFP_KERNEL);
-	if (!lu->rids)
+	lu->tables = bitmap_zalloc(INTEL_LIVEUPDATE_NR_RIDS, GFP_KERNEL);
+	if (!lu->rids || !lu->tables) {
+		bitmap_free(lu->tables);
+		bitmap_free(lu->rids);
 		return NULL;
+	}
 	INIT_LIST_HEAD(&lu->devices);
 
 	return no_free_ptr(lu);
@@ -74,6 +78,7 @@ void intel_liveupdate_free(struct intel_liveupdate *lu)
 {
 	if (!lu)
 		return;
+	bitmap_free(lu->tables);
 	bitmap_free(lu->rids);
 	kfree(lu);
 }
@@ -189,28 +194,47 @@ static bool sole_pasid_entry(struct pasid_table *table)
 	return nr == 1;
 }
 
+/**
+ * intel_liveupdate_config_entry - Build the PASID entry of a paging domain
+ * @iommu: The unit
+ * @pte: Where to, not an entry that hardware uses
+ * @domain: First or second level paging domain, with an id on @iommu
+ *
+ * Context: The caller holds intel_iommu.lock.
+ * Return: 0, or -EINVAL for a first level table of a depth that hardware lacks.
+ */
+int intel_liveupdate_config_entry(struct intel_iommu *iommu,
+				  struct pasid_entry *pte,
+				  struct dmar_domain *domain)
+{
+	u16 did = domain_id_iommu(domain, iommu);
+	u64 fsptptr;
+	int flags;
+
+	if (!intel_domain_is_fs_paging(domain)) {
+		pasid_pte_config_second_level(iommu, pte, domain, did);
+		return 0;
+	}
+	flags = domain_first_level_config(domain, &fsptptr);
+	if (flags < 0)
+		return flags;
+	pasid_pte_config_first_level(iommu, pte, fsptptr, did, flags);
+	return 0;
+}
+
 static bool pasid_entry_matches(struct intel_iommu *iommu,
 				struct pasid_table *table,
 				struct dmar_domain *domain)
 {
-	u16 did = domain_id_iommu(domain, iommu);
 	struct pasid_entry want = {}, *live;
-	u64 fsptptr;
-	int flags;
 
 	live = get_pasid_table_from_pde(table->table);
 	if (!live || !sole_pasid_entry(table))
 		return false;
 
 	guard(spinlock)(&iommu->lock);
-	if (intel_domain_is_fs_paging(domain)) {
-		flags = domain_first_level_config(domain, &fsptptr);
-		if (flags < 0)
-			return false;
-		pasid_pte_config_first_level(iommu, &want, fsptptr, did, flags);
-	} else {
-		pasid_pte_config_second_level(iommu, &want, domain, did);
-	}
+	if (intel_liveupdate_config_entry(iommu, &want, domain))
+		return false;
 
 	return !memcmp(live, &want, sizeof(want));
 }

@@ -361,8 +361,13 @@ static void unpreserve_leaves(struct pasid_dir_entry *dir, unsigned int nr)
 	}
 }
 
-VISIBLE_IF_KUNIT unsigned int
-intel_liveupdate_count_leaves(struct pasid_table *table)
+/**
+ * intel_liveupdate_count_leaves - Count the leaf tables of a PASID table
+ * @table: The PASID table
+ *
+ * Return: How many there are.
+ */
+unsigned int intel_liveupdate_count_leaves(struct pasid_table *table)
 {
 	unsigned int i, nr = 0, max_pde = table->max_pasid >> PASID_PDE_SHIFT;
 	struct pasid_dir_entry *dir = table->table;
@@ -655,4 +660,9 @@ const struct iommu_liveupdate_ops intel_iommu_liveupdate_ops = {
 	.domain_restore		= intel_liveupdate_domain_restore,
 	.dev_adopt		= intel_liveupdate_dev_adopt,
 	.dev_block		= intel_liveupdate_dev_block,
+	.dev_unblock		= intel_liveupdate_dev_unblock,
+	.unit_match		= intel_liveupdate_unit_match,
+	.rids_block		= intel_liveupdate_rids_block,
+	.id_release		= intel_liveupdate_id_release,
+	.att_release		= intel_liveupdate_att_release,
 };

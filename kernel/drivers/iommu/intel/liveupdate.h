@@ -33,11 +33,15 @@ struct pasid_table;
  *	  adopted (incoming). Written under intel_iommu.lock.
  * @devices: Outgoing: the preserved devices, guarded by the core's mutex
  * @thawed: Outgoing: context tables in the record before freeze, likewise
+ * @tables: Incoming: one bit per requester id of a device whose PASID tables
+ *	    were adopted and are in no device's hands. Written under
+ *	    intel_iommu.lock.
  */
 struct intel_liveupdate {
 	unsigned long *rids;
 	struct list_head devices;
 	u64 thawed[IOMMU_UNIT_VTD_CTX_WORDS];
+	unsigned long *tables;
 };
 
 /* In iommu.c and pasid.c, for live update only */
@@ -86,9 +90,15 @@ void intel_liveupdate_scrub(struct intel_iommu *iommu,
 			    const unsigned long *rids);
 void intel_liveupdate_flush_all(struct intel_iommu *iommu);
 void intel_liveupdate_drain_prq(struct intel_iommu *iommu);
+int intel_liveupdate_config_entry(struct intel_iommu *iommu,
+				  struct pasid_entry *pte,
+				  struct dmar_domain *domain);
 int intel_liveupdate_verify_device(struct device *dev,
 				   struct dmar_domain *domain,
 				   const struct iommu_attachment_ser *att);
+
+/* liveupdate.c */
+unsigned int intel_liveupdate_count_leaves(struct pasid_table *table);
 
 /* liveupdate-incoming.c */
 struct iommu_domain *
@@ -102,6 +112,20 @@ bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus, u8 devfn);
 bool intel_liveupdate_foreign(struct device_domain_info *info, u8 bus, u8 devfn);
 bool intel_liveupdate_probe(struct device *dev);
 bool intel_liveupdate_release(struct device *dev);
+void intel_liveupdate_block_rid(struct intel_iommu *iommu, u16 rid);
+
+/* liveupdate-reclaim.c */
+void intel_liveupdate_disown(struct device *dev);
+bool intel_liveupdate_unit_match(struct iommu_device *iommu_dev,
+				 const struct iommu_unit_ser *unit);
+void intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
+				 const struct iommu_attachment_ser *att);
+int intel_liveupdate_dev_unblock(struct device *dev);
+void intel_liveupdate_id_release(struct iommu_device *iommu_dev,
+				 struct iommu_domain *domain,
+				 const struct iommu_attachment_ser *att);
+void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
+				  const struct iommu_attachment_ser *att);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 void intel_liveupdate_write(u64 *slot, u64 val);
@@ -112,7 +136,6 @@ int intel_liveupdate_preserve_pasid_table(struct pasid_table *table,
 					  unsigned int *nr_leaves);
 void intel_liveupdate_unpreserve_pasid_table(const struct iommu_attachment_ser *att,
 					     unsigned int nr_leaves);
-unsigned int intel_liveupdate_count_leaves(struct pasid_table *table);
 const struct iommu_attachment_ser *
 intel_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
 				 const struct iommu_attachment_ser *prev);
@@ -153,6 +176,10 @@ static inline bool intel_liveupdate_probe(struct device *dev)
 static inline bool intel_liveupdate_release(struct device *dev)
 {
 	return false;
+}
+
+static inline void intel_liveupdate_disown(struct device *dev)
+{
 }
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE */

@@ -35,9 +35,7 @@
  * iommufd_liveupdate_unfreeze(), iommufd_device_unpreserve() and
  * iommufd_liveupdate_unpreserve(). Marks stay, so the same can be done again.
  *
- * In the next kernel there is no way back to user space yet: the file cannot be
- * retrieved (-EOPNOTSUPP), and its session cannot be finished, because then the
- * device would go on with nobody in charge.
+ * What happens in the next kernel is in liveupdate-incoming.c.
  *
  * Not handled: HWPTs that are nested, can fault or were created automatically;
  * attachments on a PASID; devices that have a vDEVICE; MSI pages that iommufd
@@ -631,23 +629,6 @@ static void iommufd_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 	iommu_liveupdate_unfreeze();
 }
 
-static int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)
-{
-	pr_warn_ratelimited("retrieving an iommufd is not supported\n");
-	return -EOPNOTSUPP;
-}
-
-static bool iommufd_liveupdate_can_finish(struct liveupdate_file_op_args *args)
-{
-	pr_warn_ratelimited("cannot finish a session with an iommufd, its devices go on with DMA\n");
-	return false;
-}
-
-/* Never called, but LUO wants it */
-static void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args)
-{
-}
-
 static const struct liveupdate_file_ops iommufd_liveupdate_file_ops = {
 	.can_preserve = iommufd_liveupdate_can_preserve,
 	.preserve = iommufd_liveupdate_preserve,
@@ -655,7 +636,6 @@ static const struct liveupdate_file_ops iommufd_liveupdate_file_ops = {
 	.freeze = iommufd_liveupdate_freeze,
 	.unfreeze = iommufd_liveupdate_unfreeze,
 	.retrieve = iommufd_liveupdate_retrieve,
-	.can_finish = iommufd_liveupdate_can_finish,
 	.finish = iommufd_liveupdate_finish,
 	.owner = THIS_MODULE,
 };
@@ -716,6 +696,12 @@ iommufd_device_preserved_hwpt(struct iommufd_device *idev)
 		return ERR_PTR(-EOPNOTSUPP);
 	}
 
+	if (iommufd_object_is_restored(&attach->hwpt->obj)) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: HWPT %u came in by a live update and was not replaced\n",
+				     attach->hwpt->obj.id);
+		return ERR_PTR(-EBUSY);
+	}
 	if (!hwpt_is_paging(attach->hwpt) || attach->hwpt->fault) {
 		dev_warn_ratelimited(idev->dev,
 				     "iommufd: cannot preserve: HWPT %u is nested or able to fault\n",
@@ -753,7 +739,8 @@ iommufd_device_preserved_hwpt(struct iommufd_device *idev)
  *	   -EOPNOTSUPP if the device has no IOMMU, has a vDEVICE, is attached on
  *	   a PASID or together with other devices of its group, or to a HWPT that
  *	   is nested or able to fault,
- *	   -EBUSY if the device is preserved already, or
+ *	   -EBUSY if the device is preserved already, or attached to a restored
+ *	   HWPT, or
  *	   what iommu_device_preserve() returns.
  */
 int iommufd_device_preserve(struct liveupdate_session *session,

@@ -9,17 +9,23 @@
 #ifndef __IOMMUFD_LIVEUPDATE_H
 #define __IOMMUFD_LIVEUPDATE_H
 
+#include <linux/iommufd.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 
 struct file;
+struct iommu_domain;
 struct io_pagetable;
 struct iommufd_ctx;
 struct iommufd_device;
+struct iommufd_hw_pagetable;
 struct iommufd_hwpt_paging;
+struct iommufd_hwpt_ser;
 struct iommufd_liveupdate;
+struct iommufd_ser;
 struct iommufd_ucmd;
 struct iopt_pages;
+struct liveupdate_file_op_args;
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
@@ -98,9 +104,35 @@ int iommufd_device_check_mutable(struct iommufd_device *idev,
 int iommufd_device_check_viommu(struct iommufd_device *idev);
 bool iommufd_device_is_preserved(struct iommufd_device *idev);
 
-/* For liveupdate_kunit.c */
+/* liveupdate-incoming.c */
+static inline bool iommufd_object_is_restored(const struct iommufd_object *obj)
+{
+	return obj->type == IOMMUFD_OBJ_HWPT_RESTORED;
+}
+
+int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args);
+void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args);
+int iommufd_hwpt_liveupdate_restore(struct iommufd_ucmd *ucmd);
+void iommufd_hwpt_restored_put(struct iommufd_ctx *ictx,
+			       struct iommufd_hw_pagetable *hwpt);
+void iommufd_hwpt_restored_destroy(struct iommufd_object *obj);
+int iommufd_device_check_replace(struct iommufd_device *idev,
+				 struct iommufd_hw_pagetable *old,
+				 struct iommufd_hw_pagetable *hwpt);
+void iommufd_device_left_restored(struct iommufd_device *idev,
+				  struct iommufd_hw_pagetable *old);
+
+/* For liveupdate_kunit.c and liveupdate-incoming-kunit.c */
 struct iommufd_hwpt_paging *
 iommufd_device_preserved_hwpt(struct iommufd_device *idev);
+#if IS_ENABLED(CONFIG_KUNIT)
+const char *iommufd_ser_check(const struct iommufd_ser *ser,
+			      unsigned int order);
+struct iommu_domain *iommufd_restored_domain(u64 domain_pa);
+int iommufd_hwpt_restored_create(struct iommufd_ctx *ictx,
+				 const struct iommufd_hwpt_ser *hwpt_ser);
+void iommufd_ctx_unpin_restored(struct iommufd_ctx *ictx);
+#endif
 
 #else /* CONFIG_IOMMU_LIVEUPDATE */
 
@@ -156,6 +188,30 @@ static inline int iommufd_device_check_viommu(struct iommufd_device *idev)
 static inline bool iommufd_device_is_preserved(struct iommufd_device *idev)
 {
 	return false;
+}
+
+static inline bool iommufd_object_is_restored(const struct iommufd_object *obj)
+{
+	return false;
+}
+
+static inline void iommufd_hwpt_restored_put(struct iommufd_ctx *ictx,
+					     struct iommufd_hw_pagetable *hwpt)
+{
+}
+
+static inline int
+iommufd_device_check_replace(struct iommufd_device *idev,
+			     struct iommufd_hw_pagetable *old,
+			     struct iommufd_hw_pagetable *hwpt)
+{
+	return 0;
+}
+
+static inline void
+iommufd_device_left_restored(struct iommufd_device *idev,
+			     struct iommufd_hw_pagetable *old)
+{
 }
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE */

@@ -28,8 +28,7 @@
  * 4. vfio_pci_liveupdate_unpreserve() undoes step 2, in reverse.
  * 5. Next kernel: vfio-pci may bind, without D3. A plain open of the device is
  *    refused, see vfio_device_incoming(); resets of its set as well.
- * 6. Retrieve answers -EOPNOTSUPP and can_finish false: the way back to user
- *    space does not exist yet.
+ * 6. The way back to user space is in vfio_pci_liveupdate_incoming.c.
  *
  * Limits. Refused: group files, variant drivers, noiommu, VFs and PFs with VFs,
  * VGA and Intel display devices. ATS and PRI are refused by the IOMMU side. The
@@ -85,17 +84,6 @@
 
 DEFINE_STATIC_SRCU(vfio_pci_liveupdate_srcu);
 
-/* One line for every refusal, with the device and the reason */
-#define vfio_pci_liveupdate_say(vdev, fmt, ...)			\
-	dev_warn_ratelimited(&(vdev)->pdev->dev, "live update: " fmt,	\
-			     ##__VA_ARGS__)
-
-static struct vfio_pci_core_device *
-vfio_pci_liveupdate_vdev(struct vfio_device *core_vdev)
-{
-	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
-}
-
 /* File operations: none while frozen, some not while preserved */
 
 static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
@@ -130,15 +118,17 @@ static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
  * @arg: Its argument
  *
  * Context: Process context, of any user.
- * Return: -EBUSY while frozen, and for a reset while preserved; else as
- * vfio_pci_core_ioctl().
+ * Return: -EBUSY while frozen, and for a reset while preserved or not finished;
+ * else as vfio_pci_core_ioctl().
  */
 long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 			       unsigned long arg)
 {
 	/* The PCI core refuses a reset that comes before the flag is seen */
 	if (cmd == VFIO_DEVICE_RESET &&
-	    vfio_device_refuse_preserved(core_vdev, "reset"))
+	    (vfio_device_refuse_preserved(core_vdev, "reset") ||
+	     vfio_pci_refuse_incoming(vfio_pci_liveupdate_vdev(core_vdev),
+				      "reset")))
 		return -EBUSY;
 
 	return vfio_pci_liveupdate_call(vfio_pci_core_ioctl, core_vdev, cmd, arg);
@@ -295,7 +285,14 @@ int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set, const char *what)
 
 /* The record */
 
-static u32 vfio_pci_ser_crc(const struct vfio_pci_ser *ser)
+/**
+ * vfio_pci_ser_crc - Checksum of a record
+ * @ser: The record, its length is valid
+ *
+ * Context: Any.
+ * Return: what belongs into vfio_pci_ser.crc.
+ */
+u32 vfio_pci_ser_crc(const struct vfio_pci_ser *ser)
 {
 	struct vfio_pci_ser top = *ser;
 	u32 crc;
@@ -394,26 +391,6 @@ vfio_pci_ser_alloc(struct vfio_pci_core_device *vdev, u64 iommufd_token)
 	vfio_pci_ser_fill(vdev, ser);
 	vfio_pci_ser_update(vdev, ser);
 	ser->crc = vfio_pci_ser_crc(ser);
-	return ser;
-}
-
-/* The record at @pa, or NULL; nothing is read that was not preserved */
-static const struct vfio_pci_ser *vfio_pci_ser_incoming(u64 pa)
-{
-	const struct vfio_pci_ser *ser;
-	unsigned int order = 0;
-
-	if (!pa || pa % PAGE_SIZE)
-		return NULL;
-	while (!kho_is_preserved(pa, order))
-		if (++order > get_order(VFIO_PCI_SER_MAX_LENGTH))
-			return NULL;
-
-	ser = phys_to_virt(pa);
-	if (ser->version != VFIO_PCI_SER_VERSION ||
-	    ser->length < sizeof(*ser) || ser->length > PAGE_SIZE << order ||
-	    ser->crc != vfio_pci_ser_crc(ser))
-		return NULL;
 	return ser;
 }
 
@@ -678,39 +655,6 @@ static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 	ser->flags &= ~VFIO_PCI_SER_FROZEN;
 	ser->crc = vfio_pci_ser_crc(ser);
 	vfio_pci_liveupdate_open(vfio_pci_liveupdate_vdev(core_vdev));
-}
-
-/* Next kernel */
-
-static void vfio_pci_liveupdate_no_way_back(u64 pa, const char *what)
-{
-	const struct vfio_pci_ser *ser = vfio_pci_ser_incoming(pa);
-
-	if (!ser)
-		pr_warn_ratelimited("%s refused, and the record cannot be used\n",
-				    what);
-	else
-		pr_warn_ratelimited("%04x:%02x:%02x.%d: %s refused, devices cannot be handed back yet\n",
-				    ser->segment, PCI_BUS_NUM(ser->rid),
-				    PCI_SLOT(ser->rid & 0xff),
-				    PCI_FUNC(ser->rid & 0xff), what);
-}
-
-static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
-{
-	vfio_pci_liveupdate_no_way_back(args->serialized_data, "retrieve");
-	return -EOPNOTSUPP;
-}
-
-static bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
-{
-	vfio_pci_liveupdate_no_way_back(args->serialized_data, "finish");
-	return false;
-}
-
-static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
-{
-	/* Never called as long as can_finish says no */
 }
 
 static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {

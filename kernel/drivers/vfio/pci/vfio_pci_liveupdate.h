@@ -15,7 +15,21 @@
 
 extern const struct vfio_device_ops vfio_pci_ops;
 
+struct liveupdate_file_op_args;
+struct vfio_pci_ser;
+
 #ifdef CONFIG_PCI_LIVEUPDATE
+/* One line for every refusal, with the device and the reason */
+#define vfio_pci_liveupdate_say(vdev, fmt, ...)			\
+	dev_warn_ratelimited(&(vdev)->pdev->dev, "live update: " fmt,	\
+			     ##__VA_ARGS__)
+
+static inline struct vfio_pci_core_device *
+vfio_pci_liveupdate_vdev(struct vfio_device *core_vdev)
+{
+	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
+}
+
 long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 			       unsigned long arg);
 int vfio_pci_liveupdate_feature(struct vfio_device *core_vdev, u32 flags,
@@ -34,6 +48,21 @@ bool vfio_pci_dev_set_live(struct vfio_device_set *dev_set);
 int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set, const char *what);
 vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf);
 void vfio_pci_liveupdate_init(void);
+u32 vfio_pci_ser_crc(const struct vfio_pci_ser *ser);
+
+int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args);
+bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args);
+void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args);
+int vfio_pci_refuse_incoming(struct vfio_pci_core_device *vdev,
+			     const char *what);
+int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev);
+bool vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev);
+
+/* Its file was retrieved, so what is open or opened is a running device */
+static inline bool vfio_pci_retrieved(struct vfio_pci_core_device *vdev)
+{
+	return vdev->liveupdate_ser;
+}
 
 /* The user is shut out; true under memory_lock until unfreeze */
 static inline bool vfio_pci_frozen(struct vfio_pci_core_device *vdev)
@@ -65,6 +94,21 @@ static inline vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
 }
 
 static inline void vfio_pci_liveupdate_init(void) { }
+
+static inline bool vfio_pci_retrieved(struct vfio_pci_core_device *vdev)
+{
+	return false;
+}
+
+static inline int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline bool vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev)
+{
+	return false;
+}
 
 static inline bool vfio_pci_frozen(struct vfio_pci_core_device *vdev)
 {

@@ -110,7 +110,8 @@ static_assert(sizeof(struct pci_saved_cap_ser) == 8);
  * @config_space: The header
  * @caps: struct pci_saved_cap_ser, one after the other
  *
- * Part of the record of a driver. Written by pci_export_saved_state().
+ * Part of the record of a driver. Written by pci_export_saved_state(), read by
+ * pci_liveupdate_saved_state().
  */
 struct pci_saved_state_ser {
 	u32 length;

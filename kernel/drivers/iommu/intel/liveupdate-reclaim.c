@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: VT-d live update, the end of what was adopted
+ *
+ * liveupdate-incoming.c adopts entries, domain ids and PASID tables of the
+ * previous kernel. This is how each of them becomes an ordinary one of this
+ * kernel again:
+ *
+ * 1. intel_liveupdate_disown(): the device was moved to another page table
+ *    (replace.c), or is about to be blocked by an ordinary detach. Its context
+ *    entries may be written like any others from then on; its PASID table,
+ *    which stays in use, goes with the device.
+ * 2. intel_liveupdate_rids_block(): nobody has taken the device, which may not
+ *    even be there. Its context entries become non-present.
+ * 3. intel_liveupdate_dev_unblock(): a device whose context entries were made
+ *    non-present, and that was reset, gets what an attach needs.
+ * 4. intel_liveupdate_id_release(): the last attachment of a restored domain
+ *    has gone from the unit. Nothing refers to its id any more, so that the
+ *    caches are flushed and the id is free.
+ * 5. intel_liveupdate_att_release(): PASID tables that no device has taken are
+ *    freed.
+ *
+ * Locking: 1. and 3. under the group mutex. The core calls the others one at a
+ * time, under a lock that also keeps the device from being probed. Requester
+ * ids are guarded by intel_iommu.lock, domain ids by intel_iommu.did_lock.
+ */
+
+#define pr_fmt(fmt)	"DMAR: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/dmar.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "iommu.h"
+#include "liveupdate.h"
+#include "pasid.h"
+#include "../iommu-pages.h"
+
+static struct intel_iommu *to_intel_iommu(struct iommu_device *iommu_dev)
+{
+	return container_of(iommu_dev, struct intel_iommu, iommu);
+}
+
+static int forget_alias(struct pci_dev *pdev, u16 alias, void *data)
+{
+	__clear_bit(alias, data);
+	return 0;
+}
+
+/**
+ * intel_liveupdate_disown - The entries of an incoming device become ordinary
+ * @dev: The device, moved to another table or about to be blocked
+ *
+ * Does nothing for any other device.
+ *
+ * Context: Group mutex held. Takes intel_iommu.lock.
+ */
+void intel_liveupdate_disown(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct intel_iommu *iommu = info->iommu;
+
+	if (!dev_is_pci(dev) ||
+	    !intel_liveupdate_incoming(iommu, info->bus, info->devfn))
+		return;
+	guard(spinlock)(&iommu->lock);
+	pci_for_each_dma_alias(to_pci_dev(dev), forget_alias,
+			       iommu->lu_incoming->rids);
+}
+
+/**
+ * intel_liveupdate_unit_match - Is this the unit of a record?
+ * @iommu_dev: The unit
+ * @unit: The record
+ *
+ * Context: Any.
+ * Return: True if it is.
+ */
+bool intel_liveupdate_unit_match(struct iommu_device *iommu_dev,
+				 const struct iommu_unit_ser *unit)
+{
+	return unit->type == IOMMU_UNIT_SER_VTD &&
+	       to_intel_iommu(iommu_dev)->reg_phys == unit->base;
+}
+
+/**
+ * intel_liveupdate_rids_block - Block an incoming device by its record
+ * @iommu_dev: The unit
+ * @att: The record of the device, which need not be there
+ *
+ * On a unit that was not adopted the device has no entries.
+ *
+ * Context: May sleep. Takes intel_iommu.lock. Cannot fail.
+ */
+void intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
+				 const struct iommu_attachment_ser *att)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+	unsigned int i;
+
+	for (i = 0; i < att->nr_rids; i++)
+		if (intel_liveupdate_incoming(iommu, PCI_BUS_NUM(att->rids[i]),
+					      att->rids[i] & 0xff))
+			intel_liveupdate_block_rid(iommu, att->rids[i]);
+}
+
+/**
+ * intel_liveupdate_dev_unblock - Make a blocked device one like any other
+ * @dev: The device, blocked, in no domain, reset
+ *
+ * In scalable mode the context entry leads to the PASID table again. There is
+ * nothing left in that table: what it had was a domain of the previous kernel.
+ *
+ * Context: Group mutex held, may sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int intel_liveupdate_dev_unblock(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct intel_iommu *iommu = info->iommu;
+	int ret;
+
+	if (!sm_supported(iommu) || dev_is_real_dma_subdevice(dev))
+		return 0;
+	if (info->pasid_table) {
+		intel_pasid_tear_down_entry(iommu, dev, IOMMU_NO_PASID, false);
+	} else {
+		ret = intel_pasid_alloc_table(dev);
+		if (ret)
+			return ret;
+	}
+	return intel_pasid_setup_sm_context(dev);
+}
+
+/* Once for each unit, whatever the level: the tables are about to be freed */
+static void flush_did(struct intel_iommu *iommu, u16 did)
+{
+	if (sm_supported(iommu)) {
+		qi_flush_pasid_cache(iommu, did, QI_PC_ALL_PASIDS, 0);
+		qi_flush_piotlb_all(iommu, did, IOMMU_NO_PASID);
+	}
+	iommu->flush.flush_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH);
+}
+
+/**
+ * intel_liveupdate_id_release - Give the id of a restored domain back
+ * @iommu_dev: The unit
+ * @domain: The domain, NULL if it was never restored
+ * @att: The record of one of its attachments on the unit
+ *
+ * The counterpart of the reservation at adopt, and of the reference that
+ * intel_liveupdate_adopt_did() keeps for it. Once for each unit and domain, when
+ * no entry of the unit has the id any more.
+ *
+ * Context: May sleep. Takes did_lock. Cannot fail.
+ */
+void intel_liveupdate_id_release(struct iommu_device *iommu_dev,
+				 struct iommu_domain *domain,
+				 const struct iommu_attachment_ser *att)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+	struct iommu_domain_info *info;
+
+	/* Nothing was reserved on a unit that was not adopted */
+	if (!iommu->lu_incoming || intel_liveupdate_test(no_reserve))
+		return;
+
+	flush_did(iommu, att->hw_id);
+
+	guard(mutex)(&iommu->did_lock);
+	if (domain) {
+		info = xa_erase(&to_dmar_domain(domain)->iommu_array,
+				iommu->seq_id);
+		/*
+		 * A device still holds the id, which the core has counted out.
+		 * Its entry may be live, so the id must not be used again.
+		 */
+		if (WARN_ON_ONCE(info && info->refcnt != 1))
+			return;
+		kfree(info);
+	}
+	ida_free(&iommu->domain_ida, att->hw_id);
+}
+
+static void free_pasid_table(const struct iommu_attachment_ser *att)
+{
+	struct pasid_dir_entry *dir = phys_to_virt(att->pasid_dir_pa);
+	unsigned int i;
+
+	for (i = 0; i < att->max_pasid >> PASID_PDE_SHIFT; i++)
+		iommu_free_pages(get_pasid_table_from_pde(&dir[i]));
+	iommu_free_pages(dir);
+}
+
+/**
+ * intel_liveupdate_att_release - Free what an attachment has left behind
+ * @iommu_dev: The unit
+ * @att: The record of the attachment, its entries gone or in use by the device
+ *
+ * Context: May sleep. The device is not being probed.
+ */
+void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
+				  const struct iommu_attachment_ser *att)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+	bool left;
+
+	if (!iommu->lu_incoming || !att->pasid_dir_pa)
+		return;
+	scoped_guard(spinlock, &iommu->lock)
+		left = __test_and_clear_bit(att->rid, iommu->lu_incoming->tables);
+	if (left)
+		free_pasid_table(att);
+}

@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: IOMMU live update, the way back
+ *
+ * How a device that came in by live update becomes one like any other, and how
+ * the domain it came with goes. liveupdate.c has the whole picture.
+ *
+ * A device that is taken over by its program:
+ *
+ * 1. iommufd asks iommu_liveupdate_restored_domain() for the domain of a record.
+ * 2. iommu_device_reclaim() hands the group from live update to the iommufd.
+ *    Domain and hardware stay as they are.
+ * 3. iommufd replaces the domain, or detaches the device, in the ordinary way.
+ *    The driver replaces a restored domain without a gap or not at all.
+ * 4. iommu_liveupdate_replaced(): the attachment is done with.
+ *
+ * A device that nobody has taken, with a driver or without, there or not:
+ *
+ * 1. iommu_liveupdate_block() blocks it at the IOMMU.
+ * 2. The caller tries to reset it.
+ * 3. iommu_liveupdate_abandon(): the attachment is done with. A device that was
+ *    reset is given back to the kernel. One that was not may still be running:
+ *    it stays blocked and owned by live update.
+ *
+ * When the last attachment of a restored domain is done with, the domain is
+ * freed: its id is flushed and released on each unit, its table pages are
+ * claimed and returned. A domain that nobody could restore, or that had no
+ * attachment at all, is restored for that purpose only.
+ *
+ * Locking: iommu_probe_device_lock is held by everything that ends an
+ * attachment, so that no device is being probed and the domain objects stay.
+ * group->mutex is taken below it. None of this takes a device_lock. When the
+ * FLB is finished nobody else can reach the domains that are left.
+ */
+
+#define pr_fmt(fmt) "iommu: liveupdate: " fmt
+
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+
+#include "dma-iommu.h"
+#include "iommu-group.h"
+#include "iommu-priv.h"
+#include "liveupdate.h"
+#include "liveupdate-hooks.h"
+
+static const struct iommu_liveupdate_ops *
+iommu_liveupdate_ops_of(struct iommu_device *iommu)
+{
+	return iommu->ops->liveupdate_ops;
+}
+
+/* May hardware still translate through the domain? */
+static bool iommu_liveupdate_domain_live(struct iommu_liveupdate_incoming *in,
+					 struct iommu_liveupdate_in_domain *dom)
+{
+	struct iommu_liveupdate_attachment *att;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	list_for_each_entry(att, &in->attachments, list)
+		if (att->domain == dom &&
+		    (att->state == IOMMU_LIVEUPDATE_ATT_INCOMING ||
+		     att->state == IOMMU_LIVEUPDATE_ATT_RESTORED))
+			return true;
+	return false;
+}
+
+/* Several attachments on one unit share the id of their domain */
+static bool iommu_liveupdate_id_seen(struct iommu_liveupdate_incoming *in,
+				     struct iommu_liveupdate_attachment *last)
+{
+	struct iommu_liveupdate_attachment *att;
+
+	list_for_each_entry(att, &in->attachments, list) {
+		if (att == last)
+			return false;
+		if (att->unit == last->unit && att->domain == last->domain &&
+		    att->ser.hw_id == last->ser.hw_id)
+			return true;
+	}
+	return false;
+}
+
+static void iommu_liveupdate_release_ids(struct iommu_liveupdate_incoming *in,
+					 struct iommu_liveupdate_in_domain *dom)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct iommu_device *iommu;
+
+	list_for_each_entry(att, &in->attachments, list) {
+		if (att->domain != dom || iommu_liveupdate_id_seen(in, att))
+			continue;
+		iommu = iommu_liveupdate_unit_device(&att->unit->ser);
+		if (iommu)
+			iommu_liveupdate_ops_of(iommu)->id_release(iommu,
+								   dom->domain,
+								   &att->ser);
+	}
+}
+
+/* A unit for the domain: that of an attachment, else any of the same driver */
+static struct iommu_device *
+iommu_liveupdate_domain_unit(struct iommu_liveupdate_incoming *in,
+			     struct iommu_liveupdate_in_domain *dom)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct iommu_device *iommu;
+
+	list_for_each_entry(att, &in->attachments, list) {
+		if (att->domain != dom)
+			continue;
+		iommu = iommu_liveupdate_unit_device(&att->unit->ser);
+		if (iommu)
+			return iommu;
+	}
+	return iommu_liveupdate_unit_device(NULL);
+}
+
+/* Nobody has the domain, but its pages have to be found to be given back */
+static struct iommu_domain *
+iommu_liveupdate_domain_to_free(struct iommu_liveupdate_incoming *in,
+				struct iommu_liveupdate_in_domain *dom)
+{
+	struct iommu_device *iommu = iommu_liveupdate_domain_unit(in, dom);
+	struct iommu_domain *domain;
+
+	if (!iommu)
+		return ERR_PTR(-ENODEV);
+	domain = iommu_liveupdate_ops_of(iommu)->domain_restore(iommu, &dom->ser);
+	if (IS_ERR(domain))
+		return domain;
+
+	iommu_domain_init(domain, IOMMU_DOMAIN_UNMANAGED, iommu->ops);
+	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_RESTORED);
+	return domain;
+}
+
+static void iommu_liveupdate_free_domain(struct iommu_liveupdate_incoming *in,
+					 struct iommu_liveupdate_in_domain *dom)
+{
+	struct iommu_domain *domain;
+
+	iommu_liveupdate_release_ids(in, dom);
+
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock) {
+		domain = dom->domain;
+		dom->domain = NULL;
+		dom->freed = true;
+	}
+	if (!domain)
+		domain = iommu_liveupdate_domain_to_free(in, dom);
+	if (IS_ERR(domain)) {
+		pr_warn("%llu table pages of a domain cannot be given back: %pe\n",
+			dom->ser.nr_tables, domain);
+		return;
+	}
+	iommu_domain_free(domain);
+}
+
+/* An attachment is done with; if it was the last of its domain, that goes */
+static void iommu_liveupdate_left(struct iommu_liveupdate_attachment *att)
+{
+	struct iommu_device *iommu = iommu_liveupdate_unit_device(&att->unit->ser);
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+
+	if (iommu)
+		iommu_liveupdate_ops_of(iommu)->att_release(iommu, &att->ser);
+	if (!att->domain->freed &&
+	    !iommu_liveupdate_domain_live(att->in, att->domain))
+		iommu_liveupdate_free_domain(att->in, att->domain);
+}
+
+/**
+ * iommu_liveupdate_free_unused - Free domains that no device is attached to
+ * @in: All copies, found by nobody any more
+ *
+ * A page table may be preserved without any device, and then nobody comes to
+ * leave it.
+ *
+ * Context: May sleep. Finish of the FLB.
+ */
+void iommu_liveupdate_free_unused(struct iommu_liveupdate_incoming *in)
+{
+	struct iommu_liveupdate_in_domain *dom;
+
+	list_for_each_entry(dom, &in->domains, list) {
+		if (dom->freed)
+			continue;
+		if (iommu_liveupdate_domain_live(in, dom))
+			pr_warn("a domain is still in use, its %llu table pages are lost\n",
+				dom->ser.nr_tables);
+		else
+			iommu_liveupdate_free_domain(in, dom);
+	}
+}
+
+/**
+ * iommu_liveupdate_restored_domain - Find the restored domain of a record
+ * @domain_pa: What iommu_domain_preserve() of the previous kernel returned
+ *
+ * Context: May sleep. Takes a leaf lock only.
+ * Return: The domain. It is only a pointer, valid as long as at least one device
+ * is attached to it, see iommu_liveupdate_device_restored(). -ENOENT if there is
+ * no such record, or if the domain was freed; -EIO if no device is attached: it
+ * was blocked, or is not there.
+ */
+struct iommu_domain *iommu_liveupdate_restored_domain(u64 domain_pa)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_domain *dom;
+	struct iommu_liveupdate_incoming *in;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	in = iommu_liveupdate_incoming;
+	if (!in)
+		return ERR_PTR(-ENOENT);
+
+	list_for_each_entry(dom, &in->domains, list)
+		if (dom->pa == domain_pa && !dom->freed)
+			goto out_found;
+	return ERR_PTR(-ENOENT);
+
+out_found:
+	list_for_each_entry(att, &in->attachments, list)
+		if (att->domain == dom &&
+		    att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
+			return dom->domain;
+	return ERR_PTR(-EIO);
+}
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_restored_domain, "IOMMUFD_INTERNAL");
+
+/* For later: at boot there may have been none to be had */
+static int iommu_liveupdate_default_domain(struct iommu_group *group)
+{
+	struct group_device *gdev;
+	int ret;
+
+	if (group->default_domain)
+		return 0;
+
+	/* Live update owns the group, so that nothing is attached */
+	ret = iommu_setup_default_domain(group, 0);
+	if (ret)
+		return ret;
+	for_each_group_device(group, gdev)
+		iommu_setup_dma_ops(gdev->dev, group->default_domain);
+	return 0;
+}
+
+/* The device has left its record. May it, and its owner, come again? */
+static int iommu_liveupdate_reclaim_again(struct device *dev, void *owner)
+{
+	struct iommu_liveupdate_attachment *att;
+	struct pci_dev *pci;
+	bool replaced;
+
+	if (!dev_is_pci(dev))
+		return -ENODEV;
+
+	pci = to_pci_dev(dev);
+	att = iommu_liveupdate_find_attachment(pci_domain_nr(pci->bus),
+					       pci_dev_id(pci));
+	if (!att)
+		return -ENODEV;
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		replaced = att->state == IOMMU_LIVEUPDATE_ATT_REPLACED;
+	iommu_liveupdate_incoming_put(att->in);
+
+	if (!replaced)
+		return -ENODEV;
+	return dev->iommu_group->owner == owner ? 0 : -EPERM;
+}
+
+static int iommu_liveupdate_reclaim_check(struct iommu_group *group,
+					  struct iommu_liveupdate_attachment *att)
+{
+	enum iommu_liveupdate_att_state state;
+
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		state = att->state;
+	if (READ_ONCE(att->err) || state != IOMMU_LIVEUPDATE_ATT_RESTORED)
+		return -EIO;
+	/* It is alone in its group, on its domain; else it was blocked */
+	if (WARN_ON_ONCE(group->domain != att->domain->domain))
+		return -EIO;
+	return 0;
+}
+
+/**
+ * iommu_device_reclaim - Take an incoming device over from live update
+ * @dev: The device, bound to a driver
+ * @owner: Its owner from now on
+ * @domain: Set to the restored domain it is attached to, or to NULL if it has
+ *	left that
+ *
+ * The owner of the group changes and nothing else: the domain stays, hardware is
+ * not touched, the blocking domain is not attached. Everything that could fail
+ * later on, when the device is detached or given up, is allocated first. From
+ * here on the group can be given another domain by iommu_replace_group_handle()
+ * or be detached; there is no handle of the restored attachment.
+ *
+ * Nothing changes if @owner has it already.
+ *
+ * Context: May sleep. Takes group->mutex. The caller makes sure that @dev stays.
+ * Return: 0. -ENODEV if @dev did not come in by live update, or came back from
+ * being abandoned. -EPERM if somebody else has taken it over. -EIO if it was
+ * blocked. -ENOMEM or another errno of the IOMMU driver if it has no domain for
+ * the time after. Nothing has changed then.
+ */
+int iommu_device_reclaim(struct device *dev, void *owner,
+			 struct iommu_domain **domain)
+{
+	struct iommu_group *group = dev->iommu_group;
+	struct iommu_liveupdate_attachment *att;
+	int ret;
+
+	*domain = NULL;
+	if (WARN_ON(!owner))
+		return -EINVAL;
+	if (!group)
+		return -ENODEV;
+
+	guard(mutex)(&group->mutex);
+	att = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
+	if (!att)
+		return iommu_liveupdate_reclaim_again(dev, owner);
+	if (!iommu_liveupdate_owns_group(group) && group->owner != owner)
+		return -EPERM;
+	ret = iommu_liveupdate_reclaim_check(group, att);
+	if (ret)
+		return ret;
+	if (iommu_liveupdate_owns_group(group)) {
+		ret = __iommu_group_alloc_blocking_domain(group);
+		if (ret)
+			return ret;
+		ret = iommu_liveupdate_default_domain(group);
+		if (ret)
+			return ret;
+	}
+
+	group->owner = owner;
+	*domain = group->domain;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(iommu_device_reclaim, "IOMMUFD_INTERNAL");
+
+/* From here on @dev is released and probed like any other */
+static void iommu_liveupdate_forget(struct device *dev)
+{
+	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+
+	lockdep_assert_held(&dev->iommu_group->mutex);
+
+	WRITE_ONCE(dev->iommu->liveupdate, NULL);
+	iommu_liveupdate_put_attachment(att);
+}
+
+/**
+ * iommu_liveupdate_replaced - A device has left its restored domain
+ * @dev: The device, reclaimed, and attached to another domain since
+ *
+ * If it was the last one the domain is freed, so the caller must not use it any
+ * more. Does nothing for a device that is not on a restored domain.
+ *
+ * Context: May sleep. Takes iommu_probe_device_lock, group->mutex and locks of the
+ * IOMMU driver.
+ */
+void iommu_liveupdate_replaced(struct device *dev)
+{
+	struct iommu_group *group = dev->iommu_group;
+	struct iommu_liveupdate_attachment *att;
+
+	if (!group)
+		return;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	scoped_guard(mutex, &group->mutex) {
+		att = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
+		if (!att || iommu_liveupdate_owns_group(group) ||
+		    READ_ONCE(att->err))
+			return;
+		/* The table is live; a caller that comes too early loses it */
+		if (WARN_ON_ONCE(iommu_liveupdate_group_restored(group)))
+			return;
+
+		kref_get(&att->in->ref);
+		iommu_liveupdate_attachment_left(att, IOMMU_LIVEUPDATE_ATT_REPLACED,
+						 false);
+		iommu_liveupdate_forget(dev);
+	}
+	iommu_liveupdate_left(att);
+	iommu_liveupdate_incoming_put(att->in);
+}
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_replaced, "IOMMUFD_INTERNAL");
+
+/**
+ * iommu_liveupdate_device_restored - Is a device on its restored domain?
+ * @dev: The device
+ *
+ * Context: May sleep. Takes group->mutex. The caller makes sure that @dev stays.
+ * Return: true from its probe until it is replaced, detached or blocked, whoever
+ * owns it.
+ */
+bool iommu_liveupdate_device_restored(struct device *dev)
+{
+	struct iommu_group *group = dev->iommu_group;
+
+	if (!group)
+		return false;
+
+	guard(mutex)(&group->mutex);
+	return iommu_liveupdate_group_restored(group);
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_device_restored);
+
+/* The device of an attachment, as long as the group is locked */
+static struct device *
+iommu_liveupdate_member(struct iommu_group *group,
+			struct iommu_liveupdate_attachment *att)
+{
+	struct group_device *gdev;
+
+	lockdep_assert_held(&group->mutex);
+
+	for_each_group_device(group, gdev)
+		if (gdev->dev->iommu &&
+		    READ_ONCE(gdev->dev->iommu->liveupdate) == att)
+			return gdev->dev;
+	return NULL;
+}
+
+static struct iommu_group *
+iommu_liveupdate_group_of(struct iommu_liveupdate_attachment *att)
+{
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	return att->group ? iommu_group_ref_get(att->group) : NULL;
+}
+
+/* Not by the core's way, which the group's owner bars */
+static bool iommu_liveupdate_block_member(struct iommu_group *group,
+					  struct iommu_liveupdate_attachment *att)
+{
+	struct device *dev;
+	int ret;
+
+	guard(mutex)(&group->mutex);
+	dev = iommu_liveupdate_member(group, att);
+	if (!dev || !iommu_liveupdate_group_restored(group))
+		return false;
+
+	ret = __iommu_group_alloc_blocking_domain(group);
+	if (!ret)
+		ret = group->blocking_domain->ops->attach_dev(group->blocking_domain,
+							      dev, group->domain);
+	/* Drivers with live update have a blocking domain that cannot fail */
+	if (WARN_ON_ONCE(ret))
+		return false;
+	group->domain = group->blocking_domain;
+	return true;
+}
+
+static void
+iommu_liveupdate_block_attachment(struct iommu_liveupdate_attachment *att)
+{
+	enum iommu_liveupdate_att_state state;
+	struct iommu_device *iommu;
+	struct iommu_group *group;
+	bool blocked = false;
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		state = att->state;
+	if (state != IOMMU_LIVEUPDATE_ATT_INCOMING &&
+	    state != IOMMU_LIVEUPDATE_ATT_RESTORED)
+		return;
+
+	group = iommu_liveupdate_group_of(att);
+	if (group) {
+		blocked = iommu_liveupdate_block_member(group, att);
+		iommu_group_put(group);
+	}
+	if (!blocked) {
+		iommu = iommu_liveupdate_unit_device(&att->unit->ser);
+		if (iommu)
+			iommu_liveupdate_ops_of(iommu)->rids_block(iommu,
+								   &att->ser);
+	}
+	iommu_liveupdate_attachment_blocked(att, -ECANCELED);
+	pr_info("%04x:%02x:%02x.%u was not taken over, its DMA is blocked\n",
+		att->ser.segment, PCI_BUS_NUM(att->ser.rid),
+		PCI_SLOT(att->ser.rid & 0xff), PCI_FUNC(att->ser.rid & 0xff));
+}
+
+/**
+ * iommu_liveupdate_block - Block an incoming device that nobody has taken
+ * @segment: PCI segment
+ * @rid: Bus, device and function
+ *
+ * First half of abandoning it, before its reset. Works by the record, so that
+ * the device may have no driver, or be gone. Does nothing if it was replaced or
+ * blocked before, or if there is no record.
+ *
+ * Context: May sleep. Takes iommu_probe_device_lock, group->mutex and locks of the
+ * IOMMU driver, but no device_lock. Cannot fail.
+ */
+void iommu_liveupdate_block(u32 segment, u32 rid)
+{
+	struct iommu_liveupdate_attachment *att;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	att = iommu_liveupdate_find_attachment(segment, rid);
+	if (!att)
+		return;
+	iommu_liveupdate_block_attachment(att);
+	iommu_liveupdate_incoming_put(att->in);
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_block);
+
+/* Ops are there, else the device could not have been preserved */
+static int iommu_liveupdate_give_back(struct iommu_group *group,
+				      struct iommu_liveupdate_attachment *att)
+{
+	const struct iommu_liveupdate_ops *ops;
+	struct device *dev;
+	void *owner;
+	int ret;
+
+	guard(mutex)(&group->mutex);
+	dev = iommu_liveupdate_member(group, att);
+	if (!dev)
+		return 0;
+	/* A group that it has not had for itself may hold more of its kind */
+	if (!iommu_liveupdate_owns_group(group) ||
+	    !list_is_singular(&group->devices))
+		return -EBUSY;
+
+	ret = iommu_liveupdate_default_domain(group);
+	if (ret)
+		return ret;
+	ops = dev_iommu_ops(dev)->liveupdate_ops;
+	ret = ops ? ops->dev_unblock(dev) : 0;
+	if (ret)
+		return ret;
+
+	owner = group->owner;
+	group->owner = NULL;
+	group->owner_cnt = 0;
+	ret = iommu_liveupdate_set_domain(group, group->default_domain);
+	if (ret) {
+		group->owner = owner;
+		group->owner_cnt = 1;
+		return ret;
+	}
+	iommu_liveupdate_forget(dev);
+	return 0;
+}
+
+static bool iommu_liveupdate_return(struct iommu_liveupdate_attachment *att)
+{
+	struct iommu_group *group = iommu_liveupdate_group_of(att);
+	int ret;
+
+	/* It is not there. What comes back has gone through a reset */
+	if (!group)
+		return true;
+
+	ret = iommu_liveupdate_give_back(group, att);
+	if (ret)
+		pr_err("%04x:%02x:%02x.%u stays blocked: %pe\n",
+		       att->ser.segment, PCI_BUS_NUM(att->ser.rid),
+		       PCI_SLOT(att->ser.rid & 0xff),
+		       PCI_FUNC(att->ser.rid & 0xff), ERR_PTR(ret));
+	iommu_group_put(group);
+	return !ret;
+}
+
+/**
+ * iommu_liveupdate_abandon - Let go of an incoming device that nobody has taken
+ * @segment: PCI segment
+ * @rid: Bus, device and function
+ * @reset_done: The device was reset since iommu_liveupdate_block(), so that
+ *	nothing of what it was doing is left
+ *
+ * Second half of abandoning it. Its domain is freed if it was the last one on
+ * it. If it was reset the group gets its default domain and has no owner any more,
+ * like at boot. Else it may still try DMA, so it stays blocked, and owned by live
+ * update, until it goes away or the machine is rebooted.
+ *
+ * Context: May sleep. Takes iommu_probe_device_lock, group->mutex and locks of the
+ * IOMMU driver, but no device_lock. Cannot fail.
+ */
+void iommu_liveupdate_abandon(u32 segment, u32 rid, bool reset_done)
+{
+	struct iommu_liveupdate_attachment *att;
+	bool returned;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	att = iommu_liveupdate_find_attachment(segment, rid);
+	if (!att)
+		return;
+	if (iommu_liveupdate_attachment_gone(att))
+		goto out_put;
+
+	iommu_liveupdate_block_attachment(att);
+	returned = reset_done && iommu_liveupdate_return(att);
+	iommu_liveupdate_attachment_left(att, IOMMU_LIVEUPDATE_ATT_ABANDONED,
+					 returned);
+	iommu_liveupdate_left(att);
+out_put:
+	iommu_liveupdate_incoming_put(att->in);
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_abandon);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Both kernels and the initrd in memfds, which go from kernel to kernel in a
+ * session of their own: what a host without a disk at hand would do.
+ */
+#ifndef TESTS_VM_GUEST_IMAGES_H
+#define TESTS_VM_GUEST_IMAGES_H
+
+struct images {
+	int session;
+	int kernels[2];
+	int initrd;
+};
+
+/* In the first kernel: from the files of its initramfs. */
+void images_read(struct images *images);
+/* In the next ones: from the session, which stays open and unfinished. */
+void images_retrieve(struct images *images);
+void images_finish(struct images *images);
+void images_preserve(struct images *images);
+/* Loads the other kernel, with this one's command line and the next stage. */
+void images_prepare_kexec(const struct images *images);
+
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "liveupdate.h"
+#include "machine.h"
+#include "wayback.h"
+
+/* Longer than a frame is under way from the host to memory. */
+#define RELEASE_MS	100
+/* Enough for one round; the rest is not due. */
+#define TAKE_MS		10
+
+#define UNCLAIMED	"/sys/kernel/debug/iommu/liveupdate/unclaimed_pages"
+
+static const char *const names[] = {
+	[BACK_DRIVER] = "driver",
+	[BACK_SESSION] = "session",
+	[BACK_MEMORY] = "memory",
+	[BACK_IOMMUFD] = "iommufd",
+	[BACK_DEVICE] = "device",
+	[BACK_BIND] = "bind",
+	[BACK_RESTORE] = "restore",
+	[BACK_TABLES] = "tables",
+	[BACK_SWITCH] = "switch",
+	[BACK_FINISH] = "finish",
+};
+
+const char *back_step_name(enum back_step step)
+{
+	return names[step];
+}
+
+void back_begin(struct way_back *back, struct receiver *receiver)
+{
+	memset(back, 0, sizeof(*back));
+	back->receiver = receiver;
+	back->session = -1;
+	back->iommufd = -1;
+	back->device_fd = -1;
+	receiver_choose(receiver);
+	must(pci_find(receiver->model->vendor, receiver->model->device, 0, back->bdf),
+	     "find the network card");
+	receiver_report_registers(receiver, back->bdf, "after");
+}
+
+static void retrieve_memory(struct way_back *back)
+{
+	receiver_adopt_memory(back->receiver,
+			      must(session_retrieve_fd(back->session, TOKEN_MEMORY),
+				   "retrieve memfd"));
+	event("memory-retrieved");
+}
+
+static void bind_device(struct way_back *back)
+{
+	must(device_reclaim(&back->receiver->device, back->bdf, back->device_fd, back->iommufd),
+	     "reclaim device");
+	event("reclaimed devid=%u", back->receiver->device.id);
+	receiver_resume(back->receiver);
+}
+
+static void find_restored_hwpt(struct way_back *back)
+{
+	check_errno(hwpt_find_restored(back->iommufd, TOKEN_HWPT, &back->restored_hwpt),
+		    back->switched_before ? ENOENT : 0, "look up the restored HWPT");
+}
+
+/* Mapped before the device is attached: it would not wait. */
+static void make_tables(struct way_back *back)
+{
+	struct receiver *receiver = back->receiver;
+
+	must(ioas_create(back->iommufd, !option_number("hugepages", 0), &receiver->ioas_id),
+	     "create IOAS");
+	if (!back->without_ring)
+		must(ioas_map_file(back->iommufd, receiver->ioas_id, receiver->memfd, 0,
+				   receiver->size, receiver->ring.iova), "map memfd");
+	must(hwpt_create(&receiver->device, receiver->ioas_id, &receiver->hwpt_id),
+	     "create HWPT");
+}
+
+static void switch_over(struct way_back *back)
+{
+	event_ask("switching");
+	must(device_attach(&back->receiver->device, back->receiver->hwpt_id), "switch");
+	event_ask("switched");
+}
+
+static void finish(struct way_back *back)
+{
+	must(session_finish(back->session), "finish");
+	event_ask("finished");
+}
+
+void back_take(struct way_back *back, enum back_step step)
+{
+	switch (step) {
+	case BACK_DRIVER:
+		must(pci_bind_vfio(back->bdf), "bind vfio-pci");
+		break;
+	case BACK_SESSION:
+		back->session = must(session_retrieve(SESSION_NAME), "retrieve session");
+		break;
+	case BACK_MEMORY:
+		retrieve_memory(back);
+		break;
+	case BACK_IOMMUFD:
+		back->iommufd = must(session_retrieve_fd(back->session, TOKEN_IOMMUFD),
+				     "retrieve iommufd");
+		break;
+	case BACK_DEVICE:
+		back->device_fd = must(session_retrieve_fd(back->session, TOKEN_DEVICE),
+				       "retrieve device");
+		break;
+	case BACK_BIND:
+		bind_device(back);
+		break;
+	case BACK_RESTORE:
+		find_restored_hwpt(back);
+		break;
+	case BACK_TABLES:
+		make_tables(back);
+		break;
+	case BACK_SWITCH:
+		switch_over(back);
+		break;
+	case BACK_FINISH:
+		finish(back);
+		break;
+	case BACK_STEPS:
+		break;
+	}
+}
+
+static void take_steps(struct way_back *back, enum back_step from, enum back_step until)
+{
+	for (enum back_step step = from; step < until; step++)
+		back_take(back, step);
+}
+
+void back_go_to(struct way_back *back, enum back_step until)
+{
+	take_steps(back, BACK_DRIVER, until);
+}
+
+void back_complete(struct way_back *back, enum back_step from)
+{
+	take_steps(back, from, BACK_STEPS);
+}
+
+void expect_growth(struct receiver *receiver)
+{
+	int rate = option_number("rate", 1000), look_ms = 1000;
+	__u32 before = receiver_scan(receiver).landed, after;
+
+	receiver_receive(receiver, look_ms);
+	after = receiver_scan(receiver).landed;
+	check(after - before >= (__u32)rate * look_ms / 2000,
+	      "frames go on landing in the new kernel: %u, then %u", before, after);
+}
+
+void back_close_files(struct way_back *back)
+{
+	device_close(&back->receiver->device);
+	close(back->iommufd);
+	close(back->session);
+}
+
+void back_end(struct way_back *back)
+{
+	expect_growth(back->receiver);
+	receiver_report_registers(back->receiver, back->bdf, "end");
+	traffic_stop();
+	receiver_report_landed(back->receiver);
+	back_close_files(back);
+}
+
+void release(unsigned int stream)
+{
+	event_ask("released stream=%u", stream);
+	sleep_ms(RELEASE_MS);
+}
+
+void back_let_go(struct way_back *back)
+{
+	release(0);
+	receiver_receive(back->receiver, TAKE_MS);
+}
+
+static unsigned long statistic(const char *name)
+{
+	char line[128];
+	unsigned long value = 0;
+	FILE *file = fopen("/proc/vmstat", "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ' ')
+			value = strtoul(line + strlen(name), NULL, 10);
+	if (file)
+		fclose(file);
+	return value;
+}
+
+/* Each processor keeps small differences to itself until it is asked. */
+void report_pages(const char *when)
+{
+	char unclaimed[32];
+
+	check_errno(write_file("/proc/sys/vm/stat_refresh", "1"), 0, "refresh statistics");
+	read_file(UNCLAIMED, unclaimed, sizeof(unclaimed));
+	check(*unclaimed, "this kernel counts unclaimed pages");
+	event("pages when=%s iommu=%lu secondary=%lu unclaimed=%s", when,
+	      statistic("nr_iommu_pages"), statistic("nr_sec_page_table_pages"), unclaimed);
+}
+
+void use_afresh(void)
+{
+	struct receiver receiver;
+
+	receiver_set_up(&receiver);
+	receiver.rearm = true;
+	event("reopened");
+	receiver_receive(&receiver, 500);
+	check(receiver.taken.landed, "the card works afresh: %u frames", receiver.taken.landed);
+	report_pages("afresh");
+	traffic_stop();
+	receiver_report_landed(&receiver);
+	device_close(&receiver.device);
+}

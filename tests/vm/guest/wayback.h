@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The way back in the next kernel, cut into steps, so that a scenario can stop,
+ * die or be disturbed before each of them.
+ */
+#ifndef TESTS_VM_GUEST_WAYBACK_H
+#define TESTS_VM_GUEST_WAYBACK_H
+
+#include <stdbool.h>
+
+#include "receiver.h"
+
+enum back_step {
+	BACK_DRIVER,	/* vfio-pci is bound */
+	BACK_SESSION,	/* retrieved, as the next three */
+	BACK_MEMORY,
+	BACK_IOMMUFD,
+	BACK_DEVICE,
+	BACK_BIND,	/* the device is ours again */
+	BACK_RESTORE,	/* the old HWPT has an id here */
+	BACK_TABLES,	/* IOAS, mapping, HWPT of this kernel */
+	BACK_SWITCH,	/* the device changes over to them */
+	BACK_FINISH,
+	BACK_STEPS
+};
+
+struct way_back {
+	struct receiver *receiver;
+	char bdf[BDF_LENGTH];
+	int session, iommufd, device_fd;
+	__u32 restored_hwpt;
+	/* What the old kernel mapped is missing in the new page table. */
+	bool without_ring;
+	/* Another instance had changed over before: the old HWPT is gone. */
+	bool switched_before;
+};
+
+const char *back_step_name(enum back_step step);
+
+/* Sees to the receiver's options, and looks at the running card. */
+void back_begin(struct way_back *back, struct receiver *receiver);
+void back_take(struct way_back *back, enum back_step step);
+/* From the first step on, up to this one but without it. */
+void back_go_to(struct way_back *back, enum back_step until);
+/* The steps from this one on. */
+void back_complete(struct way_back *back, enum back_step from);
+
+/* The second look must find what a second of traffic brings. */
+void expect_growth(struct receiver *receiver);
+/* Frames go on arriving, then the host stops and judges; the device is closed. */
+void back_end(struct way_back *back);
+/* Frames of this card are no longer due; returns when all that were are in memory. */
+void release(unsigned int stream);
+/* The same, and they are taken; from here on the card may be stopped. */
+void back_let_go(struct way_back *back);
+void back_close_files(struct way_back *back);
+
+/*
+ * After a finish: the card is an ordinary one, and works for a program that sets
+ * it up anew.  Ends the traffic.
+ */
+void use_afresh(void);
+
+/* Tells the host how many pages the IOMMU uses; the first time sets the measure. */
+void report_pages(const char *when);
+
+#endif
