@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo check check-scripts check-debug check-kernel soak chain series check-series apply clean
+.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel soak chain series check-series apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -30,6 +30,7 @@ help:
 	@echo "  make demo          show it: the same program with and without preservation,"
 	@echo "                     then a table and a picture"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
+	@echo "  make check-long    the scenarios that make check leaves out for their time"
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
 	@echo "  make soak N=100    many runs; MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2"
@@ -65,6 +66,9 @@ check: packages
 
 check-scripts: packages
 	@tests/scripts/run.sh
+
+check-long: packages
+	@scripts/run.sh check-long
 
 check-debug: packages
 	@scripts/run.sh check-debug

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# usage: run.sh demo|soak|chain|check-debug|check-kernel
+# usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel
 # Makes what is needed and starts the tests in QEMU.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
@@ -9,11 +9,14 @@ case ${1:-} in
 demo) script=tests/vm/run-demo.sh ;;
 soak) script=tests/vm/run-soak.sh ;;
 chain) script=tests/vm/run-chain.sh ;;
-check-debug) script=tests/vm/run-checks.sh ;;
+check-debug | check-long) script=tests/vm/run-checks.sh ;;
 check-kernel) script=tests/vm/run-kernel-tests.sh ;;
-*) die "usage: run.sh demo|soak|chain|check-debug|check-kernel" ;;
+*) die "usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel" ;;
 esac
 [ -x "$TOP/$script" ] || die "there is no $script yet: this clone has nothing to run here"
+if [ "$1" = check-long ]; then
+	LONG=yes exec "$TOP/scripts/env.sh" --kernels "pristine old new off" "$TOP/$script"
+fi
 if [ "$1" = check-debug ]; then
 	exec "$TOP/scripts/env.sh" --debug "$TOP/$script"
 fi

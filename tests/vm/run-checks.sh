@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # usage: run-checks.sh [NAME...]
-# Runs the scenarios, all or the named ones; a NAME may be a shell pattern.
+# Runs the scenarios: those of make check, with LONG=yes those of make check-long,
+# or the named ones of both; a NAME may be a shell pattern.
 # The kernels come from the environment, see lib.sh; KERNEL_OLD and KERNEL_NEW
 # may be any two bzImages.  What each run left behind is kept in $RESULTS/NAME
 # (default: $BUILD_DIR/results): events.log, console.log, trace.log, frames.dat.
@@ -58,12 +59,21 @@ run_scenario()
 	count "$status" "$name"
 }
 
+# lists NAME... ; the files to look at
+lists()
+{
+	[ $# -eq 0 ] || { cat "$here/scenarios" "$here/scenarios.long"; return; }
+	[ -z "${LONG:-}" ] || { cat "$here/scenarios.long"; return; }
+	cat "$here/scenarios"
+}
+
+lists "$@" >"$results/list"
 while read -r name old new options; do
 	case $name in '' | '#'*) continue ;; esac
 	wanted "$name" "$@" || continue
 	# shellcheck disable=SC2086
 	run_scenario "$name" "$old" "$new" $options </dev/null
-done <"$here/scenarios"
+done <"$results/list"
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -123,8 +123,8 @@ static int hwpt_mark(struct iommufd_ctx *ictx,
  * Context: ioctl of the iommufd. May sleep, also for as long as the iommufd is
  *	    just being preserved.
  * Return: 0, -ENOENT if the ID is not that of a HWPT, -EOPNOTSUPP if such a
- *	   HWPT can never be preserved, -EBUSY if the iommufd is preserved or
- *	   the HWPT came in by a live update that is not finished,
+ *	   HWPT can never be preserved, which is also true of one that came in by
+ *	   a live update, -EBUSY if the iommufd is preserved,
  *	   -EEXIST if the HWPT is marked already, -EADDRINUSE if another HWPT
  *	   has the token.
  */
@@ -138,7 +138,7 @@ int iommufd_hwpt_liveupdate_mark_preserve(struct iommufd_ucmd *ucmd)
 	if (obj == ERR_PTR(-EOPNOTSUPP)) {
 		pr_warn_ratelimited("cannot mark HWPT %u: it is restored\n",
 				    cmd->hwpt_id);
-		return -EBUSY;
+		return -EOPNOTSUPP;
 	}
 	if (IS_ERR(obj)) {
 		pr_warn_ratelimited("cannot mark object %u: there is none\n",

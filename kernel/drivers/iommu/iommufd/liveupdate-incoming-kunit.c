@@ -192,7 +192,8 @@ static void test_no_use(struct kunit *test)
 				PTR_ERR_OR_ZERO(iommufd_get_object(&w->ictx, id,
 								   type)));
 	mark.hwpt_id = id;
-	KUNIT_EXPECT_EQ(test, -EBUSY, iommufd_hwpt_liveupdate_mark_preserve(&ucmd));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			iommufd_hwpt_liveupdate_mark_preserve(&ucmd));
 }
 
 static void test_destroy(struct kunit *test)
