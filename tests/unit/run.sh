@@ -55,6 +55,8 @@ program()
 }
 
 cmocka "$O/test_liveupdate_check" golden/iommu-v1.txt
+cmocka "$O/test_replace"
+cmocka "$O/test_glue"
 program "fuzz liveupdate-check" "$O/fuzz_liveupdate_check"
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _SHIM_LINUX_DMAR_H
+#define _SHIM_LINUX_DMAR_H
+
+/* empty: see glue/iommu.h */
+
+#endif
