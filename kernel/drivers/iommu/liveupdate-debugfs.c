@@ -166,6 +166,7 @@ static const char *domain_state(const struct iommu_liveupdate_in_domain *dom)
 	/* Written under iommu_probe_device_lock, only looked at here */
 	if (data_race(dom->freed))
 		return "freed";
+	/* Likewise */
 	if (data_race(dom->err))
 		return "failed";
 	/* Likewise */

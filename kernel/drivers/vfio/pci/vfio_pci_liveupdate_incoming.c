@@ -332,7 +332,7 @@ static int vfio_pci_liveupdate_config(struct vfio_pci_core_device *vdev,
 		return err;
 
 	if (!vfio_pci_liveupdate_map_fits(vdev, map)) {
-		vfio_pci_liveupdate_say(vdev, "bind refused, other capabilities than in the record\n");
+		vfio_pci_liveupdate_say(vdev, "bind refused, other capabilities than recorded\n");
 		vfio_config_free(vdev);
 		return -EINVAL;
 	}
@@ -513,7 +513,7 @@ static void vfio_pci_liveupdate_abandon(const struct vfio_pci_ser *ser)
 	if (reset_done)
 		vfio_pci_ser_say(info, ser, "abandoned, it was reset\n");
 	else
-		vfio_pci_ser_say(warn, ser, "abandoned without a reset, stays blocked until reboot\n");
+		vfio_pci_ser_say(warn, ser, "abandoned, no reset, blocked until reboot\n");
 }
 
 /* Returns false for a file that was never bound: the device is not ours */
