@@ -12,7 +12,7 @@
 #   off                   the series applied, IOMMU_LIVEUPDATE=n
 #   kunit, kunit-pristine with the kernel's own tests; the series applied, and without it
 #
-# A variant is a list of fragments in tests/configs/, see below.
+# A variant is a list of fragments in tests/configs/, see kbuild.sh.
 # EXTRA_CONFIG=file... adds fragments of your own (a variant of its own each).
 # shellcheck disable=SC2015,SC2086
 set -eu
@@ -22,24 +22,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 
 [ $# -eq 1 ] || { sed -n '3,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 variant=$1
-small='vm-min vm-fast'
-host="$small liveupdate host"
-work=patched
-case $variant in
-pristine) fragments="$small old pristine"; work=plain ;;
-old) fragments="$host old" ;;
-new) fragments="$host new" ;;
-debug-old) fragments="$host old debug debug-old" ;;
-debug-new) fragments="$host new debug debug-new" ;;
-off) fragments="$small old off" ;;
-kunit) fragments="$host old kunit kunit-series" ;;
-kunit-pristine) fragments="$small host old kunit"; work=plain ;;
-*) die "no such variant: $variant" "one of: pristine old new debug-old debug-new off kunit kunit-pristine" ;;
-esac
-files=
-for fragment in $fragments; do
-	files="$files $CONFIGS/$fragment.config"
-done
+variant_files "$variant"
 for fragment in ${EXTRA_CONFIG:-}; do
 	[ -f "$fragment" ] || die "EXTRA_CONFIG: no such file: $fragment"
 	files="$files $(cd "$(dirname "$fragment")" && pwd)/$(basename "$fragment")"
