@@ -17,8 +17,11 @@
  *
  * 3. memfd_luo_release() drops the pins when the file is finished. Folios that
  *    did not make it into a file are freed. A file that nobody has retrieved is
- *    held first, and released at once. Files are finished in the reverse order
- *    of their preservation, so that of a device comes before the memory it uses.
+ *    held before, by can_finish(): this needs memory, and finish() cannot fail.
+ *    A file of a session without files that want an explicit finish is released
+ *    as soon as it is retrieved: no device can be using it. Files are finished in
+ *    the reverse order of their preservation, so that of a device comes before the
+ *    memory it uses.
  *
  * Until then the file cannot change its size, no hole can be punched into it, and
  * ``F_SEAL_WRITE`` cannot be added. Reading, writing and mapping work. So does
@@ -79,30 +82,56 @@ static int memfd_luo_restore_folios(struct memfd_luo_folio_ser *folios_ser,
 	return err;
 }
 
+/* Were all of them restored? */
+static int memfd_luo_check_folios(const struct memfd_luo_folio_ser *folios_ser,
+				  u64 nr_folios)
+{
+	for (u64 i = 0; i < nr_folios; i++) {
+		if (!folios_ser[i].pfn)
+			return -EIO;
+	}
+
+	return 0;
+}
+
 /**
  * memfd_luo_hold - Take over the memory of a memfd from KHO.
  * @ser:         What the previous kernel handed over.
  * @folios_serp: The list of folios, NULL if they have not been taken over yet. It
  *               is set even on failure if there is something to be released.
  *
+ * Once it has succeeded it does so again.
+ *
  * Context: Process context, before anything else in retrieve() that can fail for
- *          good, as finish() only does this if retrieve() was not tried.
- * Return: 0 on success, or a negative errno on failure, after which this must
- *         not be tried again:
+ *          good, as can_finish() only does this if retrieve() was not tried.
+ * Return: 0 on success, or a negative errno on failure:
+ *         -ENOMEM if there is not enough memory. Nothing was done.
  *         -EINVAL if the list of folios cannot be restored.
  *         -EIO if a folio cannot be restored.
  */
 int memfd_luo_hold(const struct memfd_luo_ser *ser, void **folios_serp)
 {
-	if (*folios_serp || !ser->nr_folios)
-		return 0;
+	struct memfd_luo_folio_ser *folios_ser;
 
-	*folios_serp = kho_restore_vmalloc(&ser->folios);
-	if (!*folios_serp) {
-		pr_err("Unable to restore the list of folios, their memory is lost until reboot\n");
+	if (!ser->nr_folios)
+		return 0;
+	if (*folios_serp)
+		return memfd_luo_check_folios(*folios_serp, ser->nr_folios);
+
+	if (ser->nr_folios > (u64)ser->folios.total_pages * PAGE_SIZE /
+			     sizeof(*folios_ser)) {
+		pr_err_ratelimited("The list of folios is shorter than it should be\n");
 		return -EINVAL;
 	}
 
+	folios_ser = kho_restore_vmalloc(&ser->folios);
+	if (IS_ERR(folios_ser)) {
+		pr_err_ratelimited("Unable to restore the list of folios: %pe\n",
+				   folios_ser);
+		return PTR_ERR(folios_ser);
+	}
+
+	*folios_serp = folios_ser;
 	return memfd_luo_restore_folios(*folios_serp, ser->nr_folios);
 }
 
@@ -167,6 +196,8 @@ static int memfd_luo_add_folio(struct inode *inode,
 
 	err = shmem_inode_acct_blocks(inode, npages);
 	if (err) {
+		/* There is no limit of blocks here, so it is memory, and may pass. */
+		err = -ENOMEM;
 		pr_err_ratelimited("failed to account folio index %llu(%ld pages): %d\n",
 				   index, npages, err);
 		goto err_remove;

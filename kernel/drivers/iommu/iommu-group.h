@@ -39,6 +39,8 @@ struct iommu_group {
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 	/* The device is preserved: domain, owner and members stay as they are */
 	bool preserved;
+	/* It came in, was abandoned and not reset: never the default domain */
+	bool stay_blocked;
 #endif
 };
 

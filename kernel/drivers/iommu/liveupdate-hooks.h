@@ -11,6 +11,7 @@
 
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/kexec.h>
 #include <linux/printk.h>
 
 struct iommu_group;
@@ -25,9 +26,16 @@ void iommu_liveupdate_disown_group(struct iommu_group *group);
 bool iommu_liveupdate_owns_group(struct iommu_group *group);
 bool iommu_liveupdate_refuse_group(struct iommu_group *group);
 bool iommu_liveupdate_group_restored(struct iommu_group *group);
+bool iommu_liveupdate_keep_blocked(struct iommu_group *group);
 bool iommu_liveupdate_default_domain_failed(struct iommu_group *group, int err);
 bool iommu_liveupdate_ignore_group(struct iommu_group *group, int err);
 bool iommu_liveupdate_ignore_failure(struct device *dev, int err);
+
+/* Once a unit was handed over nothing is attached any more, and that is right */
+static inline bool iommu_liveupdate_unexpected(int err)
+{
+	return err && !(err == -EBUSY && kexec_in_progress);
+}
 
 static inline bool iommu_liveupdate_device_incoming(struct device *dev)
 {
@@ -50,6 +58,11 @@ static inline bool iommu_liveupdate_domain_preserved(struct iommu_domain *domain
 }
 
 #else /* CONFIG_IOMMU_LIVEUPDATE */
+
+static inline bool iommu_liveupdate_unexpected(int err)
+{
+	return err;
+}
 
 static inline void iommu_liveupdate_init_device(struct device *dev)
 {
@@ -84,6 +97,11 @@ static inline bool iommu_liveupdate_refuse_group(struct iommu_group *group)
 }
 
 static inline bool iommu_liveupdate_group_restored(struct iommu_group *group)
+{
+	return false;
+}
+
+static inline bool iommu_liveupdate_keep_blocked(struct iommu_group *group)
 {
 	return false;
 }

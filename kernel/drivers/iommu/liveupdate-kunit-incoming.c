@@ -15,6 +15,22 @@
 
 #include "liveupdate-kunit.h"
 
+/* The PCI core has records of the same functions */
+static bool fake_went_on(struct pci_dev *pci)
+{
+	struct iommu_liveupdate_attachment *att;
+	bool gone;
+
+	att = iommu_liveupdate_find_attachment(pci_domain_nr(pci->bus),
+					       pci_dev_id(pci));
+	if (!att)
+		return false;
+
+	gone = iommu_liveupdate_attachment_gone(att);
+	iommu_liveupdate_incoming_put(att->in);
+	return !gone;
+}
+
 /* What the outgoing side wrote, as the next kernel sees it */
 static struct iommu_liveupdate_incoming *
 fake_kexec(struct kunit *test, struct iommu_liveupdate_outgoing *out)
@@ -24,6 +40,8 @@ fake_kexec(struct kunit *test, struct iommu_liveupdate_outgoing *out)
 	in = iommu_liveupdate_incoming_read(out->ser);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(in));
 	iommu_liveupdate_incoming_publish(in, 0);
+	kunit_activate_static_stub(test, iommu_liveupdate_went_on,
+				   fake_went_on);
 	fake_calls_clear();
 	return in;
 }
@@ -150,6 +168,14 @@ static void lookup(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_attachment(&three->pci.dev)),
 			-ENXIO);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(iommu_liveupdate_device_attachment(&two->pci.dev)));
+
+	/* The PCI core knows nothing of it */
+	iommu_liveupdate_release_device(&two->pci.dev);
+	kunit_deactivate_static_stub(test, iommu_liveupdate_went_on);
+	scoped_guard(mutex, &iommu_probe_device_lock)
+		iommu_liveupdate_init_device(&two->pci.dev);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_attachment(&two->pci.dev)),
+			-EIO);
 
 	iommu_liveupdate_release_device(&one->pci.dev);
 	iommu_liveupdate_release_device(&two->pci.dev);
@@ -486,8 +512,17 @@ static void reclaim(struct kunit *test)
 
 	iommu_detach_group_handle(domain, group_one);
 	iommu_device_release_dma_owner(&one->pci.dev);
+	EXPECT_CALLS(test, "bi");
+
+	/* One that was not reset is live update's again, and blocked */
+	iommu_liveupdate_stay_blocked(&two->pci.dev);
 	iommu_device_release_dma_owner(&two->pci.dev);
-	EXPECT_CALLS(test, "bii");
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&two->pci.dev));
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&two->pci.dev, test),
+			-EPERM);
+	KUNIT_EXPECT_EQ(test, iommu_device_use_default_domain(&two->pci.dev),
+			-EBUSY);
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	iommu_liveupdate_free_unused(in);
 	EXPECT_CALLS(test, "");

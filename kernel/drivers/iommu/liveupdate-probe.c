@@ -21,6 +21,8 @@
  * 5. iommu_liveupdate_disown_group() and iommu_liveupdate_release_device() take
  *    leave of a device that goes away. Hardware is not touched. The next probe
  *    of the device starts again with step 1 and finds the domain object made.
+ * 6. iommu_liveupdate_stay_blocked() and iommu_liveupdate_keep_blocked() get the
+ *    group back of a device that was taken over, then abandoned and not reset.
  *
  * Locking: all of it but step 4 happens under iommu_probe_device_lock, or to a
  * device that nobody else can reach. group->mutex is held for everything about
@@ -29,6 +31,7 @@
 
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
@@ -39,21 +42,6 @@
 #include "iommu-priv.h"
 #include "liveupdate.h"
 #include "liveupdate-hooks.h"
-
-/* The PCI core's part of live update is an option of its own */
-#ifdef CONFIG_PCI_LIVEUPDATE
-#include <linux/pci-liveupdate.h>
-#else
-static bool pci_liveupdate_incoming(struct pci_dev *pdev)
-{
-	return false;
-}
-
-static bool pci_liveupdate_failed(void)
-{
-	return false;
-}
-#endif
 
 /* For functions that were preserved, but that no usable record names */
 static struct iommu_liveupdate_attachment iommu_liveupdate_unnamed = {
@@ -72,14 +60,35 @@ static struct device *iommu_liveupdate_first_device(struct iommu_group *group)
 }
 
 /**
+ * iommu_liveupdate_went_on - Does the PCI core know that a function goes on?
+ * @pci: The function
+ *
+ * The PCI core has records of its own, and is an option of its own.
+ *
+ * Context: Any.
+ * Return: true until the live update of the function is finished; false as well
+ * if the PCI core has no records, or none that it can use.
+ */
+bool iommu_liveupdate_went_on(struct pci_dev *pci)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_went_on, pci);
+
+#ifdef CONFIG_PCI_LIVEUPDATE
+	return pci_liveupdate_incoming(pci);
+#else
+	return false;
+#endif
+}
+
+/**
  * iommu_liveupdate_init_device - Find the record of a device for its probe
  * @dev: Device that is about to be shown to its IOMMU driver
  *
  * A PCI function that came in, but that no record names, is treated like one
  * whose record cannot be used. (Bridges come in as well, and have none.) If the
- * PCI core has lost its own records, nobody can tell whether this is the
- * function that was preserved: it has lost bus mastering, and the numbers of
- * buses may be others.
+ * PCI core has lost its own records, or never had any, nobody can tell whether
+ * this is the function that was preserved: the numbers of buses may be others,
+ * and nothing keeps it from being reset or bound.
  *
  * Context: The caller holds iommu_probe_device_lock. @dev->iommu is there.
  */
@@ -87,6 +96,7 @@ void iommu_liveupdate_init_device(struct device *dev)
 {
 	struct iommu_liveupdate_attachment *att;
 	struct pci_dev *pci;
+	bool went_on;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
@@ -94,13 +104,13 @@ void iommu_liveupdate_init_device(struct device *dev)
 		return;
 
 	pci = to_pci_dev(dev);
+	went_on = iommu_liveupdate_went_on(pci);
 	att = iommu_liveupdate_get_attachment(pci);
-	if (att && pci_liveupdate_failed()) {
-		pci_err(pci, "live update: not taken over, the PCI records are lost\n");
+	if (att && !went_on && !READ_ONCE(att->err)) {
+		pci_err(pci, "live update: not taken over, the PCI core has no record of it\n");
 		iommu_liveupdate_attachment_failed(att, -EIO);
 	}
-	if (!att && pci->hdr_type == PCI_HEADER_TYPE_NORMAL &&
-	    pci_liveupdate_incoming(pci))
+	if (!att && went_on && pci->hdr_type == PCI_HEADER_TYPE_NORMAL)
 		att = &iommu_liveupdate_unnamed;
 	WRITE_ONCE(dev->iommu->liveupdate, att);
 }
@@ -131,6 +141,7 @@ iommu_liveupdate_device_attachment(struct device *dev)
 	err = READ_ONCE(att->err);
 	return err ? ERR_PTR(err) : &att->ser;
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_device_attachment);
 
 /**
  * iommu_liveupdate_release_device - A device loses its software state
@@ -421,7 +432,47 @@ void iommu_liveupdate_disown_group(struct iommu_group *group)
 
 	group->owner = NULL;
 	group->owner_cnt = 0;
+	group->stay_blocked = false;
 	group->domain = group->default_domain;
+}
+
+/**
+ * iommu_liveupdate_stay_blocked - An abandoned device could not be reset
+ * @dev: The device, owned by user space, not on its restored domain any more
+ *
+ * It may still try DMA, so its group goes back to live update and not to the
+ * default domain when its owner releases it.
+ *
+ * Context: May sleep. Takes group->mutex. The caller makes sure that @dev stays.
+ */
+void iommu_liveupdate_stay_blocked(struct device *dev)
+{
+	struct iommu_group *group = dev->iommu_group;
+
+	if (!group)
+		return;
+
+	guard(mutex)(&group->mutex);
+	group->stay_blocked = true;
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_stay_blocked);
+
+/**
+ * iommu_liveupdate_keep_blocked - Does a group stay blocked without its owner?
+ * @group: The group, on its blocking domain
+ *
+ * Context: The caller holds group->mutex and is the last to release it.
+ * Return: true if the group belongs to live update now, and is left as it is.
+ */
+bool iommu_liveupdate_keep_blocked(struct iommu_group *group)
+{
+	lockdep_assert_held(&group->mutex);
+
+	if (!group->stay_blocked)
+		return false;
+
+	group->owner = &iommu_liveupdate_owner;
+	return true;
 }
 
 /**

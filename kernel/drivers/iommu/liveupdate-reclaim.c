@@ -17,6 +17,8 @@
  * 3. iommufd replaces the domain, or detaches the device, in the ordinary way.
  *    The driver replaces a restored domain without a gap or not at all.
  * 4. iommu_liveupdate_replaced(): the attachment is done with.
+ * 5. If the device was abandoned in between, and cannot be reset when its file
+ *    is closed, iommu_liveupdate_stay_blocked() gets its group back.
  *
  * A device that nobody has taken, with a driver or without, there or not:
  *
@@ -492,11 +494,13 @@ iommu_liveupdate_block_attachment(struct iommu_liveupdate_attachment *att)
 		if (iommu)
 			iommu_liveupdate_ops_of(iommu)->rids_block(iommu,
 								   &att->ser);
+		blocked = iommu;
 	}
 	iommu_liveupdate_attachment_blocked(att, -ECANCELED);
-	pr_info("%04x:%02x:%02x.%u was not taken over, its DMA is blocked\n",
+	pr_info("%04x:%02x:%02x.%u was not taken over, its %s\n",
 		att->ser.segment, PCI_BUS_NUM(att->ser.rid),
-		PCI_SLOT(att->ser.rid & 0xff), PCI_FUNC(att->ser.rid & 0xff));
+		PCI_SLOT(att->ser.rid & 0xff), PCI_FUNC(att->ser.rid & 0xff),
+		blocked ? "DMA is blocked" : "IOMMU is not in use");
 }
 
 /**
@@ -568,7 +572,7 @@ static bool iommu_liveupdate_return(struct iommu_liveupdate_attachment *att)
 	struct iommu_group *group = iommu_liveupdate_group_of(att);
 	int ret;
 
-	/* It is not there. What comes back has gone through a reset */
+	/* It is not there. What comes back is enumerated like any other */
 	if (!group)
 		return true;
 
@@ -592,7 +596,7 @@ static bool iommu_liveupdate_return(struct iommu_liveupdate_attachment *att)
  * Second half of abandoning it. Its domain is freed if it was the last one on
  * it. If it was reset the group gets its default domain and has no owner any more,
  * like at boot. Else it may still try DMA, so it stays blocked, and owned by live
- * update, until it goes away or the machine is rebooted.
+ * update, until it is removed or the machine is rebooted.
  *
  * Context: May sleep. Takes iommu_probe_device_lock, group->mutex and locks of the
  * IOMMU driver, but no device_lock. Cannot fail.

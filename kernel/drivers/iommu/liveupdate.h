@@ -189,6 +189,9 @@ struct iommu_liveupdate_attachment *
 iommu_liveupdate_find_attachment(u32 segment, u32 rid);
 void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
 
+/* liveupdate-probe.c */
+bool iommu_liveupdate_went_on(struct pci_dev *pci);
+
 /* liveupdate-reclaim.c */
 void iommu_liveupdate_free_unused(struct iommu_liveupdate_incoming *in);
 

@@ -41,7 +41,7 @@
  * Failing closed: records that exist and cannot be used leave no name to spare
  * anybody by. Bus mastering is then cleared on every function that is set up;
  * what was not preserved had it cleared by the old kernel anyway. The IOMMU
- * core asks pci_liveupdate_failed().
+ * core blocks what is not incoming here, but has a record there.
  *
  * Limits. Not handed over and not promised: BARs and bridge windows, hence
  * peer-to-peer between functions; MPS, ASPM and interrupts; power states other
@@ -57,8 +57,8 @@
  *	the outgoing records and the seal. Taken by preserve and unpreserve and
  *	once at shutdown.
  * pci_liveupdate_in.lock
- *	the incoming records: state, index and counts. Taken by enumeration and
- *	finish.
+ *	the incoming records: state, index and counts. Taken by enumeration,
+ *	finish, and when a driver is to bind to an incoming function.
  * device locks of the function and of the bridges above it
  *	held, by trylock, while preserve raises pci_dev_liveupdate.outgoing.
  *	Whoever resets one of them, its slot or its bus, unbinds its driver,
@@ -519,7 +519,7 @@ void pci_liveupdate_seal(void)
 bool pci_liveupdate_keep_master(struct pci_dev *dev)
 {
 	if (READ_ONCE(dev->liveupdate.outgoing))
-		return true;
+		return !pci_liveupdate_test_clear_master(dev);
 	if (READ_ONCE(pci_liveupdate_sealed))
 		return kexec_in_progress && pci_liveupdate_test_keep_master(dev);
 	return READ_ONCE(dev->liveupdate.incoming);

@@ -414,6 +414,28 @@ bool pci_liveupdate_skip_bridge(struct pci_dev *dev, bool broken, int pass)
 	return false;
 }
 
+/* Finish does not find a function that is not on the bus yet */
+static void pci_liveupdate_look_again(struct pci_dev *dev)
+{
+	struct pci_liveupdate_node *node = NULL;
+	unsigned int left = 0;
+
+	guard(mutex)(&pci_liveupdate_in.lock);
+
+	if (pci_liveupdate_in.obj)
+		node = pci_liveupdate_node(pci_liveupdate_in.obj,
+					   pci_liveupdate_segment(dev),
+					   pci_dev_id(dev));
+	if (node)
+		left = node->rec->refcount;
+	if (dev->liveupdate.incoming <= left)
+		return;
+
+	WRITE_ONCE(dev->liveupdate.incoming, left);
+	if (!left)
+		pm_runtime_put(&dev->dev);
+}
+
 /**
  * pci_liveupdate_may_bind - May this driver bind to this function?
  * @dev: The function
@@ -423,6 +445,8 @@ bool pci_liveupdate_skip_bridge(struct pci_dev *dev, bool broken, int pass)
  * its group for live update. Without that nothing keeps a driver from
  * programming a device that still writes to memory of the previous kernel's
  * users.
+ *
+ * A function that was finished while it was being set up is put right here.
  *
  * Context: Process context, called by pci_dma_configure().
  * Return: 0, or -EBUSY.
@@ -436,6 +460,8 @@ int pci_liveupdate_may_bind(struct pci_dev *dev, const struct pci_driver *drv)
 		return -EBUSY;
 	}
 
+	if (READ_ONCE(dev->liveupdate.incoming))
+		pci_liveupdate_look_again(dev);
 	if (!READ_ONCE(dev->liveupdate.incoming) ||
 	    dev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return 0;
@@ -550,6 +576,28 @@ static void pci_liveupdate_finish_above(struct pci_liveupdate_incoming *in,
 	}
 }
 
+/*
+ * If nothing but bridges is left there is nothing below them. The numbers of one
+ * that was reset do not say any more what was.
+ */
+static void pci_liveupdate_finish_bridges(struct pci_liveupdate_incoming *in)
+{
+	struct pci_liveupdate_node *node;
+	unsigned long key;
+
+	xa_for_each(&in->devices, key, node) {
+		struct pci_dev *dev __free(pci_dev_put) =
+			pci_liveupdate_get_dev(node->rec);
+
+		if (node->rec->refcount && !(dev && pci_is_bridge(dev)))
+			return;
+	}
+
+	xa_for_each(&in->devices, key, node)
+		while (node->rec->refcount)
+			pci_liveupdate_finish_one(node);
+}
+
 /**
  * pci_liveupdate_finish - An incoming function is an ordinary one from now on
  * @segment: PCI segment of the function
@@ -580,6 +628,7 @@ void pci_liveupdate_finish(u32 segment, u16 rid)
 		pci_liveupdate_finish_above(in, node->rec);
 	for (; node; node = node->parent)
 		pci_liveupdate_finish_one(node);
+	pci_liveupdate_finish_bridges(in);
 
 	if (!pci_liveupdate_all_finished(in))
 		return;

@@ -4,18 +4,32 @@
  */
 
 /**
- * DOC: Test hook: bus mastering of a function that is not preserved
+ * DOC: Test hooks: PCI live update with one thing done too much, or too little
  *
- * That the IOMMU blocks what was not preserved cannot be seen while the PCI
- * core stops such functions first. With
+ * That a rule is kept can only be shown if a test fails where it is broken.
+ * Each parameter breaks one, in the kernel on whose command line it stands. The
+ * prefix is "iommu_liveupdate_test.". Never for production.
  *
- *	iommu_liveupdate_test.keep_master=DDDD:BB:DD.F
+ * Old kernel, shutdown:
  *
- * on the command line this one function, and the bridges above it, keep bus
- * mastering at kexec without being preserved. Nothing else changes: there is
- * no record, and the next kernel knows nothing of it. Never for production.
+ * keep_master=DDDD:BB:DD.F
+ *	This one function, and the bridges above it, keep bus mastering without
+ *	being preserved. That the IOMMU blocks what was not preserved cannot be
+ *	seen while the PCI core stops such functions first. Nothing else changes:
+ *	there is no record, and the next kernel knows nothing of it.
+ * no_master
+ *	A preserved function loses bus mastering like any other.
+ * no_bridge_master
+ *	So do the bridges above it.
+ *
+ * Next kernel:
+ *
+ * reset
+ *	An incoming function is reset when its driver opens it.
  */
 
+#include <linux/delay.h>
+#include <linux/kexec.h>
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
 
@@ -28,6 +42,15 @@ static char *keep_master;
 module_param(keep_master, charp, 0444);
 MODULE_PARM_DESC(keep_master,
 		 "Function that masters the bus across kexec without being preserved");
+
+static bool no_master;
+module_param(no_master, bool, 0644);
+
+static bool no_bridge_master;
+module_param(no_bridge_master, bool, 0644);
+
+static bool reset;
+module_param(reset, bool, 0644);
 
 /**
  * pci_liveupdate_test_keep_master - Is this the function under test?
@@ -54,4 +77,41 @@ bool pci_liveupdate_test_keep_master(struct pci_dev *dev)
 	if (found)
 		pci_warn(dev, "keeps bus mastering for a test, it is not preserved\n");
 	return found;
+}
+
+/**
+ * pci_liveupdate_test_clear_master - Is what is preserved to be stopped?
+ * @dev: A preserved function, or a bridge above one
+ *
+ * Context: Any.
+ * Return: true if bus mastering is to be cleared.
+ */
+bool pci_liveupdate_test_clear_master(struct pci_dev *dev)
+{
+	if (!kexec_in_progress ||
+	    !(pci_is_bridge(dev) ? no_bridge_master : no_master))
+		return false;
+
+	pci_warn(dev, "loses bus mastering for a test, it is preserved\n");
+	return true;
+}
+
+/**
+ * pci_liveupdate_test_reset - Reset an incoming function
+ * @dev: A function that its driver opens
+ *
+ * By hand, for whoever resets functions in earnest asks live update first.
+ *
+ * Context: Process context.
+ */
+void pci_liveupdate_test_reset(struct pci_dev *dev)
+{
+	if (!reset)
+		return;
+
+	pci_warn(dev, "is reset for a test, it is not finished\n");
+	pci_save_state(dev);
+	pcie_capability_set_word(dev, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR);
+	msleep(100);
+	pci_restore_state(dev);
 }

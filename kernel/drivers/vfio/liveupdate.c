@@ -23,7 +23,8 @@
  *    the session. The driver opens the running device first; iommufd takes over
  *    group and attachment last, and cannot fail once it has begun. May be done
  *    again until the update is finished, for a program that was started anew.
- * 5. vfio_device_finish_file() makes an ordinary file of it.
+ * 5. vfio_device_finish_file() makes an ordinary file of it, which can be bound
+ *    anew as soon as the driver has finished the device.
  *
  * Nobody closes a retrieved file before step 5: the session holds it.
  *

@@ -139,6 +139,7 @@ void iommu_liveupdate_replaced(struct device *dev);
 bool iommu_liveupdate_device_restored(struct device *dev);
 void iommu_liveupdate_block(u32 segment, u32 rid);
 void iommu_liveupdate_abandon(u32 segment, u32 rid, bool reset_done);
+void iommu_liveupdate_stay_blocked(struct device *dev);
 
 /* Incoming: for drivers. What is returned stays valid until finish. */
 const struct iommu_unit_ser *iommu_liveupdate_find_unit(u32 type, u64 base);

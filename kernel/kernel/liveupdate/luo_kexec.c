@@ -17,9 +17,10 @@
  *
  * 3. A session of the previous kernel could not be read completely. It is in the
  *    way if one of its files wants an explicit finish, and also if that is not
- *    known: this kernel has no handler for one of them, as it may happen for the
- *    files of a device, or the list of files is damaged. If all of its files are
- *    known to need no such care, as memfds, nothing but their content is lost.
+ *    known: this kernel has no handler for one of them, which may be that of a
+ *    device, or the list of files is damaged. If all of its files are known to
+ *    need no such care, as memfds, or devices are blocked by this kernel anyway,
+ *    nothing but their content is lost.
  *    As /dev/liveupdate cannot be opened after that, the same goes for complete
  *    sessions: nobody can finish them any more.
  *
@@ -42,10 +43,25 @@
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/string.h>
+#include "luo_file.h"
 #include "luo_internal.h"
 
 /* The last session of which nothing could be read, if it had files. */
 static char luo_kexec_lost[LIVEUPDATE_SESSION_NAME_LENGTH];
+
+/**
+ * liveupdate_session_explicit_finish - May files of a session be in use all along?
+ * @session: The session that the caller's callback was given.
+ *
+ * Context: Process context, from a callback of a file in an incoming session.
+ * Return: true if the session holds a file whose handler wants an explicit
+ *         finish, such as that of a device, which may be using the memory of the
+ *         session's other files already.
+ */
+bool liveupdate_session_explicit_finish(struct liveupdate_session *session)
+{
+	return luo_session_from_handle(session)->file_set.explicit_finish;
+}
 
 /**
  * luo_kexec_session_lost - Note that a session could not be read at all.

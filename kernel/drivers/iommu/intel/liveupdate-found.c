@@ -30,7 +30,8 @@
  *    instead. That goes for init_dmars(), its error path, ignored units, unit
  *    hot-add and intel_iommu=off alike. All devices are blocked.
  * 5. intel_liveupdate_quiesce(): a device that is probed may be running still,
- *    and loses bus mastering before it gets a domain with other contents.
+ *    and loses bus mastering before it gets a domain with other contents. Behind
+ *    an adopted unit that goes for all but the adopted devices.
  * 6. VTD_FLAG_KEEP_ON is lowered when this kernel switches translation on with
  *    a root table of its own. From then on this is a unit like any other.
  * 7. intel_liveupdate_release_blocked(): at shutdown also a unit that was never
@@ -55,6 +56,7 @@
 #include <linux/pci.h>
 
 #include "iommu.h"
+#include "liveupdate.h"
 #include "liveupdate-found.h"
 #include "liveupdate-test.h"
 
@@ -215,8 +217,9 @@ int intel_liveupdate_remove(struct intel_iommu *iommu)
  * @dev: The device being probed, its device_domain_info set
  *
  * It may be running still, at addresses that mean something else in the domain
- * that it is about to get. Bridges have to forward for others, and behind an
- * adopted unit what was not preserved was stopped by the previous kernel.
+ * that it is about to get. That the previous kernel has stopped what it did not
+ * preserve is no help: its programs may have started it again. Bridges have to
+ * forward for others, and an adopted device is to go on.
  *
  * Context: Probe.
  */
@@ -227,7 +230,7 @@ void intel_liveupdate_quiesce(struct device *dev)
 
 	if (!dev_is_pci(dev) || dev->driver ||
 	    !(iommu->flags & VTD_FLAG_FOUND_ON) ||
-	    intel_liveupdate_in_use(iommu) ||
+	    intel_liveupdate_incoming(iommu, info->bus, info->devfn) ||
 	    to_pci_dev(dev)->class >> 16 == PCI_BASE_CLASS_BRIDGE)
 		return;
 

@@ -22,7 +22,8 @@
  *    belongs to no attachment cleared, the caches flushed once. If anything
  *    differs the unit is not adopted: the core is told, and the unit gets an
  *    empty root table, translation staying on. All its devices are blocked then.
- *    The same becomes of a record whose unit this kernel is told not to use.
+ *    The same becomes of a record whose unit this kernel is told not to use, and
+ *    of a unit whose set-up fails later on: intel_liveupdate_give_up().
  * 3. intel_liveupdate_probe(): a device's software PASID table is put around
  *    the adopted directory.
  * 4. intel_liveupdate_domain_restore() and intel_liveupdate_dev_adopt(): the
@@ -35,7 +36,8 @@
  * cannot be given to another domain while the hardware still uses it.
  *
  * Locking: as in liveupdate.c. intel_iommu.lu_incoming is set by
- * intel_liveupdate_adopt() before the unit has a device, and not changed later.
+ * intel_liveupdate_adopt(), or cleared by intel_liveupdate_give_up(), before the
+ * unit has a device, and not changed later.
  */
 
 #define pr_fmt(fmt)	"DMAR: " fmt
@@ -445,6 +447,29 @@ bool intel_liveupdate_adopt(struct intel_iommu *iommu)
 }
 
 /**
+ * intel_liveupdate_give_up - An adopted unit cannot be put in use after all
+ * @iommu: The unit; nothing happens if it was not adopted
+ *
+ * It becomes one that was found translating and not adopted. When it is to be
+ * switched off next it gets an empty root table, and its record fails. What it
+ * had is leaked on purpose: hardware walks it until then.
+ *
+ * Context: Error path of set-up or hot-add, no device of the unit was probed.
+ */
+void intel_liveupdate_give_up(struct intel_iommu *iommu)
+{
+	if (!iommu->lu_incoming)
+		return;
+
+	intel_liveupdate_free(iommu->lu_incoming);
+	iommu->lu_incoming = NULL;
+	iommu->root_entry = NULL;
+	iommu->flags |= VTD_FLAG_KEEP_ON;
+	/* Nobody but the record has any yet */
+	ida_destroy(&iommu->domain_ida);
+}
+
+/**
  * intel_liveupdate_incoming - Does an entry belong to an adopted device?
  * @iommu: The unit
  * @bus: Bus number of the requester id
@@ -535,7 +560,7 @@ static struct pasid_table *alloc_pasid_table(void)
  *
  * In legacy mode, and for a device that is not incoming, there is nothing to
  * do. A device at an adopted requester id that has no usable record is blocked
- * first and then treated like any other. Without memory the device is blocked
+ * and stopped first and then treated like any other. Without memory the device is blocked
  * for good and its probe goes on without a PASID table, so that the core finds
  * it and takes it for one that could not be adopted. (When the probe fails
  * before it comes to this, for lack of memory, hardware is left alone: nobody
@@ -556,6 +581,7 @@ bool intel_liveupdate_probe(struct device *dev)
 	att = iommu_liveupdate_device_attachment(dev);
 	if (IS_ERR_OR_NULL(att)) {
 		intel_liveupdate_dev_block(dev);
+		intel_liveupdate_quiesce(dev);
 		return false;
 	}
 	if (!sm_supported(info->iommu))

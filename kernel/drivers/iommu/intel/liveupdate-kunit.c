@@ -442,6 +442,29 @@ static void failed_pasid_preserve_is_undone(struct kunit *test)
 	}
 }
 
+/* The set-up of an adopted unit has failed: it is one that was found on */
+static void unit_is_given_up(struct kunit *test)
+{
+	struct intel_iommu *iommu = fake_iommu(test, false);
+
+	/* Others have nothing to lose */
+	intel_liveupdate_give_up(iommu);
+	KUNIT_EXPECT_EQ(test, iommu->flags, VTD_FLAG_FOUND_ON);
+
+	iommu->lu_incoming = intel_liveupdate_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_incoming);
+	iommu->root_entry = fake_pages(test, SZ_4K);
+	KUNIT_ASSERT_EQ(test, 7, ida_alloc_range(&iommu->domain_ida, 7, 7,
+						 GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_in_use(iommu));
+
+	intel_liveupdate_give_up(iommu);
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_in_use(iommu));
+	KUNIT_EXPECT_EQ(test, iommu->flags, VTD_FLAG_FOUND_ON | VTD_FLAG_KEEP_ON);
+	KUNIT_EXPECT_NULL(test, iommu->root_entry);
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&iommu->domain_ida));
+}
+
 static int fake_init(struct kunit *test)
 {
 	fake_forget();
@@ -457,6 +480,7 @@ static struct kunit_case intel_liveupdate_cases[] = {
 	KUNIT_CASE(scalable_scrub_order),
 	KUNIT_CASE(all_pasid_tables_are_preserved),
 	KUNIT_CASE(failed_pasid_preserve_is_undone),
+	KUNIT_CASE(unit_is_given_up),
 	{}
 };
 

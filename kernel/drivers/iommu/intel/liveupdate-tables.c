@@ -37,9 +37,6 @@
 #include "liveupdate.h"
 #include "pasid.h"
 
-/* How often a flush is tried that somebody else's device TLB has aborted */
-#define FLUSH_TRIES		16
-
 /* Scalable mode context entry: device TLB, page requests */
 #define CONTEXT_DTE		BIT_ULL(2)
 #define CONTEXT_PRE		BIT_ULL(4)
@@ -282,19 +279,15 @@ err_differs:
 }
 
 /*
- * A device TLB of somebody else that does not answer takes all that is pending
- * with it, then this was not done. Anything else is an error of the queue.
+ * None of these is for a device TLB, so what fails is the queue. Old and next
+ * kernel panic alike, the next one at boot or when a device is blocked: in both
+ * the caller cannot fail.
  */
 static void flush_sync(struct intel_iommu *iommu, struct qi_desc *desc,
 		       unsigned int nr, unsigned long options)
 {
-	unsigned int tries = FLUSH_TRIES;
-	int ret;
-
-	do {
-		ret = qi_submit_sync(iommu, desc, nr,
-				     options | QI_OPT_WAIT_BOUNDED);
-	} while (ret == -ETIMEDOUT && --tries);
+	int ret = qi_submit_sync(iommu, desc, nr,
+				 options | QI_OPT_WAIT_BOUNDED);
 
 	if (ret)
 		panic("%s: translation caches cannot be flushed: %d\n",

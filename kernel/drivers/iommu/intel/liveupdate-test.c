@@ -50,6 +50,15 @@
  *	Interrupt remapping is switched off and on while its table is replaced.
  * probe_fails
  *	The software PASID table of an incoming device cannot be allocated.
+ *
+ * Any kernel, when a live entry is replaced:
+ *
+ * replace_gap
+ *	The entry is written as not present first.
+ * no_replace_sync
+ *	The context or PASID cache is not invalidated after a write.
+ * no_replace_flush
+ *	The translation caches are not invalidated at the end.
  */
 
 #define pr_fmt(fmt)	"DMAR: " fmt
@@ -94,6 +103,15 @@ module_param_named(freeze_fails, intel_liveupdate_test_freeze_fails, bool, 0644)
 
 bool intel_liveupdate_test_probe_fails;
 module_param_named(probe_fails, intel_liveupdate_test_probe_fails, bool, 0644);
+
+bool intel_liveupdate_test_replace_gap;
+module_param_named(replace_gap, intel_liveupdate_test_replace_gap, bool, 0644);
+
+bool intel_liveupdate_test_no_replace_sync;
+module_param_named(no_replace_sync, intel_liveupdate_test_no_replace_sync, bool, 0644);
+
+bool intel_liveupdate_test_no_replace_flush;
+module_param_named(no_replace_flush, intel_liveupdate_test_no_replace_flush, bool, 0644);
 
 static unsigned int linger_ms;
 module_param(linger_ms, uint, 0644);

@@ -22,6 +22,9 @@ extern bool intel_liveupdate_test_no_block;
 extern bool intel_liveupdate_test_ir_off;
 extern bool intel_liveupdate_test_freeze_fails;
 extern bool intel_liveupdate_test_probe_fails;
+extern bool intel_liveupdate_test_replace_gap;
+extern bool intel_liveupdate_test_no_replace_sync;
+extern bool intel_liveupdate_test_no_replace_flush;
 
 bool intel_liveupdate_test_warn(const char *name);
 void intel_liveupdate_test_handover(struct intel_iommu *iommu);

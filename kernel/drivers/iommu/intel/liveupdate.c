@@ -28,7 +28,9 @@
  *    cleared from then on. All entries that are not preserved are cleared, the
  *    caches flushed (liveupdate-tables.c), the interrupts of the unit masked.
  *    VTD_FLAG_KEEP_ON keeps intel_iommu_shutdown() from switching translation
- *    off.
+ *    off. CPUs that run until then may still submit invalidations, but each
+ *    waits for them with interrupts off, so it cannot be stopped before hardware
+ *    has written their status into memory of this kernel.
  *
  * The interrupt remapping table is not touched at all: no entry of a preserved
  * device is left in it (unit_freeze verifies that), and every other entry
@@ -625,6 +627,22 @@ static void mask_unit_interrupts(struct intel_iommu *iommu)
 	}
 }
 
+/*
+ * Whoever replaces an entry holds the lock while it waits for the queue, and may
+ * wait for ever. Like all waits of a hand-over this one is bounded.
+ */
+static void lock_unit(struct intel_iommu *iommu)
+{
+	cycles_t start = get_cycles();
+
+	while (!spin_trylock(&iommu->lock)) {
+		if (get_cycles() - start > DMAR_OPERATION_TIMEOUT)
+			panic("%s: cannot be locked for the hand-over\n",
+			      iommu->name);
+		cpu_relax();
+	}
+}
+
 static void intel_unit_handover(struct iommu_device *iommu_dev,
 				struct iommu_unit_ser *unit)
 {
@@ -633,12 +651,12 @@ static void intel_unit_handover(struct iommu_device *iommu_dev,
 	intel_liveupdate_test_handover(iommu);
 
 	/* First the flag, so that what is scrubbed stays scrubbed */
-	scoped_guard(spinlock, &iommu->lock) {
-		if (!intel_liveupdate_test(no_flag))
-			iommu->flags |= VTD_FLAG_HANDED_OVER;
-		if (!intel_liveupdate_test(no_keep))
-			iommu->flags |= VTD_FLAG_KEEP_ON;
-	}
+	lock_unit(iommu);
+	if (!intel_liveupdate_test(no_flag))
+		iommu->flags |= VTD_FLAG_HANDED_OVER;
+	if (!intel_liveupdate_test(no_keep))
+		iommu->flags |= VTD_FLAG_KEEP_ON;
+	spin_unlock(&iommu->lock);
 
 	intel_liveupdate_scrub(iommu, unit, iommu->lu_outgoing->rids);
 	intel_liveupdate_drain_prq(iommu);

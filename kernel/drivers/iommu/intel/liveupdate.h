@@ -108,6 +108,7 @@ int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
 			       const struct iommu_attachment_ser *att);
 void intel_liveupdate_dev_block(struct device *dev);
 bool intel_liveupdate_adopt(struct intel_iommu *iommu);
+void intel_liveupdate_give_up(struct intel_iommu *iommu);
 bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus, u8 devfn);
 bool intel_liveupdate_foreign(struct device_domain_info *info, u8 bus, u8 devfn);
 bool intel_liveupdate_probe(struct device *dev);
@@ -154,6 +155,10 @@ int intel_liveupdate_claim_pasid_table(const struct iommu_attachment_ser *att);
 static inline bool intel_liveupdate_adopt(struct intel_iommu *iommu)
 {
 	return false;
+}
+
+static inline void intel_liveupdate_give_up(struct intel_iommu *iommu)
+{
 }
 
 static inline bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus,

@@ -47,9 +47,11 @@
 #include <linux/dmar.h>
 #include <linux/iommu.h>
 #include <linux/pci.h>
+#include <linux/string.h>
 
 #include "iommu.h"
 #include "liveupdate.h"
+#include "liveupdate-test.h"
 #include "pasid.h"
 #include "replace.h"
 #include "trace.h"
@@ -97,6 +99,23 @@ static void replace_wrote(void *data, const struct intel_replace_write *write,
 			    write->chunk, old_lo, old_hi, write->lo, write->hi);
 }
 
+/* A test wants it forgotten */
+static bool left_out(enum intel_replace_inval inval)
+{
+	switch (inval) {
+	case INTEL_REPLACE_CONTEXT_OLD:
+	case INTEL_REPLACE_PASID_OLD:
+	case INTEL_REPLACE_PASID_NEW:
+		return intel_liveupdate_test(no_replace_sync);
+	case INTEL_REPLACE_IOTLB_OLD:
+	case INTEL_REPLACE_PIOTLB_OLD:
+	case INTEL_REPLACE_PIOTLB_NEW:
+		return intel_liveupdate_test(no_replace_flush);
+	default:
+		return false;
+	}
+}
+
 /*
  * All of these wait for completion by themselves. DMA goes on, so the device
  * TLBs that need a second flush get it.
@@ -107,6 +126,9 @@ static void replace_invalidate(void *data, enum intel_replace_inval inval,
 	struct intel_replace_ctx *ctx = data;
 	struct device_domain_info *info = ctx->info;
 	struct intel_iommu *iommu = info->iommu;
+
+	if (left_out(inval))
+		return;
 
 	switch (inval) {
 	case INTEL_REPLACE_LINE:
@@ -153,6 +175,20 @@ static int refuse(struct intel_replace_ctx *ctx, const char *reason)
 	return -EOPNOTSUPP;
 }
 
+/* A test wants what a plan never has: a write that makes the entry non-present */
+static void insert_gap(struct intel_replace_plan *plan)
+{
+	struct intel_replace_write *gap = plan->writes;
+
+	if (plan->nr_writes == INTEL_REPLACE_MAX_WRITES)
+		return;
+	memmove(gap + 1, gap, plan->nr_writes * sizeof(*gap));
+	plan->nr_writes++;
+	gap->chunk = 0;
+	gap->lo = 0;
+	gap->hi = plan->old[1];
+}
+
 /* The live and the wanted entry are in ctx->replace; nothing is written */
 static int plan_entry(struct intel_replace_ctx *ctx)
 {
@@ -163,6 +199,8 @@ static int plan_entry(struct intel_replace_ctx *ctx)
 		return refuse(ctx, ctx->plan.reason);
 	if (ctx->plan.old_id != domain_id_iommu(ctx->old, iommu))
 		return refuse(ctx, "it is not that of the old domain");
+	if (intel_liveupdate_test(replace_gap))
+		insert_gap(&ctx->plan);
 	return 0;
 }
 
@@ -193,6 +231,9 @@ static int legacy_replace_rid(struct intel_replace_ctx *ctx, u16 rid)
 		return refuse(ctx, "it does not exist");
 
 	want_context(ctx, live, &want);
+	/* Met before, or shared with a device that was moved before */
+	if (live->lo == want.lo && live->hi == want.hi)
+		return 0;
 	ctx->live = &live->lo;
 	memcpy(ctx->replace.old, live, sizeof(*live));
 	memcpy(ctx->replace.new, &want, sizeof(want));
@@ -224,6 +265,8 @@ static int legacy_replace_rids(struct intel_replace_ctx *ctx)
  * @dev: The device, on a unit in legacy mode
  *
  * All requester ids of the device are planned for before the first is written.
+ * One that names the new domain already stays as it is: a device may have the
+ * same requester id in several ways, or share one with another of its group.
  * Lists, ids and cache tags of the domains are not touched.
  *
  * Context: Group mutex held. Takes did_lock and intel_iommu.lock.
@@ -255,11 +298,10 @@ int intel_legacy_replace(struct dmar_domain *domain, struct dmar_domain *old,
 		ctx.write = true;
 		ret = legacy_replace_rids(&ctx);
 		/* Planned under the same lock: there is nothing left to fail */
-		if (WARN_ON_ONCE(ret))
-			return ret;
+		WARN_ON_ONCE(ret);
 	}
 	intel_replace_close(&ctx.plan, &replace_ops, &ctx);
-	return 0;
+	return ret;
 }
 
 static bool is_paging(struct dmar_domain *domain)

@@ -144,7 +144,7 @@ static struct iommufd_ser *ser_get(u64 pa)
 	if (reason) {
 		pr_warn_ratelimited("record of an iommufd refused: %s\n",
 				    reason);
-		return ERR_PTR(-EBADMSG);
+		return ERR_PTR(-EIO);
 	}
 	return phys_to_virt(pa);
 }
@@ -372,7 +372,7 @@ int iommufd_hwpt_liveupdate_restore(struct iommufd_ucmd *ucmd)
  * Asks nothing of devices, whose drivers may come later.
  *
  * Context: May sleep. The mutex of the session is held.
- * Return: 0, -EBADMSG if the record cannot be used, or -ENOMEM or -EAGAIN, after
+ * Return: 0, -EIO if the record cannot be used, or -ENOMEM or -EAGAIN, after
  *	   which LUO will ask again.
  */
 int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)

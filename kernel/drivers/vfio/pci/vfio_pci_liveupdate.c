@@ -48,11 +48,12 @@
  *	vfio_pci_core_device.liveupdate_frozen, as seen by page faults, BAR
  *	accesses and ioeventfds; and that low power is not entered between check
  *	and flag.
- * vfio_pci_liveupdate_srcu
- *	read side around every file operation. Freeze raises the flag and waits
- *	for those that have not seen it, holding no lock that they may want. It
- *	does not wait for ever: they copy from and to memory of the user, who
- *	decides how long a page fault takes.
+ * vfio_pci_core_device.liveupdate_users
+ *	no lock: counts the file operations under way. Freeze raises the flag and
+ *	waits for those that have not seen it, holding no lock that they may want.
+ *	It does not wait for ever: they copy from and to memory of the user, who
+ *	decides how long a page fault takes. BIND_IOMMUFD and ATTACH do so inside
+ *	dev_set->lock; freeze does not take that, and can_finish only tries it.
  *
  * Order, outermost first: session mutex, device lock (by trylock), dev_set->lock,
  * igate, memory_lock; in preserve below dev_set->lock: the locks of iommufd,
@@ -61,6 +62,7 @@
 
 #define pr_fmt(fmt) "vfio-pci: live update: " fmt
 
+#include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/crc32.h>
 #include <linux/delay.h>
@@ -74,7 +76,6 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
-#include <linux/srcu.h>
 #include <linux/vfio-liveupdate.h>
 
 #include "vfio_pci_priv.h"
@@ -82,18 +83,29 @@
 /* How long freeze waits for file operations that are under way */
 #define VFIO_PCI_LIVEUPDATE_DRAIN	(2 * HZ)
 
-DEFINE_STATIC_SRCU(vfio_pci_liveupdate_srcu);
-
 /* File operations: none while frozen, some not while preserved */
+
+static void vfio_pci_liveupdate_leave(struct vfio_device *core_vdev)
+{
+	/* Paired with atomic_read_acquire() in vfio_pci_liveupdate_shut() */
+	atomic_dec_return_release(&vfio_pci_liveupdate_vdev(core_vdev)->liveupdate_users);
+}
 
 static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
 {
-	int idx = srcu_read_lock(&vfio_pci_liveupdate_srcu);
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
 
-	if (!vfio_pci_frozen(vfio_pci_liveupdate_vdev(core_vdev)))
-		return idx;
+	/* Who comes again and again must not keep the count up */
+	if (vfio_pci_frozen(vdev))
+		return -EBUSY;
 
-	srcu_read_unlock(&vfio_pci_liveupdate_srcu, idx);
+	atomic_inc(&vdev->liveupdate_users);
+	/* Either the flag is seen here, or vfio_pci_liveupdate_shut() sees us */
+	smp_mb__after_atomic();
+	if (!vfio_pci_frozen(vdev))
+		return 0;
+
+	vfio_pci_liveupdate_leave(core_vdev);
 	return -EBUSY;
 }
 
@@ -101,12 +113,12 @@ static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
 #define vfio_pci_liveupdate_call(op, core_vdev, ...)			\
 ({									\
 	struct vfio_device *__vdev = core_vdev;				\
-	int __idx = vfio_pci_liveupdate_enter(__vdev);			\
-	typeof(op(__vdev, __VA_ARGS__)) __ret = __idx;			\
+	typeof(op(__vdev, __VA_ARGS__)) __ret;				\
 									\
-	if (__idx >= 0) {						\
+	__ret = vfio_pci_liveupdate_enter(__vdev);			\
+	if (!__ret) {							\
 		__ret = op(__vdev, __VA_ARGS__);			\
-		srcu_read_unlock(&vfio_pci_liveupdate_srcu, __idx);	\
+		vfio_pci_liveupdate_leave(__vdev);			\
 	}								\
 	__ret;								\
 })
@@ -567,7 +579,7 @@ static int vfio_pci_liveupdate_look(struct vfio_pci_core_device *vdev)
 /* Undone by vfio_pci_liveupdate_open(), also after a failure */
 static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
 {
-	unsigned long cookie, deadline = jiffies + VFIO_PCI_LIVEUPDATE_DRAIN;
+	unsigned long deadline = jiffies + VFIO_PCI_LIVEUPDATE_DRAIN;
 
 	scoped_guard(rwsem_write, &vdev->memory_lock)
 		WRITE_ONCE(vdev->liveupdate_frozen, true);
@@ -577,8 +589,8 @@ static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
 	 * take dev_set->lock or igate: neither is held here. The end may never
 	 * come if the user's buffer is behind userfaultfd or FUSE.
 	 */
-	cookie = start_poll_synchronize_srcu(&vfio_pci_liveupdate_srcu);
-	while (!poll_state_synchronize_srcu(&vfio_pci_liveupdate_srcu, cookie)) {
+	smp_mb(); /* paired with that of vfio_pci_liveupdate_enter() */
+	while (atomic_read_acquire(&vdev->liveupdate_users)) {
 		if (time_after(jiffies, deadline)) {
 			vfio_pci_liveupdate_say(vdev,
 						"kexec refused, a file operation does not end\n");
@@ -598,13 +610,15 @@ static void vfio_pci_liveupdate_open(struct vfio_pci_core_device *vdev)
 		vfio_pci_dma_buf_move(vdev, false);
 }
 
-/* The user is shut out: nothing that is looked at here can change any more */
+/*
+ * The user is shut out: nothing that is looked at here can change any more.
+ * Open, close and reset, which dev_set->lock is for, are not possible anyway.
+ */
 static int vfio_pci_liveupdate_complete(struct vfio_pci_core_device *vdev,
 					struct vfio_pci_ser *ser)
 {
 	int err;
 
-	guard(mutex)(&vdev->vdev.dev_set->lock);
 	guard(mutex)(&vdev->igate);
 
 	vfio_pci_zap_and_down_write_memory_lock(vdev);

@@ -57,6 +57,7 @@ int vfio_pci_refuse_incoming(struct vfio_pci_core_device *vdev,
 			     const char *what);
 int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev);
 bool vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev);
+void vfio_pci_liveupdate_closed(struct vfio_pci_core_device *vdev);
 
 /* Its file was retrieved, so what is open or opened is a running device */
 static inline bool vfio_pci_retrieved(struct vfio_pci_core_device *vdev)
@@ -108,6 +109,11 @@ static inline int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 static inline bool vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev)
 {
 	return false;
+}
+
+static inline void
+vfio_pci_liveupdate_closed(struct vfio_pci_core_device *vdev)
+{
 }
 
 static inline bool vfio_pci_frozen(struct vfio_pci_core_device *vdev)

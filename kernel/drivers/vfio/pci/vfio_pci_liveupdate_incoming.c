@@ -29,13 +29,15 @@
  *    and the device still needs its restored HWPT.
  * 5. vfio_pci_liveupdate_finish() makes an ordinary open device of it. One that
  *    is still attached to its restored HWPT belongs to nobody: it is detached,
- *    which blocks it, and closed and reset when LUO puts the file.
+ *    which blocks it, and closed and reset when LUO puts the file. If the reset
+ *    cannot be had it stays blocked, vfio_pci_liveupdate_closed().
  * 6. A device that was not opened is abandoned by its record, be it there or
  *    not, with a driver or without: blocked at the IOMMU, reset if that needs no
  *    waiting, else stripped of bus mastering and left blocked.
  *
  * Locking: vfio_pci_core_device.liveupdate_ser is written under dev_set->lock,
- * and means that the file was retrieved and the update is not finished. The
+ * and means that the file was retrieved and the update is not finished;
+ * likewise liveupdate_abandoned, which means that it was given up since. The
  * device lock is only ever tried: whoever unbinds the driver holds it and waits
  * for the file. Order as in vfio_pci_liveupdate.c.
  */
@@ -89,6 +91,8 @@ static bool vfio_pci_ser_sane(const struct vfio_pci_ser *ser)
 {
 	bool state = ser->flags & VFIO_PCI_SER_SAVED_STATE;
 
+	if (ser->reserved[0] || ser->reserved[1])
+		return false;
 	if ((ser->flags & ~VFIO_PCI_SER_FLAGS) ||
 	    !(ser->flags & VFIO_PCI_SER_FROZEN))
 		return false;
@@ -233,8 +237,12 @@ static struct file *vfio_pci_liveupdate_get_file(struct pci_dev *pdev,
 	if (!device_trylock(&pdev->dev))
 		goto out_say;
 	vdev = vfio_pci_liveupdate_bound(pdev);
-	if (vdev)
+	if (vdev && IS_ERR_OR_NULL(iommu_liveupdate_device_attachment(&pdev->dev))) {
+		vfio_pci_ser_say(warn, ser, "retrieve refused, the IOMMU has blocked it\n");
+		file = ERR_PTR(-EIO);
+	} else if (vdev) {
 		file = vfio_pci_liveupdate_make_file(vdev, ser, iommufd_file);
+	}
 	device_unlock(&pdev->dev);
 
 out_say:
@@ -255,7 +263,7 @@ out_say:
  *   like -ENOMEM
  * * -EINVAL: the record cannot be used
  * * -ENODEV: the device is gone, or is another one
- * * -EIO: the device has not gone on, or has other BARs
+ * * -EIO: the device has not gone on, has other BARs, or was blocked
  * * -EBUSY: it is open already
  * * -EBADFD: the token of the record is none of an iommufd
  * * an error of liveupdate_get_file_incoming()
@@ -434,6 +442,28 @@ bool vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev)
 }
 
 /**
+ * vfio_pci_liveupdate_closed - A device was closed, and reset if that could be
+ * had
+ * @vdev: The device
+ *
+ * One that was abandoned may still be running without a reset. The IOMMU is
+ * told before iommufd lets go of the group.
+ *
+ * Context: Process context, dev_set->lock is held.
+ */
+void vfio_pci_liveupdate_closed(struct vfio_pci_core_device *vdev)
+{
+	if (!vdev->liveupdate_abandoned)
+		return;
+
+	vdev->liveupdate_abandoned = false;
+	if (!vdev->needs_reset)
+		return;
+	iommu_liveupdate_stay_blocked(&vdev->pdev->dev);
+	vfio_pci_liveupdate_say(vdev, "abandoned, no reset, blocked until it is removed\n");
+}
+
+/**
  * vfio_pci_refuse_incoming - Refuse what would end the DMA of a running device
  * @vdev: The device
  * @what: What somebody wants to do to it, for the log
@@ -473,12 +503,15 @@ static bool vfio_pci_liveupdate_restored(struct vfio_device *core_vdev,
  *
  * Context: Process context, session mutex held.
  * Return: false if that is so and anybody but LUO has the file, if only for a
- * moment; and if the record is damaged, for then it is not known which device to
- * stop, and its memory must not be given back.
+ * moment; if somebody is just binding or attaching a device of its set, for that
+ * may take as long as a page fault of the user; and if the record is damaged,
+ * for then it is not known which device to stop, and its memory must not be
+ * given back.
  */
 bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device *core_vdev;
+	bool needed;
 
 	if (!vfio_pci_ser_incoming(args->serialized_data)) {
 		pr_err_ratelimited("finish refused, the record of a device is damaged\n");
@@ -488,16 +521,20 @@ bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 		return true;
 
 	core_vdev = vfio_device_from_cdev_file(args->file);
-	guard(mutex)(&core_vdev->dev_set->lock);
-
+	if (!mutex_trylock(&core_vdev->dev_set->lock)) {
+		dev_warn_ratelimited(core_vdev->dev,
+				     "live update: finish refused, it or one of its set is just being bound or attached\n");
+		return false;
+	}
 	/* Without another holder nobody can attach it until finish */
-	if (file_count(args->file) == 1 ||
-	    !vfio_pci_liveupdate_restored(core_vdev, args->file))
-		return true;
+	needed = file_count(args->file) > 1 &&
+		 vfio_pci_liveupdate_restored(core_vdev, args->file);
+	mutex_unlock(&core_vdev->dev_set->lock);
 
-	dev_warn_ratelimited(core_vdev->dev,
-			     "live update: finish refused, it still needs its restored HWPT, and its file is open\n");
-	return false;
+	if (needed)
+		dev_warn_ratelimited(core_vdev->dev,
+				     "live update: finish refused, it still needs its restored HWPT, and its file is open\n");
+	return !needed;
 }
 
 /* Nobody has opened it since the kexec. Needs nothing but the record. */
@@ -513,7 +550,7 @@ static void vfio_pci_liveupdate_abandon(const struct vfio_pci_ser *ser)
 	if (reset_done)
 		vfio_pci_ser_say(info, ser, "abandoned, it was reset\n");
 	else
-		vfio_pci_ser_say(warn, ser, "abandoned, no reset, blocked until reboot\n");
+		vfio_pci_ser_say(warn, ser, "abandoned, no reset, blocked until it is removed\n");
 }
 
 /* Returns false for a file that was never bound: the device is not ours */
@@ -533,6 +570,7 @@ static bool vfio_pci_liveupdate_settle(struct file *file,
 	/* The memory it writes to is given back before LUO puts the file */
 	if (iommufd_device_is_restored(core_vdev->iommufd_device)) {
 		vfio_pci_ser_say(info, ser, "abandoned, it is reset when its file is closed\n");
+		vdev->liveupdate_abandoned = true;
 		core_vdev->ops->detach_ioas(core_vdev);
 	}
 	pci_liveupdate_finish(ser->segment, ser->rid);
