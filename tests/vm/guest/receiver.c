@@ -285,7 +285,10 @@ static void restore_background(const struct receiver *receiver, __u32 slot)
 		words[offset / sizeof(*words)] = background(receiver, offset);
 }
 
-/* A full slot without a frame: the card wrote, and not what was sent. */
+/*
+ * A full slot without a frame: the card reached the descriptor and not the buffer.
+ * Writes are posted, so it does not know.  The host knows when that may happen.
+ */
 static void take_slot(const struct receiver *receiver, __u32 slot, struct run *run,
 		      struct scan *scan)
 {
@@ -293,7 +296,7 @@ static void take_slot(const struct receiver *receiver, __u32 slot, struct run *r
 
 	look_at_slot(receiver, slot, run, scan);
 	if (scan->landed == before.landed && scan->corrupted == before.corrupted)
-		scan->corrupted++;
+		scan->hollow++;
 }
 
 static void give_back(struct receiver *receiver, __u32 until)
@@ -332,8 +335,8 @@ static bool take_bite(struct receiver *receiver, struct scan *scan)
 
 static void report_memory(const struct receiver *receiver, struct scan scan)
 {
-	event("memory landed=%u corrupted=%u fullest=%u", scan.landed, scan.corrupted,
-	      receiver->fullest);
+	event("memory landed=%u corrupted=%u hollow=%u stream=%u fullest=%u", scan.landed,
+	      scan.corrupted, scan.hollow, receiver->stream, receiver->fullest);
 }
 
 static void take_full_slots(struct receiver *receiver)
@@ -347,7 +350,7 @@ static void take_full_slots(struct receiver *receiver)
 	if (all.landed > receiver->fullest)
 		receiver->fullest = all.landed;
 	/* At once: this kernel may not live to see the end. */
-	if (all.corrupted || all.landed + 2 >= receiver->ring.slots)
+	if (all.corrupted || all.hollow || all.landed + 2 >= receiver->ring.slots)
 		report_memory(receiver, all);
 }
 

@@ -19,6 +19,8 @@
 struct scan {
 	__u32 landed;
 	__u32 corrupted;
+	/* Full by their descriptor, but the pattern is untouched. */
+	__u32 hollow;
 };
 
 struct receiver {
@@ -27,6 +29,7 @@ struct receiver {
 	struct rx_ring ring;
 	int memfd;
 	size_t size;
+	unsigned int stream;	/* of the host's frames */
 	__u32 ioas_id;
 	__u32 hwpt_id;
 	/* What no frame has reached: the pattern, or zeroes if it was never written. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "frame.h"
 #include "machine.h"
 #include "receiver.h"
 #include "scenarios.h"
@@ -102,6 +103,19 @@ static void corrupt_memory(const struct receiver *receiver)
 	memory[rx_slot_offset(&receiver->ring, receiver->ring.slots - 5) + 700] ^= 1;
 }
 
+/* As if the card had filled in the descriptor only. */
+static void take_frame_away(const struct receiver *receiver)
+{
+	const struct rx_ring *ring = &receiver->ring;
+	size_t from = rx_slot_offset(ring, receiver->next_slot);
+	__u64 *words = ring->memory;
+
+	while (!nic_slot_is_full(receiver->model, ring, receiver->next_slot))
+		sleep_ms(1);
+	for (size_t offset = from; offset < from + ring->slot_stride; offset += sizeof(*words))
+		words[offset / sizeof(*words)] = pattern_word(offset);
+}
+
 /* The host is told when: what faults and is lost from here on is wanted. */
 static void unmap_announced(const struct receiver *receiver)
 {
@@ -137,6 +151,8 @@ static void do_harm(const struct receiver *receiver, const char *harm)
 		write_global_command(0, GCMD_IRE);
 	else if (!strcmp(harm, "corruption"))
 		corrupt_memory(receiver);
+	else if (!strcmp(harm, "hollow"))
+		take_frame_away(receiver);
 	else if (!strcmp(harm, "stop"))
 		nic_stop_receive(receiver->model, &receiver->device);
 	else if (!strcmp(harm, "pause"))

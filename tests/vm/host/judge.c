@@ -319,12 +319,54 @@ static void judge_neighbour(struct run *run)
 		run_problem(run, "guest memory was not searched");
 }
 
+/* Longer than a frame is on its way to memory: RELEASE_MS in guest/wayback.c. */
+#define ON_ITS_WAY_NS	(100 * NS_PER_MS)
+
+static unsigned int frames_while_unmapping(const struct run *run, unsigned int stream)
+{
+	const struct parting *parting = &run->parting[stream];
+	struct sender *sender = run->senders[stream];
+	unsigned int count = 0;
+
+	if (!parting->unmapping_ns || !parting->unmapped_ns)
+		return 0;
+	for (unsigned int i = 0; i < sender_count(sender); i++) {
+		const struct frame_record *record = sender_record(sender, i);
+
+		count += record->fate == FRAME_TAKEN &&
+			 record->taken_ns >= parting->unmapping_ns - ON_ITS_WAY_NS &&
+			 record->taken_ns <= parting->unmapped_ns;
+	}
+	return count;
+}
+
+/*
+ * While a mapping is taken away its entries are gone from memory and still in the
+ * cache, some of them: a card may be refused the buffer and not the descriptor.
+ * Writes are not answered, so it reports a frame that is nowhere.  That happens at
+ * no other time, so there are no more of these than frames came in it.
+ */
+static void judge_hollow(struct run *run)
+{
+	for (unsigned int i = 0; i < STREAMS; i++) {
+		unsigned int allowed = frames_while_unmapping(run, i);
+
+		if (run->hollow[i] > allowed)
+			run_problem(run, "%u full slots of card %u without a frame, %u could be",
+				    run->hollow[i], i, allowed);
+		else if (run->hollow[i])
+			printf("  card %u: %u of %u frames found no buffer, but a descriptor\n",
+			       i, run->hollow[i], allowed);
+	}
+}
+
 static void judge_always(struct run *run)
 {
 	if (!run->done)
 		run_problem(run, "the guest did not come to its end");
 	if (run->corrupted)
 		run_problem(run, "%u slots corrupted", run->corrupted);
+	judge_hollow(run);
 	if (run->options.second_nic && run_begin_ns(run) &&
 	    !strcmp(run->options.second_use, "stray"))
 		judge_neighbour(run);

@@ -115,7 +115,7 @@ struct run {
 	unsigned int slot_stride, slots;
 	bool done, gave_up, skipped, timed_out;
 	unsigned int checks_ok, checks_failed;
-	unsigned int corrupted, twice, unknown;
+	unsigned int corrupted, hollow[STREAMS], twice, unknown;
 	unsigned int warnings, console_faults, trace_faults[STREAMS];
 	unsigned int found, stray, raw, cold, cold_switched, diverted, raised;
 	bool scanned;

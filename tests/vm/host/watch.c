@@ -184,7 +184,10 @@ static void event_landed(struct run *run, const char *line)
 
 static void event_memory(struct run *run, const char *line)
 {
+	unsigned int stream = value_of(line, "stream");
+
 	run->corrupted += value_of(line, "corrupted");
+	run->hollow[stream < STREAMS ? stream : 0] += value_of(line, "hollow");
 	if (value_of(line, "fullest") + 2 >= run->slots)
 		run_problem(run, "the ring of %u slots ran full: not a verdict on the kernel",
 			    run->slots);
