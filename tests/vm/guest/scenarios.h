@@ -41,6 +41,7 @@ void hostile_new_kernel(void);
 void two_devices_old_kernel(void);
 void two_devices_new_kernel(void);
 void restored_new_kernel(void);
+void switch_trace_new_kernel(void);
 void unfinished_new_kernel(void);
 void retrieve_orders_new_kernel(void);
 void finish_orders_new_kernel(void);
