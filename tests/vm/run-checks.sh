@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: run-checks.sh [NAME...]
 # Runs the scenarios: those of make check, with LONG=yes those of make check-long,
-# or the named ones of both; a NAME may be a shell pattern.
+# with CHECK_DEBUG=1 besides those that need a debug kernel, or the named ones of
+# all; a NAME may be a shell pattern.
 # The kernels come from the environment, see lib.sh; KERNEL_OLD and KERNEL_NEW
 # may be any two bzImages.  What each run left behind is kept in $RESULTS/NAME
 # (default: $BUILD_DIR/results): events.log, console.log, trace.log, frames.dat.
@@ -62,9 +63,11 @@ run_scenario()
 # lists NAME... ; the files to look at
 lists()
 {
-	[ $# -eq 0 ] || { cat "$here/scenarios" "$here/scenarios.long"; return; }
+	[ $# -eq 0 ] ||
+		{ cat "$here/scenarios" "$here/scenarios.long" "$here/scenarios.debug"; return; }
 	[ -z "${LONG:-}" ] || { cat "$here/scenarios.long"; return; }
 	cat "$here/scenarios"
+	[ -z "${CHECK_DEBUG:-}" ] || cat "$here/scenarios.debug"
 }
 
 lists "$@" >"$results/list"

@@ -34,6 +34,7 @@ static const struct scenario scenarios[] = {
 	{ "unfinished", chain_old_kernel, unfinished_new_kernel },
 	{ "retrieve-orders", update_old_kernel, retrieve_orders_new_kernel },
 	{ "finish-orders", update_old_kernel, finish_orders_new_kernel },
+	{ "fail-nth", fail_nth_old_kernel, fail_nth_new_kernel },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 

@@ -45,6 +45,8 @@ void switch_trace_new_kernel(void);
 void unfinished_new_kernel(void);
 void retrieve_orders_new_kernel(void);
 void finish_orders_new_kernel(void);
+void fail_nth_old_kernel(void);
+void fail_nth_new_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 

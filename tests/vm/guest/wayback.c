@@ -207,15 +207,28 @@ static unsigned long statistic(const char *name)
 }
 
 /* Each processor keeps small differences to itself until it is asked. */
-void report_pages(const char *when)
+void count_pages(struct page_counts *counts)
 {
 	char unclaimed[32];
 
-	check_errno(write_file("/proc/sys/vm/stat_refresh", "1"), 0, "refresh statistics");
+	must(write_file("/proc/sys/vm/stat_refresh", "1"), "refresh statistics");
 	read_file(UNCLAIMED, unclaimed, sizeof(unclaimed));
-	check(*unclaimed, "this kernel counts unclaimed pages");
-	event("pages when=%s iommu=%lu secondary=%lu unclaimed=%s", when,
-	      statistic("nr_iommu_pages"), statistic("nr_sec_page_table_pages"), unclaimed);
+	if (!*unclaimed)
+		give_up("this kernel does not count unclaimed pages");
+	*counts = (struct page_counts) {
+		.iommu = statistic("nr_iommu_pages"),
+		.secondary = statistic("nr_sec_page_table_pages"),
+		.unclaimed = strtoul(unclaimed, NULL, 10),
+	};
+}
+
+void report_pages(const char *when)
+{
+	struct page_counts counts;
+
+	count_pages(&counts);
+	event("pages when=%s iommu=%lu secondary=%lu unclaimed=%lu", when, counts.iommu,
+	      counts.secondary, counts.unclaimed);
 }
 
 void use_afresh(void)
@@ -231,4 +244,24 @@ void use_afresh(void)
 	traffic_stop();
 	receiver_report_landed(&receiver);
 	device_close(&receiver.device);
+}
+
+/* Nothing that the abandoned card is sent may land where it used to. */
+static void expect_silence(struct receiver *receiver)
+{
+	__u32 before = receiver_scan(receiver).landed, after;
+
+	sleep_ms(500);
+	after = receiver_scan(receiver).landed;
+	check(after == before, "nothing lands any more: %u, then %u", before, after);
+}
+
+void expect_stopped(struct way_back *back)
+{
+	__u16 command = PCI_COMMAND_MASTER;
+
+	must(pci_config_read(back->bdf, PCI_COMMAND, &command, sizeof(command)), "config");
+	check(!(command & PCI_COMMAND_MASTER), "bus mastering is off: command 0x%x", command);
+	expect_silence(back->receiver);
+	receiver_report_landed(back->receiver);
 }

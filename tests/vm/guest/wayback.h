@@ -55,12 +55,20 @@ void release(unsigned int stream);
 void back_let_go(struct way_back *back);
 void back_close_files(struct way_back *back);
 
+/* After the finish of a card that nobody had: nothing lands any more. */
+void expect_stopped(struct way_back *back);
+
 /*
  * After a finish: the card is an ordinary one, and works for a program that sets
  * it up anew.  Ends the traffic.
  */
 void use_afresh(void);
 
+struct page_counts {
+	unsigned long iommu, secondary, unclaimed;
+};
+
+void count_pages(struct page_counts *counts);
 /* Tells the host how many pages the IOMMU uses; the first time sets the measure. */
 void report_pages(const char *when);
 
