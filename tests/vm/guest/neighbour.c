@@ -6,8 +6,11 @@
  * the new kernel it works like any other.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "events.h"
 #include "machine.h"
@@ -56,27 +59,54 @@ static void run_on_other_processor(void)
 		give_up("second processor: %m");
 }
 
+/* From here on only. */
+static int open_kernel_log(void)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (log < 0 || lseek(log, 0, SEEK_END))
+		give_up("kernel log: %m");
+	return log;
+}
+
+static bool is_handed_over(int log)
+{
+	char record[1024];
+	ssize_t length;
+
+	while ((length = read(log, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		record[length > 0 ? length : 0] = '\0';
+		if (strstr(record, "handed over, stays translating"))
+			return true;
+	}
+	return false;
+}
+
 /*
- * A card whose descriptors could not be read must be armed again. From the
- * hand-over on an attach gets EBUSY, which ends the loop: the host sees whether
- * that came before the kexec.
+ * A card whose descriptors could not be read must be armed again.  From the
+ * hand-over on an attach gets EBUSY, which ends the loop.  Where that rule is
+ * left out, the first attach that is begun after it is also the last: the card
+ * has to be attached when this processor is stopped.
  */
 static void *attach_and_detach(void *argument)
 {
 	struct receiver *receiver = argument;
-	int error;
+	int log = open_kernel_log(), error = 0, rounds = 0;
+	bool last = false;
 
 	run_on_other_processor();
-	for (;;) {
+	for (; !error && !last; rounds++) {
 		sleep_ms(ATTACHED_MS);
+		last = is_handed_over(log);
 		must(device_detach(&receiver->device), "detach the neighbour");
 		sleep_ms(DETACHED_MS);
 		error = device_attach(&receiver->device, receiver->hwpt_id);
-		if (error == -EBUSY)
-			break;
-		must(error, "attach the neighbour");
-		arm_again(receiver);
+		if (error != -EBUSY) {
+			must(error, "attach the neighbour");
+			arm_again(receiver);
+		}
 	}
+	event("neighbour-last-attach refused=%d rounds=%d", !!error, rounds);
 	return NULL;
 }
 

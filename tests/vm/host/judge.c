@@ -295,6 +295,19 @@ static void expect_blocked(struct run *run, const struct figures *figures)
 
 #define BUSY_BEFORE_NS	(100 * NS_PER_MS)
 
+/* A loop that was over before, or did not come so far, tests no rule of the hand-over. */
+static void judge_last_attach(struct run *run)
+{
+	if (strstr(run->options.guest, "lu_still=1"))
+		return;
+	if (!run->last_attach_ns)
+		run_problem(run, "the neighbour was not attached after the hand-over");
+	else if (run->last_attach_ns < run_begin_ns(run))
+		run_problem(run, "the neighbour was not attached until the kexec call");
+	else if (!run->last_attach_refused)
+		run_problem(run, "the neighbour could be attached after the hand-over");
+}
+
 /* Whether the neighbour's card still took frames when the kexec was called. */
 static void judge_neighbour(struct run *run)
 {
@@ -315,6 +328,7 @@ static void judge_neighbour(struct run *run)
 	       before, after);
 	if (!before)
 		run_problem(run, "the neighbour was idle before the kexec: nothing is proven");
+	judge_last_attach(run);
 	if (!run->scanned)
 		run_problem(run, "guest memory was not searched");
 }

@@ -102,6 +102,8 @@ struct run {
 
 	char old_build[200], new_build[200];
 	int64_t start_ns, traffic_ns, reopened_ns;
+	int64_t last_attach_ns;		/* of a neighbour, refused or not */
+	bool last_attach_refused;
 	struct update updates[UPDATES];
 	int update_count;
 	struct parting parting[STREAMS];

@@ -273,6 +273,12 @@ static void event_pages(struct run *run, const char *line)
 			     value_of(line, "unclaimed");
 }
 
+static void event_last_attach(struct run *run, const char *line, int64_t now)
+{
+	run->last_attach_ns = now;
+	run->last_attach_refused = value_of(line, "refused");
+}
+
 static void event_check(struct run *run, const char *line)
 {
 	if (strstr(line, " FAILED ")) {
@@ -338,6 +344,8 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 		event_parting(run, word, now);
 	else if (is(word, "pages"))
 		event_pages(run, word);
+	else if (is(word, "neighbour-last-attach"))
+		event_last_attach(run, word, now);
 	else if (is(word, "reopened"))
 		run->reopened_ns = now;
 	else if (is(word, "landed"))
