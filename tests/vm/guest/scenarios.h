@@ -42,6 +42,7 @@ void two_devices_old_kernel(void);
 void two_devices_new_kernel(void);
 void restored_new_kernel(void);
 void switch_trace_new_kernel(void);
+void domain_ids_new_kernel(void);
 void unfinished_new_kernel(void);
 void retrieve_orders_new_kernel(void);
 void finish_orders_new_kernel(void);
