@@ -7,8 +7,13 @@
  *	at=STEP		only before this step
  *	then=again	another instance goes on
  *	then=reap	FINISH, and afterwards the card is set up afresh
+ *	then=unreset	FINISH while somebody unbinds the driver: it holds what a reset
+ *			needs, so the card goes on and has to stay blocked
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,12 +115,108 @@ static void reap(void)
 	use_afresh();
 }
 
+/* Waits for the device file with the lock that a reset would need. */
+static pid_t unbind_meanwhile(const char *bdf)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		give_up("fork: %m");
+	if (!child)
+		_exit(write_file("/sys/bus/pci/drivers/vfio-pci/unbind", bdf) ? 1 : 0);
+	sleep_ms(300);
+	check(!waitpid(child, NULL, WNOHANG), "the unbind waits for the device file");
+	return child;
+}
+
+static void write_function(const char *bdf, const char *attribute, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, attribute);
+	must(write_file(path, value), attribute);
+}
+
+static void set_command(const char *bdf, __u16 command)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+		give_up("config: %m");
+	close(fd);
+}
+
+/* Its ring is armed as ever: it is let loose, and each access must fault. */
+static void expect_blocked(struct receiver *receiver, const char *bdf)
+{
+	event_ask("unmapping stream=0");
+	set_command(bdf, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	event_ask("unmapped stream=0");
+	expect_silence(receiver);
+	traffic_stop();
+	receiver_report_landed(receiver);
+	event_ask("scan-memory stream=0");
+	set_command(bdf, 0);
+}
+
+static int bind_stub(const char *bdf)
+{
+	write_function(bdf, "driver_override", "pci-stub");
+	return write_file("/sys/bus/pci/drivers/pci-stub/bind", bdf);
+}
+
+static void expect_nobody_gets_it(const char *bdf)
+{
+	int iommufd = must(iommufd_open(), "open iommufd");
+	struct device device;
+
+	check_errno(bind_stub(bdf), EBUSY, "bind pci-stub");
+	check_errno(pci_bind_vfio(bdf), 0, "bind vfio-pci");
+	check_errno(device_open(&device, bdf, iommufd), EPERM, "open by vfio-pci");
+	close(iommufd);
+}
+
+static void expect_free_after_removal(const char *bdf)
+{
+	write_function(bdf, "remove", "1");
+	must(write_file("/sys/bus/pci/rescan", "1"), "rescan");
+	check_errno(bind_stub(bdf), 0, "bind pci-stub after removal");
+}
+
+static void reap_without_reset(void)
+{
+	struct receiver receiver;
+	struct way_back back;
+	pid_t unbinding;
+	int status;
+
+	back_begin(&back, &receiver);
+	unbinding = unbind_meanwhile(back.bdf);
+	back_take(&back, BACK_SESSION);
+	back_take(&back, BACK_MEMORY);
+	release(0);
+	back_take(&back, BACK_FINISH);
+	close(back.session);
+	waitpid(unbinding, &status, 0);
+	check(!status, "the unbind came through: status 0x%x", status);
+	expect_silence(&receiver);
+	expect_blocked(&receiver, back.bdf);
+	expect_nobody_gets_it(back.bdf);
+	expect_free_after_removal(back.bdf);
+}
+
 void killed_new_kernel(void)
 {
 	enum back_step last = kill_instances();
+	const char *then = option_text("then", "again");
 
-	if (strcmp(option_text("then", "again"), "reap"))
-		go_on(last > BACK_SWITCH);
-	else
+	if (!strcmp(then, "reap"))
 		reap();
+	else if (!strcmp(then, "unreset"))
+		reap_without_reset();
+	else
+		go_on(last > BACK_SWITCH);
 }

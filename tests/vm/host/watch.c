@@ -209,14 +209,17 @@ static void event_diverted(struct run *run, const char *line)
 static void event_scan_memory(struct run *run, const char *line)
 {
 	unsigned int stream = value_of(line, "stream");
+	int64_t after = stream ? run_update(run)->new_kernel_ns : run_update(run)->user_space_ns;
 
 	run->scanned = true;
 	run->found = memory_count_frames(run, stream, 0);
+	/* What is not to be found: what was sent when the device was cut off. */
+	if (!stream && run->parting[0].unmapped_ns)
+		after = run->parting[0].unmapped_ns;
 	/* Those of a neighbour may be overwritten; the preserved ones are there. */
 	if (stream)
 		run->found += memory_count_frames(run, 0, 0);
-	run->stray += memory_count_frames(run, stream, stream ? run_update(run)->new_kernel_ns :
-								run_update(run)->user_space_ns);
+	run->stray += memory_count_frames(run, stream, after);
 	if (!stream)
 		run->raw += memory_count_untranslated(run, stream);
 }
