@@ -13,8 +13,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +27,10 @@
 #include "preserve.h"
 #include "scenarios.h"
 #include "wayback.h"
+
+#define PAGE		4096
+/* The smallest that the card takes. */
+#define SMALL_RING	8
 
 static void go_and_wait_for_death(enum back_step at, int ready)
 {
@@ -137,35 +144,101 @@ static void write_function(const char *bdf, const char *attribute, const char *v
 	must(write_file(path, value), attribute);
 }
 
-static void set_command(const char *bdf, __u16 command)
+static int open_function(const char *bdf, const char *attribute)
 {
 	char path[128];
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, attribute);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		give_up("%s: %m", attribute);
+	return fd;
+}
+
+static void set_command(const char *bdf, __u16 command)
+{
+	int fd = open_function(bdf, "config");
+
+	if (pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
 		give_up("config: %m");
 	close(fd);
 }
 
-/* Its ring is armed as ever: it is let loose, and each access must fault. */
+/* Needs no translation where there is none. */
+static __u64 physical_address(const void *page)
+{
+	__u64 entry = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE * sizeof(entry)) !=
+		      sizeof(entry))
+		give_up("pagemap: %m");
+	close(fd);
+	/* The frame number is in the low 55 bits. */
+	return (entry & ((1ull << 55) - 1)) * PAGE;
+}
+
+/* One page: descriptors, and one buffer for all of them at its half. */
+static __u64 *make_small_ring(struct rx_ring *ring)
+{
+	__u64 *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (page == MAP_FAILED || mlock(page, PAGE))
+		give_up("a page for the ring: %m");
+	ring->iova = physical_address(page);
+	ring->slots = SMALL_RING;
+	for (int slot = 0; slot < SMALL_RING; slot++)
+		page[2 * slot] = ring->iova + PAGE / 2;
+	return page;
+}
+
+/*
+ * The card gets a ring without any driver. Its addresses are physical ones: with
+ * the identity domain frames would land in the page.
+ */
+static void let_loose(struct receiver *receiver, const char *bdf)
+{
+	int resource = open_function(bdf, "resource0");
+	struct device device = { .fd = open_function(bdf, "config") };
+	struct rx_ring ring = receiver->ring;
+	__u64 *page = make_small_ring(&ring);
+	struct nic_state state;
+	struct stat status;
+
+	set_command(bdf, PCI_COMMAND_MEMORY);
+	fstat(resource, &status);
+	device.registers = mmap(NULL, status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				resource, 0);
+	if (device.registers == MAP_FAILED)
+		give_up("map registers: %m");
+	event_ask("unmapped stream=0");
+	must(nic_start_receive(receiver->model, &device, &ring), "let it loose");
+	expect_silence(receiver);
+	nic_read_state(receiver->model, device.registers, &state);
+	check(state.rdh, "the card has tried: rdh=%u", state.rdh);
+	check(!page[1] && !page[PAGE / 2 / sizeof(*page)], "nothing lands at a physical address");
+	munmap((void *)device.registers, status.st_size);
+	close(device.fd);
+	close(resource);
+}
+
+/* The host looks as well: whatever was sent since may be nowhere in memory. */
 static void expect_blocked(struct receiver *receiver, const char *bdf)
 {
-	event_ask("unmapping stream=0");
-	set_command(bdf, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	event_ask("unmapped stream=0");
-	expect_silence(receiver);
+	let_loose(receiver, bdf);
 	traffic_stop();
 	receiver_report_landed(receiver);
 	event_ask("scan-memory stream=0");
 	set_command(bdf, 0);
 }
 
-static int bind_stub(const char *bdf)
+/* Of a driver that wants the default domain; it has no use for the card. */
+static int bind_serial(const char *bdf)
 {
-	write_function(bdf, "driver_override", "pci-stub");
-	return write_file("/sys/bus/pci/drivers/pci-stub/bind", bdf);
+	write_function(bdf, "driver_override", "serial");
+	return write_file("/sys/bus/pci/drivers/serial/bind", bdf);
 }
 
 static void expect_nobody_gets_it(const char *bdf)
@@ -173,7 +246,7 @@ static void expect_nobody_gets_it(const char *bdf)
 	int iommufd = must(iommufd_open(), "open iommufd");
 	struct device device;
 
-	check_errno(bind_stub(bdf), EBUSY, "bind pci-stub");
+	check_errno(bind_serial(bdf), EBUSY, "bind a driver");
 	check_errno(pci_bind_vfio(bdf), 0, "bind vfio-pci");
 	check_errno(device_open(&device, bdf, iommufd), EPERM, "open by vfio-pci");
 	close(iommufd);
@@ -181,9 +254,12 @@ static void expect_nobody_gets_it(const char *bdf)
 
 static void expect_free_after_removal(const char *bdf)
 {
+	int error;
+
 	write_function(bdf, "remove", "1");
 	must(write_file("/sys/bus/pci/rescan", "1"), "rescan");
-	check_errno(bind_stub(bdf), 0, "bind pci-stub after removal");
+	error = bind_serial(bdf);
+	check(error != -EBUSY, "it is asked for after removal: %d", error);
 }
 
 static void reap_without_reset(void)
@@ -198,6 +274,7 @@ static void reap_without_reset(void)
 	back_take(&back, BACK_SESSION);
 	back_take(&back, BACK_MEMORY);
 	release(0);
+	event_ask("unmapping stream=0");
 	back_take(&back, BACK_FINISH);
 	close(back.session);
 	waitpid(unbinding, &status, 0);
