@@ -245,10 +245,14 @@ static void expect_nobody_gets_it(const char *bdf)
 {
 	int iommufd = must(iommufd_open(), "open iommufd");
 	struct device device;
+	int error;
 
 	check_errno(bind_serial(bdf), EBUSY, "bind a driver");
 	check_errno(pci_bind_vfio(bdf), 0, "bind vfio-pci");
-	check_errno(device_open(&device, bdf, iommufd), EPERM, "open by vfio-pci");
+	error = device_open(&device, bdf, iommufd);
+	check_errno(error, EPERM, "open by vfio-pci");
+	if (!error)
+		device_close(&device);
 	close(iommufd);
 }
 
