@@ -370,6 +370,54 @@ static void test_legacy_second_refused(void **state)
 	assert_unmoved(&alias);
 }
 
+/* Below some bridges a device's own requester id comes again as an alias. */
+static void test_legacy_id_again(void **state)
+{
+	set_up(false, "second", "second");
+	pdev.dev.aliases[1] = RID;
+	pdev.dev.aliases[2] = ALIAS;
+	pdev.dev.nr_aliases = 3;
+	assert_int_equal(intel_replace_domain(&new_domain, &pdev.dev), 0);
+	assert_string_equal(calls, "attach(new) tag(new,new) unlink(old) "
+			    "write(310,0,0) line context(old,310) "
+			    "write(318,0,0) line context(old,318) "
+			    "iotlb(old) devtlb "
+			    "link(new) reclaimed untag(old,old) detach(old) ");
+	assert_moved();
+	assert_true(table[ALIAS].lo == 0x2001);
+
+	/* the last one */
+	set_up(false, "second", "second");
+	pdev.dev.aliases[1] = RID;
+	pdev.dev.nr_aliases = 2;
+	assert_int_equal(intel_replace_domain(&new_domain, &pdev.dev), 0);
+	assert_string_equal(calls, "attach(new) tag(new,new) unlink(old) "
+			    "write(310,0,0) line context(old,310) iotlb(old) devtlb "
+			    "link(new) reclaimed untag(old,old) detach(old) ");
+	assert_moved();
+}
+
+/* A device of the same group that shares a requester id was moved before. */
+static void test_legacy_id_shared(void **state)
+{
+	set_up(false, "second", "second");
+	pdev.dev.nr_aliases = 2;
+	table[ALIAS] = (struct context_entry){ 0x2001, 6 << 8 | 2 };
+	assert_int_equal(intel_replace_domain(&new_domain, &pdev.dev), 0);
+	assert_string_equal(calls, "attach(new) tag(new,new) unlink(old) "
+			    "write(310,0,0) line context(old,310) iotlb(old) devtlb "
+			    "link(new) reclaimed untag(old,old) detach(old) ");
+	assert_moved();
+
+	/* nothing else: there is nothing to write and nothing cached */
+	set_up(false, "second", "second");
+	table[RID] = (struct context_entry){ 0x2001, 6 << 8 | 2 };
+	assert_int_equal(intel_replace_domain(&new_domain, &pdev.dev), 0);
+	assert_string_equal(calls, "attach(new) tag(new,new) unlink(old) "
+			    "link(new) reclaimed untag(old,old) detach(old) ");
+	assert_moved();
+}
+
 static void test_first_to_first(void **state)
 {
 	set_up(true, "first", "first");
@@ -549,6 +597,8 @@ int main(void)
 		cmocka_unit_test(test_legacy),
 		cmocka_unit_test(test_legacy_type),
 		cmocka_unit_test(test_legacy_second_refused),
+		cmocka_unit_test(test_legacy_id_again),
+		cmocka_unit_test(test_legacy_id_shared),
 		cmocka_unit_test(test_first_to_first),
 		cmocka_unit_test(test_stages),
 		cmocka_unit_test(test_pasid),

@@ -134,11 +134,30 @@ void neighbour_old_kernel(void)
 	must(announce_and_jump(), "kexec");
 }
 
+/*
+ * It was running when the new kernel came, and its old addresses mean something
+ * else there. Frames need not show that: the model looks for descriptors first.
+ */
+static void check_stopped(void)
+{
+	__u16 command = PCI_COMMAND_MASTER;
+	struct receiver neighbour;
+	char bdf[BDF_LENGTH];
+
+	receiver_choose(&neighbour);
+	must(pci_find(neighbour.model->vendor, neighbour.model->device, 1, bdf),
+	     "find the neighbour");
+	must(pci_config_read(bdf, PCI_COMMAND, &command, sizeof(command)), "config");
+	check(!(command & PCI_COMMAND_MASTER),
+	      "the new kernel has stopped the neighbour: command 0x%x", command);
+}
+
 /* The host looks first: what the card receives from here on is allowed. */
 void neighbour_works_again(void)
 {
 	struct receiver neighbour;
 
+	check_stopped();
 	event_ask("scan-memory stream=1");
 	set_up_neighbour(&neighbour);
 	sleep_ms(500);

@@ -53,7 +53,7 @@ struct iommu_domain {
 struct device {
 	struct device_domain_info *info;
 	bool is_pci;
-	u16 aliases[2];
+	u16 aliases[3];
 	unsigned int nr_aliases;
 };
 
