@@ -22,9 +22,8 @@
 #define DETACHED_MS	1
 /*
  * After one fault the model runs through the whole ring, with a fault for each
- * descriptor and the machine standing still, so there are few of them.  But they
- * must last until the next kernel runs, or a card that is not blocked would not
- * show.
+ * descriptor and the machine standing still, so there are few of them.  But some
+ * must be left after the hand-over, or a card that is not blocked would not show.
  */
 #define SLOTS		512
 
@@ -128,7 +127,7 @@ void neighbour_old_kernel(void)
 		give_up("no thread");
 	sleep_ms(before_ms / 2);
 	receiver_report_registers(&neighbour, neighbour.device.bdf, "neighbour");
-	/* What is in the ring has to last until the next kernel runs. */
+	/* What is in the ring has to last beyond the hand-over. */
 	if (option_number("still", 0))
 		arm_again(&neighbour);
 	must(announce_and_jump(), "kexec");

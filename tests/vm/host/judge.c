@@ -329,6 +329,8 @@ static void judge_neighbour(struct run *run)
 	if (!before)
 		run_problem(run, "the neighbour was idle before the kexec: nothing is proven");
 	judge_last_attach(run);
+	if (!run_update(run)->handed_over_ns)
+		run_problem(run, "the hand-over was not seen");
 	if (!run->scanned)
 		run_problem(run, "guest memory was not searched");
 }

@@ -74,7 +74,7 @@ struct registers {
 
 /* One kexec and what follows, by the wall clock; 0 when it did not happen. */
 struct update {
-	int64_t kexec_ns, new_kernel_ns, vtd_ns, user_space_ns, memory_ns;
+	int64_t kexec_ns, handed_over_ns, new_kernel_ns, vtd_ns, user_space_ns, memory_ns;
 	int64_t reclaimed_ns, switching_ns, switched_ns, finished_ns;
 };
 

@@ -45,6 +45,8 @@ static void note_console_times(struct run *run, const char *line, int64_t now)
 
 	if (!update->kexec_ns)
 		return;
+	if (!update->handed_over_ns && strstr(line, "handed over, stays translating"))
+		update->handed_over_ns = now;
 	if (!update->new_kernel_ns && strstr(line, "Linux version"))
 		update->new_kernel_ns = now;
 	if (update->new_kernel_ns && !update->vtd_ns &&
@@ -205,11 +207,11 @@ static void event_diverted(struct run *run, const char *line)
 	run->diverted++;
 }
 
-/* The hand-over is over when the new kernel says its first word. */
+/* The old kernel says that it has handed over when the tables are scrubbed and flushed. */
 static void event_scan_memory(struct run *run, const char *line)
 {
 	unsigned int stream = value_of(line, "stream");
-	int64_t after = stream ? run_update(run)->new_kernel_ns : run_update(run)->user_space_ns;
+	int64_t after = stream ? run_update(run)->handed_over_ns : run_update(run)->user_space_ns;
 
 	run->scanned = true;
 	run->found = memory_count_frames(run, stream, 0);
