@@ -47,12 +47,19 @@ free_mb "$CACHE" 1500 "check-series"
 
 # where sparse looks
 SPARSE_DIRS='drivers/iommu/ drivers/vfio/ drivers/pci/ kernel/liveupdate/'
-build_key=$({ gcc --version | head -n 1; sparse --version 2>/dev/null; cat "$CONFIGS"/*.config; echo "$SPARSE_DIRS"; } | sha)
+wide="$CONFIGS/vm-min.config $CONFIGS/vm-fast.config $CONFIGS/wide.config"
+# shellcheck disable=SC2086
+build_key=$({
+	gcc --version | head -n 1
+	sparse --version 2>/dev/null
+	cat $wide "$CONFIGS/liveupdate.config"
+	echo "$SPARSE_DIRS"
+} | sha)
 
 use()
 {
 	out=$tree/build-$1
-	files="$CONFIGS/vm-min.config $CONFIGS/vm-fast.config $CONFIGS/wide.config"
+	files=$wide
 	case $1 in
 	on) files="$files $CONFIGS/liveupdate.config" ;;
 	esac

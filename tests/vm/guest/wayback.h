@@ -55,6 +55,8 @@ void release(unsigned int stream);
 void back_let_go(struct way_back *back);
 void back_close_files(struct way_back *back);
 
+/* Nothing that the abandoned card is sent may land where it used to. */
+void expect_silence(struct receiver *receiver);
 /* After the finish of a card that nobody had: nothing lands any more. */
 void expect_stopped(struct way_back *back);
 
