@@ -56,7 +56,6 @@
 #include <linux/pci.h>
 
 #include "iommu.h"
-#include "liveupdate.h"
 #include "liveupdate-found.h"
 #include "liveupdate-test.h"
 
@@ -219,7 +218,7 @@ int intel_liveupdate_remove(struct intel_iommu *iommu)
  * It may be running still, at addresses that mean something else in the domain
  * that it is about to get. That the previous kernel has stopped what it did not
  * preserve is no help: its programs may have started it again. Bridges have to
- * forward for others, and an adopted device is to go on.
+ * forward for others. An adopted device is to go on, and the caller spares it.
  *
  * Context: Probe.
  */
@@ -230,7 +229,6 @@ void intel_liveupdate_quiesce(struct device *dev)
 
 	if (!dev_is_pci(dev) || dev->driver ||
 	    !(iommu->flags & VTD_FLAG_FOUND_ON) ||
-	    intel_liveupdate_incoming(iommu, info->bus, info->devfn) ||
 	    to_pci_dev(dev)->class >> 16 == PCI_BASE_CLASS_BRIDGE)
 		return;
 
