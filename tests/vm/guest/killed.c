@@ -28,7 +28,6 @@
 #include "scenarios.h"
 #include "wayback.h"
 
-#define PAGE		4096
 /* The smallest that the card takes. */
 #define SMALL_RING	8
 
@@ -163,20 +162,6 @@ static void set_command(const char *bdf, __u16 command)
 	if (pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
 		give_up("config: %m");
 	close(fd);
-}
-
-/* Needs no translation where there is none. */
-static __u64 physical_address(const void *page)
-{
-	__u64 entry = 0;
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE * sizeof(entry)) !=
-		      sizeof(entry))
-		give_up("pagemap: %m");
-	close(fd);
-	/* The frame number is in the low 55 bits. */
-	return (entry & ((1ull << 55) - 1)) * PAGE;
 }
 
 /* One page: descriptors, and one buffer for all of them at its half. */

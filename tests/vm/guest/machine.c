@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,19 @@ long option_number(const char *name, long otherwise)
 	const char *text = option_text(name, NULL);
 
 	return text ? strtol(text, NULL, 0) : otherwise;
+}
+
+__u64 physical_address(const void *page)
+{
+	__u64 entry = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE * sizeof(entry)) !=
+		      sizeof(entry))
+		give_up("pagemap: %m");
+	close(fd);
+	/* The frame number is in the low 55 bits. */
+	return (entry & ((1ull << 55) - 1)) * PAGE;
 }
 
 int write_file(const char *path, const char *text)

@@ -3,6 +3,10 @@
 #ifndef TESTS_VM_GUEST_MACHINE_H
 #define TESTS_VM_GUEST_MACHINE_H
 
+#include <linux/types.h>
+
+#define PAGE		4096
+
 void machine_mount_filesystems(void);
 long long monotonic_ns(void);
 void sleep_ms(int milliseconds);
@@ -16,6 +20,9 @@ long option_number(const char *name, long otherwise);
 
 /* Lets kmemleak look, where the kernel has it. */
 void check_for_leaks(void);
+
+/* Where a page of this process is; it must have been touched. */
+__u64 physical_address(const void *page);
 
 int write_file(const char *path, const char *text);
 /* Strips the newline.  Empty when it cannot be read. */

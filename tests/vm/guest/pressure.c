@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "events.h"
+#include "liveupdate.h"
 #include "machine.h"
 #include "pressure.h"
 
 #define LEAVE_BYTES	(24ul << 20)
 #define CHUNK		(1ul << 20)
 #define COMPACTIONS	20
+#define OTHER_BYTES	(32ul << 20)
 
 static unsigned long free_bytes(void)
 {
@@ -45,13 +49,59 @@ void scribble_over_free_memory(void)
 	munmap(memory, size);
 }
 
-void compact_memory(void)
+/* Every other page is given back, so that there is something to be gained by moving. */
+static void *make_holes(__u64 size)
 {
-	if (write_file("/proc/sys/vm/compact_memory", "1")) {
-		event("note this kernel cannot compact memory");
-		return;
+	int memfd = must(memory_create("other", size), "memfd");
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+
+	if (memory == MAP_FAILED)
+		give_up("other memory: %m");
+	memset(memory, 0xa5, size);
+	for (__u64 at = PAGE; at < size; at += 2 * PAGE)
+		must(fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, PAGE), "hole");
+	close(memfd);
+	return memory;
+}
+
+/* The physical addresses of every nth page. */
+static __u64 *note_places(const volatile char *memory, __u64 size, __u64 step)
+{
+	__u64 *places = malloc(size / step * sizeof(*places));
+
+	if (!places)
+		give_up("out of memory");
+	for (__u64 at = 0; at < size; at += step) {
+		(void)memory[at];
+		places[at / step] = physical_address((const char *)memory + at);
 	}
+	return places;
+}
+
+static unsigned long count_moved(const char *memory, __u64 size, __u64 step, __u64 *places)
+{
+	__u64 *now = note_places(memory, size, step);
+	unsigned long moved = 0;
+
+	for (__u64 page = 0; page < size / step; page++)
+		moved += now[page] != places[page];
+	free(now);
+	free(places);
+	return moved;
+}
+
+void compact_memory(const struct receiver *receiver)
+{
+	const void *ring = receiver->ring.memory, *other = make_holes(OTHER_BYTES);
+	__u64 *ring_places = note_places(ring, receiver->size, PAGE);
+	__u64 *other_places = note_places(other, OTHER_BYTES, 2 * PAGE);
+	unsigned long moved;
+
 	for (int round = 0; round < COMPACTIONS; round++)
-		write_file("/proc/sys/vm/compact_memory", "1");
-	event("compacted");
+		must(write_file("/proc/sys/vm/compact_memory", "1"), "compact memory");
+	moved = count_moved(other, OTHER_BYTES, 2 * PAGE, other_places);
+	check(moved, "compaction moves memory: %lu pages", moved);
+	moved = count_moved(ring, receiver->size, PAGE, ring_places);
+	check(!moved, "that of the ring stays: %lu pages moved", moved);
+	munmap((void *)other, OTHER_BYTES);
 }

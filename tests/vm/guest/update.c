@@ -54,12 +54,12 @@ static void expect_nobody_opens_the_device(const char *bdf)
 	close(iommufd);
 }
 
-static void trouble_the_new_kernel(void)
+static void trouble_the_new_kernel(const struct receiver *receiver)
 {
 	if (option_number("scribble", 0))
 		scribble_over_free_memory();
 	if (option_number("compact", 0))
-		compact_memory();
+		compact_memory(receiver);
 	if (option_number("neighbour", 0))
 		neighbour_works_again();
 }
@@ -70,7 +70,7 @@ static void look_on(struct way_back *back)
 
 	back_go_to(back, BACK_IOMMUFD);
 	expect_nobody_opens_the_device(back->bdf);
-	trouble_the_new_kernel();
+	trouble_the_new_kernel(back->receiver);
 	expect_growth(receiver);
 	receiver_report_registers(receiver, back->bdf, "end");
 	traffic_stop();
@@ -81,11 +81,11 @@ static void go_back(struct way_back *back)
 {
 	back_go_to(back, BACK_IOMMUFD);
 	expect_nobody_opens_the_device(back->bdf);
-	trouble_the_new_kernel();
+	trouble_the_new_kernel(back->receiver);
 	back_complete(back, BACK_IOMMUFD);
 	report_pages("finished");
 	/* With tables of its own it is to stand the same. */
-	trouble_the_new_kernel();
+	trouble_the_new_kernel(back->receiver);
 	back_end(back);
 }
 
@@ -102,7 +102,7 @@ static void go_on_anew(struct way_back *back)
 
 	back_take(back, BACK_SESSION);
 	back_take(back, BACK_MEMORY);
-	trouble_the_new_kernel();
+	trouble_the_new_kernel(back->receiver);
 	if (reopen)
 		start_again(&again);
 	sleep_ms(option_number("after_ms", 1000));
