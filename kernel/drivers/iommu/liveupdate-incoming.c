@@ -594,15 +594,19 @@ iommu_liveupdate_get_attachment(struct pci_dev *pci)
  * @att: What iommu_liveupdate_get_attachment() returned
  *
  * Its entries in the hardware stay as they are, so the record is incoming
- * again.
+ * again. If it was abandoned they are blocked, and what is found next in its
+ * place is an ordinary device.
  *
  * Context: May sleep. Takes a leaf lock only.
  */
 void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att)
 {
-	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock) {
 		if (att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
 			att->state = IOMMU_LIVEUPDATE_ATT_INCOMING;
+		else if (att->state == IOMMU_LIVEUPDATE_ATT_ABANDONED)
+			att->returned = true;
+	}
 	iommu_liveupdate_attachment_group(att, NULL);
 	iommu_liveupdate_incoming_put(att->in);
 }

@@ -567,17 +567,19 @@ static int iommu_liveupdate_give_back(struct iommu_group *group,
 	return 0;
 }
 
-static bool iommu_liveupdate_return(struct iommu_liveupdate_attachment *att)
+static bool iommu_liveupdate_return(struct iommu_liveupdate_attachment *att,
+				    bool reset_done)
 {
 	struct iommu_group *group = iommu_liveupdate_group_of(att);
-	int ret;
+	int ret = -EBUSY;
 
 	/* It is not there. What comes back is enumerated like any other */
 	if (!group)
 		return true;
 
-	ret = iommu_liveupdate_give_back(group, att);
-	if (ret)
+	if (reset_done)
+		ret = iommu_liveupdate_give_back(group, att);
+	if (ret && reset_done)
 		pr_err("%04x:%02x:%02x.%u stays blocked: %pe\n",
 		       att->ser.segment, PCI_BUS_NUM(att->ser.rid),
 		       PCI_SLOT(att->ser.rid & 0xff),
@@ -614,7 +616,7 @@ void iommu_liveupdate_abandon(u32 segment, u32 rid, bool reset_done)
 		goto out_put;
 
 	iommu_liveupdate_block_attachment(att);
-	returned = reset_done && iommu_liveupdate_return(att);
+	returned = iommu_liveupdate_return(att, reset_done);
 	iommu_liveupdate_attachment_left(att, IOMMU_LIVEUPDATE_ATT_ABANDONED,
 					 returned);
 	iommu_liveupdate_left(att);

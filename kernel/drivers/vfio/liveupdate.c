@@ -277,6 +277,10 @@ static int vfio_df_bind_retrieved_locked(struct vfio_device_file *df,
 
 	lockdep_assert_held(&device->dev_set->lock);
 
+	/* Finished while the lock was waited for */
+	if (!df->retrieved_ictx)
+		return -EBUSY;
+
 	/* The context, not a number: tokens are unique within a session only */
 	if (df->retrieved_ictx != ictx) {
 		dev_warn_ratelimited(device->dev,

@@ -560,9 +560,10 @@ static struct pasid_table *alloc_pasid_table(void)
  *
  * In legacy mode, and for a device that is not incoming, there is nothing to
  * do. A device at an adopted requester id that has no usable record is blocked
- * and stopped first and then treated like any other. Without memory the device is blocked
- * for good and its probe goes on without a PASID table, so that the core finds
- * it and takes it for one that could not be adopted. (When the probe fails
+ * first, and stopped unless the PCI core keeps it going, and then treated like
+ * any other. Without memory the device is blocked for good and its probe goes
+ * on without a PASID table, so that the core finds it and takes it for one that
+ * could not be adopted. (When the probe fails
  * before it comes to this, for lack of memory, hardware is left alone: nobody
  * gets the device, and another probe adopts it.)
  *
