@@ -5,7 +5,7 @@
 # clone, in $IOMMU_LIVEUPDATE_CACHE (default ~/.cache/iommu-liveupdate).
 
 # only what is given on the command line or in the environment
-export KDIR QEMU IOMMU_LIVEUPDATE_CACHE OUT N MODE NIC CPUS RATE JOBS
+export KDIR QEMU IOMMU_LIVEUPDATE_CACHE OUT N MODE NIC CPUS RATE JOBS NAMES
 ifeq ($(KDIR),)
 unexport KDIR
 endif
@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel soak chain series check-series apply clean
+.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel check-mutations soak chain series check-series apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -33,6 +33,8 @@ help:
 	@echo "  make check-long    the scenarios that make check leaves out for their time"
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
+	@echo "  make check-mutations  takes one rule of the kernel half away at a time: the scenario"
+	@echo "                     that guards it has to fail; NAMES= for some"
 	@echo "  make soak N=100    many runs; MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2"
 	@echo "  make chain N=10    many live updates in a row in one machine; MODE=, NIC=, CPUS= as above"
 	@echo
@@ -75,6 +77,9 @@ check-debug: packages
 
 check-kernel: packages
 	@scripts/run.sh check-kernel
+
+check-mutations: packages
+	@scripts/run.sh check-mutations
 
 soak: packages
 	@scripts/run.sh soak

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel
+# usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations
 # Makes what is needed and starts the tests in QEMU.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
@@ -11,7 +11,8 @@ soak) script=tests/vm/run-soak.sh ;;
 chain) script=tests/vm/run-chain.sh ;;
 check-debug | check-long) script=tests/vm/run-checks.sh ;;
 check-kernel) script=tests/vm/run-kernel-tests.sh ;;
-*) die "usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel" ;;
+check-mutations) script=scripts/check-mutations.sh ;;
+*) die "usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations" ;;
 esac
 [ -x "$TOP/$script" ] || die "there is no $script yet: this clone has nothing to run here"
 if [ "$1" = check-long ]; then
@@ -26,4 +27,5 @@ if [ "$1" = check-kernel ]; then
 	export SOURCE_KUNIT SOURCE_KUNIT_PRISTINE
 	exec "$TOP/scripts/env.sh" --kernels "kunit-pristine kunit" "$TOP/$script"
 fi
-exec "$TOP/scripts/env.sh" --kernels "old new" "$TOP/$script"
+# shellcheck disable=SC2086
+exec "$TOP/scripts/env.sh" --kernels "old new" "$TOP/$script" ${NAMES:-}

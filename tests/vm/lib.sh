@@ -6,7 +6,7 @@
 #   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF   bzImages
 #   RATE      frames per second, default 1000
 #   TIMEOUT   seconds per run, default 180, 900 on debug kernels
-#   MEMORY    of the machine in MB, default 512, 1536 on debug kernels
+#   MEMORY    of the machine in MB, default 512, 2048 on debug kernels
 
 : "${QEMU:?a qemu-system-x86_64 of version 10 or later; scripts/env.sh sets it}"
 : "${UAPI:?exported kernel headers; scripts/env.sh sets it}"
@@ -14,9 +14,12 @@
 : "${here:?set by the script that sources this}"
 RATE=${RATE:-1000}
 if [ -n "${CHECK_DEBUG:-}" ]; then
-	TIMEOUT=${TIMEOUT:-900} MEMORY=${MEMORY:-1536}
+	TIMEOUT=${TIMEOUT:-900} MEMORY=${MEMORY:-2048}
+	# KASAN's shadow counts as used at boot: KHO's default, three times as much
+	# again and more, is not to be had.
+	kernel_options=kho_scratch=110%
 else
-	TIMEOUT=${TIMEOUT:-180} MEMORY=${MEMORY:-512}
+	TIMEOUT=${TIMEOUT:-180} MEMORY=${MEMORY:-512} kernel_options=
 fi
 results=${RESULTS:-$BUILD_DIR/results}
 mkdir -p "$results"
@@ -44,7 +47,7 @@ vm_start()
 	mkdir -p "$results/$vm_name"
 	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
 		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --example "$BUILD_DIR/survive" --output "$results/$vm_name" \
-		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" "$@"
+		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" --append "$kernel_options" "$@"
 }
 
 # field LINE KEY ; the value of KEY= in a result line
