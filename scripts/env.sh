@@ -42,7 +42,7 @@ for kernel in $kernels; do
 	names="$names $name"
 done
 if [ "$debug" = yes ]; then
-	KERNEL_OLD=$KERNEL_DEBUG_OLD KERNEL_NEW=$KERNEL_DEBUG_NEW CHECK_DEBUG=1 RATE=${RATE:-250}
+	KERNEL_OLD=$KERNEL_DEBUG_OLD KERNEL_NEW=$KERNEL_DEBUG_NEW CHECK_DEBUG=1 RATE=${RATE:-100}
 	names="$names KERNEL_OLD KERNEL_NEW CHECK_DEBUG RATE"
 fi
 UAPI=$("$TOP/scripts/uapi-headers.sh")

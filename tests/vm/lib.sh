@@ -17,7 +17,7 @@ if [ -n "${CHECK_DEBUG:-}" ]; then
 	TIMEOUT=${TIMEOUT:-900} MEMORY=${MEMORY:-2048}
 	# KASAN's shadow counts as used at boot: KHO's default, three times as much
 	# again and more, is not to be had.
-	kernel_options=kho_scratch=110%
+	kernel_options=kho_scratch=75%
 else
 	TIMEOUT=${TIMEOUT:-180} MEMORY=${MEMORY:-512} kernel_options=
 fi
