@@ -91,17 +91,26 @@ long option_number(const char *name, long otherwise)
 	return text ? strtol(text, NULL, 0) : otherwise;
 }
 
-__u64 physical_address(const void *page)
+void physical_addresses(const void *pages, unsigned long count, __u64 *addresses)
 {
-	__u64 entry = 0;
+	off_t first = (uintptr_t)pages / PAGE * sizeof(*addresses);
+	ssize_t size = count * sizeof(*addresses);
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE * sizeof(entry)) !=
-		      sizeof(entry))
+	if (fd < 0 || pread(fd, addresses, size, first) != size)
 		give_up("pagemap: %m");
 	close(fd);
 	/* The frame number is in the low 55 bits. */
-	return (entry & ((1ull << 55) - 1)) * PAGE;
+	for (unsigned long page = 0; page < count; page++)
+		addresses[page] = (addresses[page] & ((1ull << 55) - 1)) * PAGE;
+}
+
+__u64 physical_address(const void *page)
+{
+	__u64 address;
+
+	physical_addresses(page, 1, &address);
+	return address;
 }
 
 int write_file(const char *path, const char *text)

@@ -21,7 +21,8 @@ long option_number(const char *name, long otherwise);
 /* Lets kmemleak look, where the kernel has it. */
 void check_for_leaks(void);
 
-/* Where a page of this process is; it must have been touched. */
+/* Where pages of this process are; 0 for one that was never touched. */
+void physical_addresses(const void *pages, unsigned long count, __u64 *addresses);
 __u64 physical_address(const void *page);
 
 int write_file(const char *path, const char *text);

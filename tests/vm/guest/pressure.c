@@ -64,26 +64,26 @@ static void *make_holes(__u64 size)
 	return memory;
 }
 
-/* The physical addresses of every nth page. */
+/* What is mapped is touched, so that it has a place. */
 static __u64 *note_places(const volatile char *memory, __u64 size, __u64 step)
 {
-	__u64 *places = malloc(size / step * sizeof(*places));
+	__u64 *places = malloc(size / PAGE * sizeof(*places));
 
 	if (!places)
 		give_up("out of memory");
-	for (__u64 at = 0; at < size; at += step) {
+	for (__u64 at = 0; at < size; at += step)
 		(void)memory[at];
-		places[at / step] = physical_address((const char *)memory + at);
-	}
+	physical_addresses((const void *)memory, size / PAGE, places);
 	return places;
 }
 
+/* Of every nth page. */
 static unsigned long count_moved(const char *memory, __u64 size, __u64 step, __u64 *places)
 {
 	__u64 *now = note_places(memory, size, step);
 	unsigned long moved = 0;
 
-	for (__u64 page = 0; page < size / step; page++)
+	for (__u64 page = 0; page < size / PAGE; page += step / PAGE)
 		moved += now[page] != places[page];
 	free(now);
 	free(places);
