@@ -351,6 +351,7 @@ static void fail_unit(struct kunit *test)
 	struct iommu_group *group_two = fake_group(test);
 	struct iommu_group *group_cold = fake_group(test);
 	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	const struct iommu_ops *ops = second->iommu.ops;
 	struct iommu_liveupdate_incoming *in;
 	u64 pa;
 
@@ -394,6 +395,7 @@ static void fail_unit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	fake_kexec_end(in);
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_ignore_failure(&cold->pci.dev, -ENOMEM));
+	second->iommu.ops = ops;
 	fake_flb_end(out);
 }
 
