@@ -22,15 +22,7 @@ need_tool gcc make flex bison bc perl python3 patch flock cmp
 mutations=$TOP/tests/mutations
 passed=0 failed=0
 
-base=$("$TOP/scripts/fetch-kernel.sh")
-IOMMU_LIVEUPDATE_QUIET=1; export IOMMU_LIVEUPDATE_QUIET
-own=no
-case $(base_id) in kdir-*) own=yes ;; esac
-make_tmp
-lock mutated
-(lock tree; work_tree mutated)
-tree=$CACHE/base/$(base_id)/mutated
-free_mb "$CACHE" 1500 "check-mutations"
+own_tree mutated
 # stage_patch takes patches from here
 series=$PATCHES
 

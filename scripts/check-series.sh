@@ -35,15 +35,7 @@ finish()
 # the steps: what patches/series names, numbered from 1
 steps=$(series_list | wc -l)
 [ "$steps" -gt 0 ] || die "there is no series: patches/series names no patch"
-base=$("$TOP/scripts/fetch-kernel.sh")
-IOMMU_LIVEUPDATE_QUIET=1; export IOMMU_LIVEUPDATE_QUIET
-own=no
-case $(base_id) in kdir-*) own=yes ;; esac
-make_tmp
-lock series
-(lock tree; work_tree series)
-tree=$CACHE/base/$(base_id)/series
-free_mb "$CACHE" 1500 "check-series"
+own_tree series
 
 # where sparse looks
 SPARSE_DIRS='drivers/iommu/ drivers/vfio/ drivers/pci/ kernel/liveupdate/'

@@ -134,3 +134,19 @@ configure()
 		    "look at the dependencies of these symbols, or change the fragments:" "$files"
 	fi
 }
+
+# own_tree NAME: sets $base and $tree, a work tree that nobody else uses, for scripts
+# that change it over and over; $own says whether the base is the user's.
+# shellcheck disable=SC2034
+own_tree()
+{
+	base=$("$TOP/scripts/fetch-kernel.sh")
+	IOMMU_LIVEUPDATE_QUIET=1; export IOMMU_LIVEUPDATE_QUIET
+	own=no
+	case $(base_id) in kdir-*) own=yes ;; esac
+	make_tmp
+	lock "$1"
+	(lock tree; work_tree "$1")
+	tree=$CACHE/base/$(base_id)/$1
+	free_mb "$CACHE" 1500 "$1"
+}

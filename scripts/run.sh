@@ -27,5 +27,7 @@ if [ "$1" = check-kernel ]; then
 	export SOURCE_KUNIT SOURCE_KUNIT_PRISTINE
 	exec "$TOP/scripts/env.sh" --kernels "kunit-pristine kunit" "$TOP/$script"
 fi
+names=
+[ "$1" != check-mutations ] || names=${NAMES:-}
 # shellcheck disable=SC2086
-exec "$TOP/scripts/env.sh" --kernels "old new" "$TOP/$script" ${NAMES:-}
+exec "$TOP/scripts/env.sh" --kernels "old new" "$TOP/$script" $names
