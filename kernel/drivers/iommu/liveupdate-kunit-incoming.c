@@ -597,6 +597,13 @@ static void abandon(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_ABANDONED);
 	expect_blocked(test, group_three, three);
 
+	/* Removed and found again it is an ordinary device */
+	fake_remove(group_three, three);
+	KUNIT_EXPECT_EQ(test, fake_probe(group_three, three), 0);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_NULL(test, group_three->owner);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_owned(&three->pci.dev));
+
 	/* No record, and a domain without a device */
 	iommu_liveupdate_abandon(0, 0x28, true);
 	EXPECT_CALLS(test, "");
