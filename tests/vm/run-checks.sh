@@ -60,14 +60,29 @@ run_scenario()
 	count "$status" "$name"
 }
 
-# lists NAME... ; the files to look at
+# lists NAME... ; the scenarios to look at
 lists()
 {
 	[ $# -eq 0 ] ||
-		{ cat "$here/scenarios" "$here/scenarios.long" "$here/scenarios.debug"; return; }
+		{ cat "$here/scenarios" "$here/scenarios.long"; debug_list; return; }
 	[ -z "${LONG:-}" ] || { cat "$here/scenarios.long"; return; }
 	cat "$here/scenarios"
-	[ -z "${CHECK_DEBUG:-}" ] || cat "$here/scenarios.debug"
+	[ -z "${CHECK_DEBUG:-}" ] || { debug_list; long_list_for_debug; }
+}
+
+# A line of scenarios.debug that is only a name means one of scenarios.long.
+debug_list()
+{
+	awk 'NF != 1' "$here/scenarios.debug"
+}
+
+long_list_for_debug()
+{
+	awk 'NR == FNR { line[$1] = $0; next }
+	     NF != 1 || $1 ~ /^#/ { next }
+	     $1 in line { print line[$1]; next }
+	     { print "scenarios.debug: no " $1 " in scenarios.long" >"/dev/stderr"; exit 1 }' \
+		"$here/scenarios.long" "$here/scenarios.debug"
 }
 
 lists "$@" >"$results/list"
