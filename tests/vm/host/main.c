@@ -51,7 +51,7 @@ static void usage(void)
 		"  --topology WHERE      ports, root or switch\n"
 		"  --preserve WHAT       yes, no or refused\n"
 		"  --cpus N --memory MB --rate N --timeout S\n"
-		"  --second-nic RATE     another card, with traffic of its own\n"
+		"  --second-nic N        another card, with N frames for a thousand of the first\n"
 		"  --second-use WHAT     stray (its frames may land nowhere), preserved or spare\n"
 		"  --updates N           how many kexecs in a row; both kernels go along\n"
 		"  --ats-device          a virtio card with ATS\n"
@@ -145,8 +145,7 @@ static void set_number(struct options *options, int id, const char *text)
 	else if (id == OPT_UPDATES)
 		options->updates = number;
 	else
-		options->second_rate = number;
-	options->second_nic = options->second_rate;
+		options->second_nic = number;
 }
 
 static void set_text(struct options *options, int id, const char *text)
@@ -235,6 +234,14 @@ static int make_sender(struct run *run, int number, int rate)
 	return run->senders[number] ? 0 : -EIO;
 }
 
+/* At least one frame each second */
+static int second_rate(const struct options *options)
+{
+	int rate = options->rate * options->second_nic / 1000;
+
+	return rate ? rate : 1;
+}
+
 /*
  * Socket paths must be short, and guest memory should not go to a disk: so
  * these are not in the output directory.
@@ -262,7 +269,7 @@ static int prepare(struct run *run)
 	if (!error)
 		error = make_sender(run, 0, run->options.rate);
 	if (!error && run->options.second_nic)
-		error = make_sender(run, 1, run->options.second_rate);
+		error = make_sender(run, 1, second_rate(&run->options));
 	return error;
 }
 

@@ -38,10 +38,9 @@ struct options {
 	int cpus;
 	int memory_mb;
 	int rate;
-	int second_rate;
+	int second_nic;
 	int updates;
 	int timeout_s;
-	bool second_nic;
 	bool shared_memory;
 	bool ats_device;
 	bool cold;
