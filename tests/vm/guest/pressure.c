@@ -30,18 +30,30 @@ static unsigned long free_bytes(void)
 	return kilobytes << 10;
 }
 
+/* The kernel keeps some for itself, and more of it on a debug kernel. */
+static unsigned long bytes_to_leave(void)
+{
+	unsigned long kilobytes = 0;
+	FILE *file = fopen("/proc/sys/vm/min_free_kbytes", "r");
+
+	if (!file || fscanf(file, "%lu", &kilobytes) != 1)
+		give_up("min_free_kbytes: %m");
+	fclose(file);
+	return LEAVE_BYTES + (kilobytes << 10);
+}
+
 void scribble_over_free_memory(void)
 {
-	unsigned long size = free_bytes(), done = 0;
+	unsigned long size = free_bytes(), leave = bytes_to_leave(), done = 0;
 	char *memory;
 
-	size = size > LEAVE_BYTES ? (size - LEAVE_BYTES) & ~(CHUNK - 1) : 0;
+	size = size > leave ? (size - leave) & ~(CHUNK - 1) : 0;
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!size || memory == MAP_FAILED)
 		give_up("no memory to scribble over");
 	/* Free memory is asked again: other users of it must not be starved. */
-	while (done < size && free_bytes() > LEAVE_BYTES) {
+	while (done < size && free_bytes() > leave) {
 		memset(memory + done, 0xa5, CHUNK);
 		done += CHUNK;
 	}
