@@ -16,18 +16,27 @@
 #define COMPACTIONS	20
 #define OTHER_BYTES	(32ul << 20)
 
-static unsigned long free_bytes(void)
+static unsigned long meminfo_bytes(const char *key)
 {
 	unsigned long kilobytes = 0;
+	size_t length = strlen(key);
 	char line[128];
 	FILE *file = fopen("/proc/meminfo", "r");
 
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemFree: %lu", &kilobytes) == 1)
+		if (!strncmp(line, key, length) && sscanf(line + length, ": %lu", &kilobytes) == 1)
 			break;
 	if (file)
 		fclose(file);
 	return kilobytes << 10;
+}
+
+/* The kernel itself has no use for free memory of the scratch areas of KHO. */
+static unsigned long free_for_kernel(void)
+{
+	unsigned long free = meminfo_bytes("MemFree"), scratch = meminfo_bytes("CmaFree");
+
+	return free > scratch ? free - scratch : 0;
 }
 
 /* The kernel keeps some for itself, and more of it on a debug kernel. */
@@ -44,7 +53,7 @@ static unsigned long bytes_to_leave(void)
 
 void scribble_over_free_memory(void)
 {
-	unsigned long size = free_bytes(), leave = bytes_to_leave(), done = 0;
+	unsigned long size = meminfo_bytes("MemFree"), leave = bytes_to_leave(), done = 0;
 	char *memory;
 
 	size = size > leave ? (size - leave) & ~(CHUNK - 1) : 0;
@@ -53,7 +62,7 @@ void scribble_over_free_memory(void)
 	if (!size || memory == MAP_FAILED)
 		give_up("no memory to scribble over");
 	/* Free memory is asked again: other users of it must not be starved. */
-	while (done < size && free_bytes() > leave) {
+	while (done < size && free_for_kernel() > leave) {
 		memset(memory + done, 0xa5, CHUNK);
 		done += CHUNK;
 	}
