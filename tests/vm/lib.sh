@@ -16,8 +16,8 @@ RATE=${RATE:-1000}
 if [ -n "${CHECK_DEBUG:-}" ]; then
 	TIMEOUT=${TIMEOUT:-900} MEMORY=${MEMORY:-2048}
 	# KASAN's shadow counts as used at boot: KHO's default, three times as much
-	# again and more, is not to be had.
-	kernel_options=kho_scratch=75%
+	# again and more, is not to be had. Page poisoning is off without a word.
+	kernel_options='kho_scratch=75% page_poison=1'
 else
 	TIMEOUT=${TIMEOUT:-180} MEMORY=${MEMORY:-512} kernel_options=
 fi
