@@ -40,11 +40,12 @@ own_tree series
 # where sparse looks
 SPARSE_DIRS='drivers/iommu/ drivers/vfio/ drivers/pci/ kernel/liveupdate/'
 wide="$CONFIGS/vm-min.config $CONFIGS/vm-fast.config $CONFIGS/wide.config"
+option_on="$CONFIGS/liveupdate.config $CONFIGS/kunit-series.config"
 # shellcheck disable=SC2086
 build_key=$({
 	gcc --version | head -n 1
 	sparse --version 2>/dev/null
-	cat $wide "$CONFIGS/liveupdate.config"
+	cat $wide $option_on
 	echo "$SPARSE_DIRS"
 } | sha)
 
@@ -53,7 +54,7 @@ use()
 	out=$tree/build-$1
 	files=$wide
 	case $1 in
-	on) files="$files $CONFIGS/liveupdate.config" ;;
+	on) files="$files $option_on" ;;
 	esac
 	build_setup
 }

@@ -107,7 +107,8 @@ check_config()
 		if [ "$value" = n ]; then
 			! grep -q "^$symbol=" "$out/.config" || echo "$symbol is set, wanted: not set"
 		elif ! grep -qFx "$symbol=$value" "$out/.config"; then
-			if grep -q "^$symbol=" "$CONFIGS/liveupdate.config" && ! in_series "${symbol#CONFIG_}"; then
+			if grep -qs "^$symbol=" "$CONFIGS/liveupdate.config" "$CONFIGS/kunit-series.config" &&
+			   ! in_series "${symbol#CONFIG_}"; then
 				say "    note: the series does not bring $symbol yet"
 				continue
 			fi
