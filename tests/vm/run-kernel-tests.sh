@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The kernel's own tests, on a kernel with the series and on one without it: what
-# KUnit finds at boot, and the programs of kselftest for iommufd and liveupdate,
-# those of the latter through a kexec. Every suite of KUnit has to pass. Some tests
-# of kselftest want more than this small machine has: what counts is that none
-# passes on the one kernel and fails on the other.
+# KUnit finds at boot, and the programs of kselftest for iommufd, udmabuf and
+# liveupdate, those of the latter through a kexec. Every suite of KUnit has to pass.
+# Some tests of kselftest want more than this small machine has: what counts is that
+# none passes on the one kernel and fails on the other.
 #
 #   KERNEL_KUNIT, KERNEL_KUNIT_PRISTINE   bzImages, see scripts/env.sh
 #   SOURCE_KUNIT, SOURCE_KUNIT_PRISTINE   the trees they were built from
@@ -37,7 +37,11 @@ build_programs()
 	selftests=$1/tools/testing/selftests programs=$2
 	rm -rf "$programs"
 	mkdir -p "$programs"
-	compile "$programs/iommufd" "$selftests/iommu/iommufd.c"
+	for source in "$selftests"/iommu/iommufd.c "$selftests"/iommu/iommufd_liveupdate.c \
+		"$selftests"/drivers/dma-buf/udmabuf_fallocate.c; do
+		# the last two come with the series
+		[ ! -f "$source" ] || compile "$programs/$(basename "$source" .c)" "$source"
+	done
 	compile "$programs/liveupdate" "$selftests/liveupdate/liveupdate.c" \
 		"$selftests"/liveupdate/lib/*.c
 	for source in "$selftests"/liveupdate/luo_*.c; do
@@ -64,14 +68,14 @@ run()
 	count "$status" "$1: every KUnit suite passes, no warning in the log"
 }
 
-# tests_of WHICH ok|'not ok' ; names like iommufd_ioas.no_domain.map, and programs
-# of two stages
+# tests_of WHICH ok|'not ok' ; names like iommufd_ioas.no_domain.map, and each
+# program, of two stages or of one
 tests_of()
 {
 	{
 		sed -n "s/^ *[0-9.]* $2 [0-9][0-9]* \([A-Za-z0-9_]*\.[^ ]*\).*/\1/p" \
 			"$results/kernel-tests-$1/console.log"
-		sed -n 's/^.* program name=\([^ ]*\) stage=\([12]\) status=\(.*\)/\1-\2 \3/p' \
+		sed -n 's/^.* program name=\([^ ]*\) stage=\([-12]\) status=\(.*\)/\1-\2 \3/p' \
 			"$results/kernel-tests-$1/events.log" |
 			while read -r program status; do
 				case "$2 $status" in 'ok 0x0' | 'not ok 0x'[1-9a-f]*) echo "$program" ;; esac
