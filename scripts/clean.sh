@@ -22,8 +22,8 @@ for dir in images log user series; do
 	rm -rf "${CACHE:?}/$dir"
 done
 for dir in "$CACHE"/base/*/; do
-	for name in patched plain series own; do
-		rm -rf "$dir$name" "$dir$name.complete" "$dir$name.touched"
+	for name in patched plain series mutated own; do
+		rm -rf "$dir$name" "$dir$name".*
 	done
 done
 say "removed the builds in $CACHE (ALL=1: also what was downloaded)"
