@@ -7,6 +7,7 @@
  *	at=STEP		only before this step
  *	then=again	another instance goes on
  *	then=reap	FINISH, and afterwards the card is set up afresh
+ *	then=gone	the slot has lost its power before the FINISH
  *	then=unreset	FINISH while somebody unbinds the driver: it holds what a reset
  *			needs, so the card goes on and has to stay blocked
  */
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "function.h"
 #include "liveupdate.h"
 #include "machine.h"
 #include "preserve.h"
@@ -30,6 +32,10 @@
 
 /* The smallest that the card takes. */
 #define SMALL_RING	8
+
+#define SLOT_CONTROL	0x18	/* from the PCI Express capability on */
+#define SLOT_POWER_OFF	0x0700	/* and its indicator */
+#define NO_VENDOR	0xffff
 
 static void go_and_wait_for_death(enum back_step at, int ready)
 {
@@ -79,7 +85,7 @@ static enum back_step kill_instances(void)
 {
 	enum back_step last = BACK_STEPS;
 
-	for (enum back_step at = BACK_SESSION; at < BACK_STEPS; at++) {
+	for (enum back_step at = BACK_DRIVER; at < BACK_STEPS; at++) {
 		if (!is_asked_for(at))
 			continue;
 		kill_an_instance(at);
@@ -121,6 +127,62 @@ static void reap(void)
 	use_afresh();
 }
 
+/* What a hotplug driver does when a card is to be taken out: then it is. */
+static void power_off_slot(const char *bdf)
+{
+	__u16 control = 0;
+	char port[BDF_LENGTH + 4];
+	unsigned int at;
+	int fd;
+
+	snprintf(port, sizeof(port), "%s/..", bdf);
+	at = pci_find_capability(port, PCI_CAP_EXPRESS) + SLOT_CONTROL;
+	fd = function_open(port, "config");
+	if (pread(fd, &control, sizeof(control), at) != sizeof(control))
+		give_up("slot control: %m");
+	control |= SLOT_POWER_OFF;
+	if (pwrite(fd, &control, sizeof(control), at) != sizeof(control))
+		give_up("slot control: %m");
+	close(fd);
+}
+
+static void expect_gone(const char *bdf)
+{
+	__u16 vendor = 0;
+
+	must(pci_config_read(bdf, 0, &vendor, sizeof(vendor)), "config");
+	check(vendor == NO_VENDOR, "the card is gone: vendor 0x%x", vendor);
+}
+
+static void expect_no_page_left(void)
+{
+	struct page_counts counts;
+
+	count_pages(&counts);
+	check(!counts.unclaimed, "pages not claimed: %lu", counts.unclaimed);
+}
+
+static void reap_without_card(void)
+{
+	struct receiver receiver;
+	struct way_back back;
+
+	back_begin(&back, &receiver);
+	back_take(&back, BACK_SESSION);
+	back_take(&back, BACK_MEMORY);
+	release(0);
+	power_off_slot(back.bdf);
+	expect_gone(back.bdf);
+	back_take(&back, BACK_FINISH);
+	close(back.session);
+	expect_silence(&receiver);
+	expect_no_page_left();
+	function_write(back.bdf, "remove", "1");
+	must(write_file("/sys/bus/pci/rescan", "1"), "rescan");
+	traffic_stop();
+	receiver_report_landed(&receiver);
+}
+
 /* Waits for the device file with the lock that a reset would need. */
 static pid_t unbind_meanwhile(const char *bdf)
 {
@@ -133,35 +195,6 @@ static pid_t unbind_meanwhile(const char *bdf)
 	sleep_ms(300);
 	check(!waitpid(child, NULL, WNOHANG), "the unbind waits for the device file");
 	return child;
-}
-
-static void write_function(const char *bdf, const char *attribute, const char *value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, attribute);
-	must(write_file(path, value), attribute);
-}
-
-static int open_function(const char *bdf, const char *attribute)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, attribute);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		give_up("%s: %m", attribute);
-	return fd;
-}
-
-static void set_command(const char *bdf, __u16 command)
-{
-	int fd = open_function(bdf, "config");
-
-	if (pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
-		give_up("config: %m");
-	close(fd);
 }
 
 /* One page: descriptors, and one buffer for all of them at its half. */
@@ -185,14 +218,14 @@ static __u64 *make_small_ring(struct rx_ring *ring)
  */
 static void let_loose(struct receiver *receiver, const char *bdf)
 {
-	int resource = open_function(bdf, "resource0");
-	struct device device = { .fd = open_function(bdf, "config") };
+	int resource = function_open(bdf, "resource0");
+	struct device device = { .fd = function_open(bdf, "config") };
 	struct rx_ring ring = receiver->ring;
 	__u64 *page = make_small_ring(&ring);
 	struct nic_state state;
 	struct stat status;
 
-	set_command(bdf, PCI_COMMAND_MEMORY);
+	function_set_command(bdf, PCI_COMMAND_MEMORY);
 	fstat(resource, &status);
 	device.registers = mmap(NULL, status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 				resource, 0);
@@ -216,13 +249,13 @@ static void expect_blocked(struct receiver *receiver, const char *bdf)
 	traffic_stop();
 	receiver_report_landed(receiver);
 	event_ask("scan-memory stream=0");
-	set_command(bdf, 0);
+	function_set_command(bdf, 0);
 }
 
 /* Of a driver that wants the default domain; it has no use for the card. */
 static int bind_serial(const char *bdf)
 {
-	write_function(bdf, "driver_override", "serial");
+	function_write(bdf, "driver_override", "serial");
 	return write_file("/sys/bus/pci/drivers/serial/bind", bdf);
 }
 
@@ -245,7 +278,7 @@ static void expect_free_after_removal(const char *bdf)
 {
 	int error;
 
-	write_function(bdf, "remove", "1");
+	function_write(bdf, "remove", "1");
 	must(write_file("/sys/bus/pci/rescan", "1"), "rescan");
 	error = bind_serial(bdf);
 	check(error != -EBUSY, "it is asked for after removal: %d", error);
@@ -281,6 +314,8 @@ void killed_new_kernel(void)
 
 	if (!strcmp(then, "reap"))
 		reap();
+	else if (!strcmp(then, "gone"))
+		reap_without_card();
 	else if (!strcmp(then, "unreset"))
 		reap_without_reset();
 	else

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "events.h"
+#include "function.h"
 #include "liveupdate.h"
 #include "machine.h"
 #include "wayback.h"
@@ -255,6 +257,29 @@ void expect_silence(struct receiver *receiver)
 	check(after == before, "nothing lands any more: %u, then %u", before, after);
 }
 
+/* Of a card that is idle vfio-pci takes the power, and the registers cannot be read. */
+static void expect_reset(const struct receiver *receiver, const char *bdf)
+{
+	volatile void *registers;
+	struct nic_state state;
+	__u16 command = 0;
+	size_t size;
+
+	function_write(bdf, "power/control", "on");
+	pci_config_read(bdf, PCI_COMMAND, &command, sizeof(command));
+	function_set_command(bdf, command | PCI_COMMAND_MEMORY);
+	registers = pci_peek_registers(bdf, &size);
+	if (!registers)
+		give_up("map registers: %m");
+	nic_read_state(receiver->model, registers, &state);
+	munmap((void *)registers, size);
+	check(!state.rctl && !state.rdbal && !state.rdlen,
+	      "it was reset: rctl=0x%x rdbal=0x%x rdlen=0x%x", state.rctl, state.rdbal,
+	      state.rdlen);
+	function_set_command(bdf, command);
+	function_write(bdf, "power/control", "auto");
+}
+
 void expect_stopped(struct way_back *back)
 {
 	__u16 command = PCI_COMMAND_MASTER;
@@ -262,5 +287,6 @@ void expect_stopped(struct way_back *back)
 	must(pci_config_read(back->bdf, PCI_COMMAND, &command, sizeof(command)), "config");
 	check(!(command & PCI_COMMAND_MASTER), "bus mastering is off: command 0x%x", command);
 	expect_silence(back->receiver);
+	expect_reset(back->receiver, back->bdf);
 	receiver_report_landed(back->receiver);
 }

@@ -57,7 +57,7 @@ void back_close_files(struct way_back *back);
 
 /* Nothing that the abandoned card is sent may land where it used to. */
 void expect_silence(struct receiver *receiver);
-/* After the finish of a card that nobody had: nothing lands any more. */
+/* After the finish of a card that nobody had: it was reset, nothing lands any more. */
 void expect_stopped(struct way_back *back);
 
 /*

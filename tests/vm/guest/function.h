@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A PCI function through sysfs, without its driver; what fails ends the run. */
+#ifndef TESTS_VM_GUEST_FUNCTION_H
+#define TESTS_VM_GUEST_FUNCTION_H
+
+#include <linux/types.h>
+
+void function_write(const char *bdf, const char *attribute, const char *value);
+/* For reading and writing; the caller closes it. */
+int function_open(const char *bdf, const char *attribute);
+void function_set_command(const char *bdf, __u16 command);
+
+#endif
