@@ -385,6 +385,22 @@ static void retrieve_device_again(struct course *course)
 	must(retrieve_device(course), "retrieve the device again");
 }
 
+static void unbind_device(struct course *course)
+{
+	device_close(&course->receiver->device);
+	retrieve_device_again(course);
+}
+
+/*
+ * To find an interrupt that nobody wants ACPI makes more than two thousand
+ * allocations, which are not of interest; but only at the first time.
+ */
+static void let_acpi_find_interrupt(struct course *course)
+{
+	must(bind_device(course), "bind");
+	unbind_device(course);
+}
+
 static int find_restored(struct course *course)
 {
 	return hwpt_find_restored(course->back->iommufd, TOKEN_HWPT,
@@ -468,6 +484,7 @@ static const struct walk restore_walk = {
 static const struct walk bind_walk = {
 	.name = "bind",
 	.call = bind_device,
+	.undo = unbind_device,
 	.look = retrieve_device_again,
 };
 static const struct walk ioas_walk = {
@@ -526,6 +543,7 @@ static void fail_on_the_way_back(struct course *course)
 	take(course, &iommufd_walk);
 	take(course, &device_walk);
 	take(course, &restore_walk);
+	let_acpi_find_interrupt(course);
 	take(course, &bind_walk);
 	event("reclaimed devid=%u", receiver->device.id);
 	receiver_resume(receiver);
