@@ -11,6 +11,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 lock fetch
 lock tree
 lock series
+lock mutated
 if [ -n "${ALL:-}" ]; then
 	for dir in apt base ccache download images log qemu user series; do
 		rm -rf "${CACHE:?}/$dir"
