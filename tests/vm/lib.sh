@@ -17,9 +17,9 @@ if [ -n "${CHECK_DEBUG:-}" ]; then
 	TIMEOUT=${TIMEOUT:-900} MEMORY=${MEMORY:-2048}
 	# KASAN's shadow counts as used at boot: KHO's default, three times as much
 	# again and more, is not to be had. Page poisoning is off without a word.
-	kernel_options='kho_scratch=75% page_poison=1'
+	kernel_options=kho_scratch=75% poison=page_poison=1
 else
-	TIMEOUT=${TIMEOUT:-180} MEMORY=${MEMORY:-512} kernel_options=
+	TIMEOUT=${TIMEOUT:-180} MEMORY=${MEMORY:-512} kernel_options='' poison=''
 fi
 results=${RESULTS:-$BUILD_DIR/results}
 mkdir -p "$results"
@@ -45,8 +45,8 @@ vm_run()
 options_of_kernel()
 {
 	case " $* " in
-	*' --shared-memory '*) printf '%s' "$kernel_options" | sed 's/ *page_poison=1//' ;;
-	*) printf '%s' "$kernel_options" ;;
+	*' --shared-memory '*) printf '%s' "$kernel_options" ;;
+	*) printf '%s' "$kernel_options${poison:+ $poison}" ;;
 	esac
 }
 

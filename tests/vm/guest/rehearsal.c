@@ -16,6 +16,7 @@
 
 #include "events.h"
 #include "frame.h"
+#include "function.h"
 #include "machine.h"
 #include "receiver.h"
 #include "scenarios.h"
@@ -31,6 +32,8 @@
 
 /* Long enough that frames are given up, short enough that most are not. */
 #define PAUSE_MS	60
+
+#define OTHER_PAGES	256
 
 static void write_global_command(__u32 set, __u32 clear)
 {
@@ -61,13 +64,10 @@ static void clear_bus_master(const struct device *device, unsigned int for_ms)
 /* The port right above the card. */
 static void clear_bus_master_above(const struct device *device)
 {
-	char path[128];
+	int fd = function_open(device->bdf, "../config");
 	__u16 command, without;
-	int fd;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/../config", device->bdf);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || pread(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+	if (pread(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
 		give_up("config of the port: %m");
 	without = command & ~PCI_COMMAND_MASTER;
 	if (pwrite(fd, &without, sizeof(without), PCI_COMMAND) != sizeof(without) ||
@@ -116,6 +116,37 @@ static void take_frame_away(const struct receiver *receiver)
 		words[offset / sizeof(*words)] = pattern_word(offset);
 }
 
+/*
+ * The page is mapped a second time before it is freed: a page table for that could
+ * be the page itself.
+ */
+static void write_to_free_page(void)
+{
+	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	int fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	volatile char *alias;
+	void *others;
+
+	if (page == MAP_FAILED)
+		give_up("a page: %m");
+	alias = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+		     physical_address(page));
+	if (alias == MAP_FAILED)
+		give_up("memory: %m");
+	munmap(page, PAGE);
+	alias[PAGE / 2] ^= 1;
+
+	/* It is looked at when somebody gets it. */
+	others = mmap(NULL, OTHER_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (others == MAP_FAILED)
+		give_up("other pages: %m");
+	munmap(others, OTHER_PAGES * PAGE);
+	munmap((void *)alias, PAGE);
+	close(fd);
+}
+
 /* The host is told when: what faults and is lost from here on is wanted. */
 static void unmap_announced(const struct receiver *receiver)
 {
@@ -151,6 +182,8 @@ static void do_harm(const struct receiver *receiver, const char *harm)
 		write_global_command(0, GCMD_IRE);
 	else if (!strcmp(harm, "corruption"))
 		corrupt_memory(receiver);
+	else if (!strcmp(harm, "free-page"))
+		write_to_free_page();
 	else if (!strcmp(harm, "hollow"))
 		take_frame_away(receiver);
 	else if (!strcmp(harm, "stop"))

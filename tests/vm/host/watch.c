@@ -20,8 +20,7 @@ struct line_buffer {
 static const char *const warning_signs[] = {
 	"WARNING:", "BUG:", "Oops", "refcount_t:", "possible circular", "possible recursive",
 	"KASAN", "UBSAN", "kmemleak:", "bad page", "rcu: INFO:", "Kernel panic",
-	"BUG kmalloc", "pagealloc:", "INFO: task", "INFO: trying to register",
-	"general protection fault",
+	"pagealloc:", "INFO: task", "INFO: trying to register",
 };
 
 /* Lines that hold such a word but only tell that a checker is there. */
