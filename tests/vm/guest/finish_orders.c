@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "function.h"
 #include "liveupdate.h"
 #include "machine.h"
 #include "preserve.h"
@@ -67,10 +68,10 @@ static void expect_ordinary_function(const char *bdf)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
+	function_path(path, sizeof(path), bdf, "reset");
 	check_errno(write_file(path, "1"), 0, "reset by sysfs");
 	check_errno(write_file("/sys/bus/pci/drivers/vfio-pci/unbind", bdf), 0, "unbind vfio-pci");
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", bdf);
+	function_path(path, sizeof(path), bdf, "driver_override");
 	check_errno(write_file(path, "pci-stub"), 0, "override the driver");
 	check_errno(write_file("/sys/bus/pci/drivers/pci-stub/bind", bdf), 0, "bind pci-stub");
 	check_errno(write_file("/sys/bus/pci/drivers/pci-stub/unbind", bdf), 0, "unbind pci-stub");

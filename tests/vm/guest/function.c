@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -8,7 +9,7 @@
 #include "function.h"
 #include "machine.h"
 
-static void make_path(char *path, size_t size, const char *bdf, const char *attribute)
+void function_path(char *path, size_t size, const char *bdf, const char *attribute)
 {
 	snprintf(path, size, "/sys/bus/pci/devices/%s/%s", bdf, attribute);
 }
@@ -17,8 +18,18 @@ void function_write(const char *bdf, const char *attribute, const char *value)
 {
 	char path[128];
 
-	make_path(path, sizeof(path), bdf, attribute);
+	function_path(path, sizeof(path), bdf, attribute);
 	must(write_file(path, value), attribute);
+}
+
+void function_expect_busy(const char *bdf, const char *attribute, const char *value)
+{
+	char path[128], what[160];
+
+	function_path(path, sizeof(path), bdf, attribute);
+	snprintf(what, sizeof(what), "%s of %s", attribute, bdf);
+	if (!access(path, F_OK))
+		check_errno(write_file(path, value), EBUSY, what);
 }
 
 int function_open(const char *bdf, const char *attribute)
@@ -26,7 +37,7 @@ int function_open(const char *bdf, const char *attribute)
 	char path[128];
 	int fd;
 
-	make_path(path, sizeof(path), bdf, attribute);
+	function_path(path, sizeof(path), bdf, attribute);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		give_up("%s: %m", attribute);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A PCI function through sysfs, without its driver; what fails ends the run. */
+/* A PCI function through sysfs, without its driver; a write or an open that fails ends the run. */
 #ifndef TESTS_VM_GUEST_FUNCTION_H
 #define TESTS_VM_GUEST_FUNCTION_H
 
 #include <linux/types.h>
+#include <stddef.h>
 
+void function_path(char *path, size_t size, const char *bdf, const char *attribute);
 void function_write(const char *bdf, const char *attribute, const char *value);
+/* An attribute that this kernel or function does not have cannot do harm. */
+void function_expect_busy(const char *bdf, const char *attribute, const char *value);
 /* For reading and writing; the caller closes it. */
 int function_open(const char *bdf, const char *attribute);
 void function_set_command(const char *bdf, __u16 command);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "function.h"
 #include "liveupdate.h"
 #include "machine.h"
 #include "preserve.h"
@@ -41,22 +42,6 @@ void hostile_old_kernel(void)
 	must(announce_and_jump(), "kexec");
 }
 
-static void function_path(const struct way_back *back, const char *attribute, char *path,
-			  size_t size)
-{
-	snprintf(path, size, "/sys/bus/pci/devices/%s/%s", back->bdf, attribute);
-}
-
-static void try_attribute(const struct way_back *back, const char *attribute, const char *value)
-{
-	char path[128], what[64];
-
-	function_path(back, attribute, path, sizeof(path));
-	snprintf(what, sizeof(what), "hostile write to %s", attribute);
-	if (!access(path, F_OK))
-		check_errno(write_file(path, value), EBUSY, what);
-}
-
 static void try_driver(const struct way_back *back, const char *driver)
 {
 	char override[128], bind[128], what[64];
@@ -64,7 +49,7 @@ static void try_driver(const struct way_back *back, const char *driver)
 	snprintf(bind, sizeof(bind), "/sys/bus/pci/drivers/%s/bind", driver);
 	if (access(bind, F_OK))
 		return;
-	function_path(back, "driver_override", override, sizeof(override));
+	function_path(override, sizeof(override), back->bdf, "driver_override");
 	must(write_file(override, driver), "override the driver");
 	snprintf(what, sizeof(what), "hostile bind of %s", driver);
 	check_errno(write_file(bind, back->bdf), EBUSY, what);
@@ -88,7 +73,7 @@ static int open_group(const struct way_back *back)
 	ssize_t length;
 	int fd;
 
-	function_path(back, "iommu_group", link, sizeof(link));
+	function_path(link, sizeof(link), back->bdf, "iommu_group");
 	length = readlink(link, target, sizeof(target) - 1);
 	if (length < 0)
 		return -errno;
@@ -155,10 +140,10 @@ static void try_everything(const struct way_back *back, bool bound)
 	try_open(back, bound);
 	try_group(back);
 	try_other_iommufds(back);
-	try_attribute(back, "reset", "1");
-	try_attribute(back, "reset_method", "default");
-	try_attribute(back, "remove", "1");
-	try_attribute(back, "enable", "0");
+	function_expect_busy(back->bdf, "reset", "1");
+	function_expect_busy(back->bdf, "reset_method", "default");
+	function_expect_busy(back->bdf, "remove", "1");
+	function_expect_busy(back->bdf, "enable", "0");
 }
 
 static void be_hostile(const struct way_back *back, enum back_step before)

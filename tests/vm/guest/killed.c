@@ -35,6 +35,7 @@
 
 #define SLOT_CONTROL	0x18	/* from the PCI Express capability on */
 #define SLOT_POWER_OFF	0x0700	/* and its indicator */
+#define VENDOR_ID	0x00
 #define NO_VENDOR	0xffff
 
 static void go_and_wait_for_death(enum back_step at, int ready)
@@ -112,15 +113,20 @@ static void go_on(bool switched_before)
 }
 
 /* The memory is retrieved to be judged; the end itself does not need it. */
+static void prepare_to_reap(struct way_back *back)
+{
+	back_take(back, BACK_SESSION);
+	back_take(back, BACK_MEMORY);
+	release(0);
+}
+
 static void reap(void)
 {
 	struct receiver receiver;
 	struct way_back back;
 
 	back_begin(&back, &receiver);
-	back_take(&back, BACK_SESSION);
-	back_take(&back, BACK_MEMORY);
-	release(0);
+	prepare_to_reap(&back);
 	back_take(&back, BACK_FINISH);
 	close(back.session);
 	expect_stopped(&back);
@@ -150,7 +156,7 @@ static void expect_gone(const char *bdf)
 {
 	__u16 vendor = 0;
 
-	must(pci_config_read(bdf, 0, &vendor, sizeof(vendor)), "config");
+	must(pci_config_read(bdf, VENDOR_ID, &vendor, sizeof(vendor)), "config");
 	check(vendor == NO_VENDOR, "the card is gone: vendor 0x%x", vendor);
 }
 
@@ -168,9 +174,7 @@ static void reap_without_card(void)
 	struct way_back back;
 
 	back_begin(&back, &receiver);
-	back_take(&back, BACK_SESSION);
-	back_take(&back, BACK_MEMORY);
-	release(0);
+	prepare_to_reap(&back);
 	power_off_slot(back.bdf);
 	expect_gone(back.bdf);
 	back_take(&back, BACK_FINISH);
@@ -293,9 +297,7 @@ static void reap_without_reset(void)
 
 	back_begin(&back, &receiver);
 	unbinding = unbind_meanwhile(back.bdf);
-	back_take(&back, BACK_SESSION);
-	back_take(&back, BACK_MEMORY);
-	release(0);
+	prepare_to_reap(&back);
 	event_ask("unmapping stream=0");
 	back_take(&back, BACK_FINISH);
 	close(back.session);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "function.h"
 #include "liveupdate.h"
 #include "machine.h"
 #include "preserve.h"
@@ -19,22 +20,6 @@
 
 /* Where vm-run puts the card: below two root ports. */
 static const char *const ports[] = { "0000:00:04.0", "0000:01:00.0" };
-
-static void function_path(char *path, size_t size, const char *bdf, const char *attribute)
-{
-	snprintf(path, size, "/sys/bus/pci/devices/%s/%s", bdf, attribute);
-}
-
-/* An attribute that this kernel or function does not have cannot do harm. */
-static void expect_busy(const char *bdf, const char *attribute, const char *value)
-{
-	char path[128], what[160];
-
-	function_path(path, sizeof(path), bdf, attribute);
-	snprintf(what, sizeof(what), "%s of %s", attribute, bdf);
-	if (!access(path, F_OK))
-		check_errno(write_file(path, value), EBUSY, what);
-}
 
 static void expect_no_sleep(void)
 {
@@ -49,13 +34,13 @@ static void expect_no_sleep(void)
 
 static void expect_function_stays(const char *bdf)
 {
-	expect_busy(bdf, "reset", "1");
-	expect_busy(bdf, "reset_method", "default");
-	expect_busy(bdf, "remove", "1");
-	expect_busy(bdf, "enable", "0");
+	function_expect_busy(bdf, "reset", "1");
+	function_expect_busy(bdf, "reset_method", "default");
+	function_expect_busy(bdf, "remove", "1");
+	function_expect_busy(bdf, "enable", "0");
 	for (int i = 0; i < 2; i++) {
-		expect_busy(ports[i], "remove", "1");
-		expect_busy(ports[i], "reset_subordinate", "1");
+		function_expect_busy(ports[i], "remove", "1");
+		function_expect_busy(ports[i], "reset_subordinate", "1");
 	}
 	expect_no_sleep();
 }
@@ -86,7 +71,7 @@ void sysfs_old_kernel(void)
 	traffic_start(&receiver);
 	preserve_everything(&receiver);
 	expect_function_stays(receiver.device.bdf);
-	expect_busy(receiver.device.bdf, "sriov_numvfs", "1");
+	function_expect_busy(receiver.device.bdf, "sriov_numvfs", "1");
 	check_errno(enter_low_power(&receiver.device), EBUSY, "low power");
 	check_errno(hot_reset(&receiver.device), EBUSY, "hot reset");
 	sleep_ms(500);

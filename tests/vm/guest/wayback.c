@@ -262,9 +262,12 @@ static void expect_reset(const struct receiver *receiver, const char *bdf)
 {
 	volatile void *registers;
 	struct nic_state state;
+	char path[128], power[16];
 	__u16 command = 0;
 	size_t size;
 
+	function_path(path, sizeof(path), bdf, "power/control");
+	read_file(path, power, sizeof(power));
 	function_write(bdf, "power/control", "on");
 	pci_config_read(bdf, PCI_COMMAND, &command, sizeof(command));
 	function_set_command(bdf, command | PCI_COMMAND_MEMORY);
@@ -277,7 +280,7 @@ static void expect_reset(const struct receiver *receiver, const char *bdf)
 	      "it was reset: rctl=0x%x rdbal=0x%x rdlen=0x%x", state.rctl, state.rdbal,
 	      state.rdlen);
 	function_set_command(bdf, command);
-	function_write(bdf, "power/control", "auto");
+	function_write(bdf, "power/control", power);
 }
 
 void expect_stopped(struct way_back *back)
