@@ -29,23 +29,38 @@
  * takes the folios where they are, in a movable zone as well.
  *
  * Locking: the session mutex and the mutex of the file in LUO are held throughout,
- * by which the list of folios is protected. The inode lock is taken below them.
+ * by which the list of folios is protected. The inode lock is taken below them, but
+ * not waited for without bound, see memfd_luo_inode_lock().
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/memfd.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/swap.h>
 #include <linux/vmalloc.h>
 
 #include "internal.h"
+#include "memfd_luo_check.h"
 #include "memfd_luo_hold.h"
+
+/* How long LUO waits for a write to a memfd. */
+#define MEMFD_LUO_WAIT	(2 * HZ)
+
+static int memfd_luo_folio_order(u64 phys)
+{
+	int order = kho_preserved_order(phys);
+
+	return order > MAX_PAGECACHE_ORDER ? -EINVAL : order;
+}
 
 /*
  * This works only once per folio, and the caller must keep @folios_ser, which
@@ -67,7 +82,8 @@ static int memfd_luo_restore_folios(struct memfd_luo_folio_ser *folios_ser,
 			continue;
 
 		phys = PFN_PHYS(pfolio->pfn);
-		folio = kho_restore_folio(phys);
+		/* It is not preserved any more if it is named twice. */
+		folio = memfd_luo_folio_order(phys) < 0 ? NULL : kho_restore_folio(phys);
 		if (!folio || try_grab_folio(folio, 1, FOLL_PIN)) {
 			pr_err_ratelimited("Unable to restore folio at physical address: %llx\n",
 					   phys);
@@ -106,23 +122,26 @@ static int memfd_luo_check_folios(const struct memfd_luo_folio_ser *folios_ser,
  *          good, as can_finish() only does this if retrieve() was not tried.
  * Return: 0 on success, or a negative errno on failure:
  *         -ENOMEM if there is not enough memory. Nothing was done.
- *         -EINVAL if the list of folios cannot be restored.
+ *         -EOPNOTSUPP if the file has flags or seals that are not known.
+ *         -EINVAL if the record or the list of folios cannot be used.
  *         -EIO if a folio cannot be restored.
  */
 int memfd_luo_hold(const struct memfd_luo_ser *ser, void **folios_serp)
 {
 	struct memfd_luo_folio_ser *folios_ser;
+	int err;
+
+	err = memfd_luo_check(ser);
+	if (err) {
+		pr_err_ratelimited("The record of a memfd cannot be used: %pe\n",
+				   ERR_PTR(err));
+		return err;
+	}
 
 	if (!ser->nr_folios)
 		return 0;
 	if (*folios_serp)
 		return memfd_luo_check_folios(*folios_serp, ser->nr_folios);
-
-	if (ser->nr_folios > (u64)ser->folios.total_pages * PAGE_SIZE /
-			     sizeof(*folios_ser)) {
-		pr_err_ratelimited("The list of folios is shorter than it should be\n");
-		return -EINVAL;
-	}
 
 	folios_ser = kho_restore_vmalloc(&ser->folios);
 	if (IS_ERR(folios_ser)) {
@@ -132,6 +151,13 @@ int memfd_luo_hold(const struct memfd_luo_ser *ser, void **folios_serp)
 	}
 
 	*folios_serp = folios_ser;
+	err = memfd_luo_check_list(ser, folios_ser, memfd_luo_folio_order);
+	if (err) {
+		pr_err_ratelimited("The list of folios is damaged, their memory stays reserved\n");
+		memset(folios_ser, 0, ser->nr_folios * sizeof(*folios_ser));
+		return err;
+	}
+
 	return memfd_luo_restore_folios(*folios_serp, ser->nr_folios);
 }
 
@@ -279,17 +305,43 @@ err_remove:
 }
 
 /**
+ * memfd_luo_inode_lock - Take the inode lock of a memfd, but not at any price.
+ * @inode: The inode.
+ *
+ * A write() holds it while it waits for a page fault on its buffer, and whoever
+ * writes decides how long that takes. Nobody is woken, so it is asked for often.
+ *
+ * Context: Process context. Sleeps for no more than some seconds.
+ * Return: true if the lock is held.
+ */
+bool memfd_luo_inode_lock(struct inode *inode)
+{
+	unsigned long deadline = jiffies + MEMFD_LUO_WAIT;
+
+	while (!inode_trylock(inode)) {
+		if (time_after(jiffies, deadline) || fatal_signal_pending(current))
+			return false;
+		fsleep(USEC_PER_MSEC);
+	}
+
+	return true;
+}
+
+/**
  * memfd_luo_set_frozen - Keep the mapping of a memfd from being changed, or not.
- * @file:   The file.
+ * @file:   The file. To be frozen, nobody else may have it.
  * @frozen: Whether it is frozen from now on.
  *
- * Context: Process context. Takes the inode lock.
+ * Context: Process context. Takes the inode lock if it can be had: whoever holds it
+ *          for long is writing, and a file that is not frozen any more is no worse
+ *          for that.
  */
 void memfd_luo_set_frozen(struct file *file, bool frozen)
 {
 	struct inode *inode = file_inode(file);
+	bool locked = memfd_luo_inode_lock(inode);
 
-	inode_lock(inode);
 	shmem_freeze(inode, frozen);
-	inode_unlock(inode);
+	if (locked)
+		inode_unlock(inode);
 }

@@ -30,13 +30,18 @@
 #include <linux/cleanup.h>
 #include <linux/gfp.h>
 #include <linux/kexec_handover.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 
 #include "iommu-pages.h"
 
 /* For iommu_restore_page() */
 static DEFINE_MUTEX(iommu_restore_mutex);
+
+/* How many pages are freed in a row */
+#define IOMMU_RESTORED_BATCH 512
 
 /* What iommu_expect_pages() was told less what iommu_restore_page() took */
 static atomic_long_t iommu_pages_unclaimed = ATOMIC_LONG_INIT(0);
@@ -168,3 +173,29 @@ void *iommu_restore_page(phys_addr_t phys, unsigned int order)
 	return folio_address(folio);
 }
 EXPORT_SYMBOL_GPL(iommu_restore_page);
+
+/**
+ * iommu_put_restored_pages - Free a list of pages that may be a long one
+ * @list: The list, invalid afterwards
+ *
+ * iommu_put_pages_list() is for the lists of one unmap. The tables of a whole
+ * page table are many more, and others shall get a turn in between.
+ *
+ * Context: May sleep.
+ */
+void iommu_put_restored_pages(struct iommu_pages_list *list)
+{
+	while (!iommu_pages_list_empty(list)) {
+		struct iommu_pages_list batch =
+			IOMMU_PAGES_LIST_INIT(batch);
+		struct list_head *end = list->pages.next;
+		unsigned int nr;
+
+		for (nr = 0; nr < IOMMU_RESTORED_BATCH && end != &list->pages; nr++)
+			end = end->next;
+		list_cut_before(&batch.pages, &list->pages, end);
+		iommu_put_pages_list(&batch);
+		cond_resched();
+	}
+}
+EXPORT_SYMBOL_GPL(iommu_put_restored_pages);

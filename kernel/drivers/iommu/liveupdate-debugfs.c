@@ -16,7 +16,9 @@
  * abandoned, and of a domain: freed.
  *
  * unclaimed_pages is a number: pages of IOMMU tables that are known to have come
- * from the previous kernel and were not taken over by this one.
+ * from the previous kernel and were not taken over by this one. freeing_pages is
+ * a number: those of page tables that are done with, which a work item is giving
+ * back. Only when it is 0 do unclaimed_pages and the statistics say how it ends.
  *
  * No memory addresses are shown.
  *
@@ -208,6 +210,13 @@ static int unclaimed_pages_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(unclaimed_pages);
 
+static int freeing_pages_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "%ld\n", iommu_liveupdate_freeing_pages());
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(freeing_pages);
+
 static int __init iommu_liveupdate_debugfs_init(void)
 {
 	struct dentry *dir;
@@ -217,6 +226,8 @@ static int __init iommu_liveupdate_debugfs_init(void)
 	debugfs_create_file("incoming", 0400, dir, NULL, &incoming_fops);
 	debugfs_create_file("unclaimed_pages", 0400, dir, NULL,
 			    &unclaimed_pages_fops);
+	debugfs_create_file("freeing_pages", 0400, dir, NULL,
+			    &freeing_pages_fops);
 	return 0;
 }
 late_initcall(iommu_liveupdate_debugfs_init);

@@ -42,13 +42,13 @@ static inline bool iommu_liveupdate_device_incoming(struct device *dev)
 	return READ_ONCE(dev->iommu->liveupdate);
 }
 
-/* Must the mappings of the domain stay as they are? One line says so */
+/* Must the mappings of the domain stay as they are? Tenants may ask at will */
 static inline bool iommu_liveupdate_refuse_domain(struct iommu_domain *domain)
 {
 	if (likely(READ_ONCE(domain->liveupdate) == IOMMU_LIVEUPDATE_NONE))
 		return false;
 
-	pr_warn_ratelimited("live update keeps the domain, map or unmap refused\n");
+	pr_debug("live update keeps the domain, map or unmap refused\n");
 	return true;
 }
 

@@ -28,8 +28,8 @@
  * that a device may outlive finish.
  *
  * Locking: iommu_liveupdate_incoming_lock guards the pointer to the copies and
- * the state of units and attachments. It is a leaf. The lists do not change
- * between retrieve and finish. The domain object and the error of a restored
+ * the state of units and attachments. It is a leaf. The lists and XArrays do not
+ * change between retrieve and finish. The domain object and the error of a restored
  * domain are guarded by iommu_probe_device_lock.
  */
 
@@ -112,6 +112,9 @@ static void iommu_liveupdate_incoming_free(struct iommu_liveupdate_incoming *in)
 		kfree(dom);
 	list_for_each_entry_safe(unit, next_unit, &in->units, list)
 		kfree(unit);
+	xa_destroy(&in->attachments_by_id);
+	xa_destroy(&in->domains_by_pa);
+	xa_destroy(&in->units_by_pa);
 	kfree(in);
 }
 
@@ -147,6 +150,7 @@ static int iommu_liveupdate_copy_units(struct iommu_liveupdate_incoming *in)
 	struct iommu_liveupdate_in_unit *unit;
 	struct kho_block_set_it it;
 	struct iommu_unit_ser *ser;
+	int ret;
 
 	kho_block_set_it_init(&it, &in->unit_blocks);
 	while ((ser = kho_block_set_it_read_entry(&it))) {
@@ -157,7 +161,11 @@ static int iommu_liveupdate_copy_units(struct iommu_liveupdate_incoming *in)
 			return -ENOMEM;
 		unit->ser = *ser;
 		unit->pa = virt_to_phys(ser);
+		INIT_LIST_HEAD(&unit->attachments);
 		list_add_tail(&unit->list, &in->units);
+		ret = xa_insert(&in->units_by_pa, unit->pa, unit, GFP_KERNEL);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -167,6 +175,7 @@ static int iommu_liveupdate_copy_domains(struct iommu_liveupdate_incoming *in)
 	struct iommu_liveupdate_in_domain *dom;
 	struct kho_block_set_it it;
 	struct iommu_domain_ser *ser;
+	int ret;
 
 	kho_block_set_it_init(&it, &in->domain_blocks);
 	while ((ser = kho_block_set_it_read_entry(&it))) {
@@ -176,32 +185,23 @@ static int iommu_liveupdate_copy_domains(struct iommu_liveupdate_incoming *in)
 		if (!dom)
 			return -ENOMEM;
 		dom->ser = *ser;
+		dom->in = in;
 		dom->pa = virt_to_phys(ser);
+		INIT_LIST_HEAD(&dom->attachments);
 		list_add_tail(&dom->list, &in->domains);
+		ret = xa_insert(&in->domains_by_pa, dom->pa, dom, GFP_KERNEL);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
 
-static struct iommu_liveupdate_in_unit *
-iommu_liveupdate_unit_of(struct iommu_liveupdate_incoming *in, u64 pa)
+/* The segment is part of it, and has more than 16 bits where it is made up */
+static unsigned long iommu_liveupdate_index(u32 segment, u16 rid)
 {
-	struct iommu_liveupdate_in_unit *unit;
+	static_assert(sizeof(unsigned long) > sizeof(segment));
 
-	list_for_each_entry(unit, &in->units, list)
-		if (unit->pa == pa)
-			return unit;
-	return NULL;
-}
-
-static struct iommu_liveupdate_in_domain *
-iommu_liveupdate_domain_of(struct iommu_liveupdate_incoming *in, u64 pa)
-{
-	struct iommu_liveupdate_in_domain *dom;
-
-	list_for_each_entry(dom, &in->domains, list)
-		if (dom->pa == pa)
-			return dom;
-	return NULL;
+	return (unsigned long)segment << 16 | rid;
 }
 
 /* Needs the units and domains, to which the attachments refer by address */
@@ -211,6 +211,7 @@ iommu_liveupdate_copy_attachments(struct iommu_liveupdate_incoming *in)
 	struct iommu_liveupdate_attachment *att;
 	struct iommu_attachment_ser *ser;
 	struct kho_block_set_it it;
+	int ret;
 
 	kho_block_set_it_init(&it, &in->attachment_blocks);
 	while ((ser = kho_block_set_it_read_entry(&it))) {
@@ -222,10 +223,17 @@ iommu_liveupdate_copy_attachments(struct iommu_liveupdate_incoming *in)
 		list_add_tail(&att->list, &in->attachments);
 		att->ser = *ser;
 		att->in = in;
-		att->unit = iommu_liveupdate_unit_of(in, ser->unit_pa);
-		att->domain = iommu_liveupdate_domain_of(in, ser->domain_pa);
+		att->unit = xa_load(&in->units_by_pa, ser->unit_pa);
+		att->domain = xa_load(&in->domains_by_pa, ser->domain_pa);
 		if (!att->unit || !att->domain)
 			return -EBADMSG;
+		list_add_tail(&att->unit_entry, &att->unit->attachments);
+		list_add_tail(&att->domain_entry, &att->domain->attachments);
+		ret = xa_insert(&in->attachments_by_id,
+				iommu_liveupdate_index(ser->segment, ser->rid),
+				att, GFP_KERNEL);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -268,6 +276,9 @@ iommu_liveupdate_incoming_read(struct iommu_ser *ser)
 	INIT_LIST_HEAD(&in->units);
 	INIT_LIST_HEAD(&in->domains);
 	INIT_LIST_HEAD(&in->attachments);
+	xa_init(&in->units_by_pa);
+	xa_init(&in->domains_by_pa);
+	xa_init(&in->attachments_by_id);
 	in->ser = ser;
 
 	ret = iommu_liveupdate_restore_blocks(in);
@@ -458,23 +469,24 @@ iommu_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
 				 const struct iommu_attachment_ser *prev)
 {
 	const struct iommu_liveupdate_attachment *att;
-	struct iommu_liveupdate_incoming *in;
+	struct iommu_liveupdate_in_unit *owner;
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	in = iommu_liveupdate_incoming;
-	if (!in)
+	if (!iommu_liveupdate_incoming)
 		return NULL;
 
-	if (prev)
-		att = container_of(prev, struct iommu_liveupdate_attachment, ser);
-	else
-		att = list_entry(&in->attachments,
-				 struct iommu_liveupdate_attachment, list);
+	owner = container_of(unit, struct iommu_liveupdate_in_unit, ser);
+	if (!prev) {
+		att = list_first_entry_or_null(&owner->attachments,
+					       struct iommu_liveupdate_attachment,
+					       unit_entry);
+		return att ? &att->ser : NULL;
+	}
 
-	list_for_each_entry_continue(att, &in->attachments, list)
-		if (&att->unit->ser == unit)
-			return &att->ser;
-	return NULL;
+	att = container_of(prev, struct iommu_liveupdate_attachment, ser);
+	if (list_is_last(&att->unit_entry, &owner->attachments))
+		return NULL;
+	return &list_next_entry(att, unit_entry)->ser;
 }
 
 static void iommu_liveupdate_fail(struct iommu_liveupdate_attachment *att,
@@ -499,40 +511,33 @@ static void iommu_liveupdate_fail(struct iommu_liveupdate_attachment *att,
 void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err)
 {
 	struct iommu_liveupdate_attachment *att;
-	struct iommu_liveupdate_incoming *in;
-	struct iommu_liveupdate_in_unit *pos;
+	struct iommu_liveupdate_in_unit *failed;
 
 	pr_err("unit 0x%llx cannot be adopted (%pe), its devices will be blocked\n",
 	       unit->base, ERR_PTR(err));
 	iommu_liveupdate_fail_closed();
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	in = iommu_liveupdate_incoming;
-	if (!in)
+	if (!iommu_liveupdate_incoming)
 		return;
 
-	list_for_each_entry(pos, &in->units, list)
-		if (&pos->ser == unit)
-			pos->err = err;
-	list_for_each_entry(att, &in->attachments, list)
-		if (&att->unit->ser == unit)
-			iommu_liveupdate_fail(att, err);
+	failed = container_of(unit, struct iommu_liveupdate_in_unit, ser);
+	failed->err = err;
+	list_for_each_entry(att, &failed->attachments, unit_entry)
+		iommu_liveupdate_fail(att, err);
 }
 
 static struct iommu_liveupdate_attachment *
 iommu_liveupdate_lookup(struct iommu_liveupdate_incoming *in, u32 segment,
 			u32 rid)
 {
-	struct iommu_liveupdate_attachment *att;
-
 	lockdep_assert_held(&iommu_liveupdate_incoming_lock);
 
-	if (!in)
+	/* A caller has read @rid somewhere, it may be none */
+	if (!in || rid > U16_MAX)
 		return NULL;
-	list_for_each_entry(att, &in->attachments, list)
-		if (att->ser.segment == segment && att->ser.rid == rid)
-			return att;
-	return NULL;
+	return xa_load(&in->attachments_by_id,
+		       iommu_liveupdate_index(segment, rid));
 }
 
 /**

@@ -12,6 +12,7 @@
  */
 
 #include <kunit/static_stub.h>
+#include <linux/kexec_handover.h>
 
 #include "liveupdate-kunit.h"
 
@@ -31,12 +32,18 @@ static bool fake_went_on(struct pci_dev *pci)
 	return !gone;
 }
 
+static bool fake_is_preserved(phys_addr_t phys, unsigned int order)
+{
+	return true;
+}
+
 /* What the outgoing side wrote, as the next kernel sees it */
 static struct iommu_liveupdate_incoming *
 fake_kexec(struct kunit *test, struct iommu_liveupdate_outgoing *out)
 {
 	struct iommu_liveupdate_incoming *in;
 
+	kunit_activate_static_stub(test, kho_is_preserved, fake_is_preserved);
 	in = iommu_liveupdate_incoming_read(out->ser);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(in));
 	iommu_liveupdate_incoming_publish(in, 0);
@@ -180,6 +187,14 @@ static void lookup(struct kunit *test)
 	iommu_liveupdate_release_device(&one->pci.dev);
 	iommu_liveupdate_release_device(&two->pci.dev);
 	iommu_liveupdate_release_device(&three->pci.dev);
+
+	/* Behind VMD: the same 16 bits, in a segment that is none of hardware */
+	two->sysdata.domain = 0x10000;
+	scoped_guard(mutex, &iommu_probe_device_lock)
+		iommu_liveupdate_init_device(&two->pci.dev);
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_attachment(&two->pci.dev));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_attachment(0x10000, 0x18));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_attachment(0, 0x10018));
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	fake_kexec_end(in);
 	fake_flb_end(out);
@@ -404,7 +419,7 @@ static struct fake_unit *fake_found;
 
 static struct iommu_device *fake_unit_device(const struct iommu_unit_ser *unit)
 {
-	return &fake_found->iommu;
+	return fake_found ? &fake_found->iommu : NULL;
 }
 
 static enum iommu_liveupdate_att_state state_of(u32 rid)
@@ -532,6 +547,39 @@ static void reclaim(struct kunit *test)
 	fake_flb_end(out);
 }
 
+/* The way of each table page is long, and other devices go on meanwhile */
+static void freed_later(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *old = fake_attached(test, unit, 0x10, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	fake_found = unit;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+
+	/* The copies stay for it, whoever else lets go of them */
+	fake_free_held = true;
+	iommu_liveupdate_abandon(0, 0x10, false);
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeing_pages(), 1);
+	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 2);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_restored_domain(pa)), -ENOENT);
+	KUNIT_EXPECT_STREQ(test, fake_calls, "KLIR");
+	complete(&fake_free_go);
+	EXPECT_CALLS(test, "KLIRT");
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeing_pages(), 0);
+	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
+
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
 static void abandon(struct kunit *test)
 {
 	struct iommu_domain *domain = fake_domain(test), *restored;
@@ -564,6 +612,13 @@ static void abandon(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, fake_probe(group_one, one), 0);
 	fake_calls_clear();
 
+	/* To ask changes nothing, be they there or not, with a record or without */
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_block(0, 0x10));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_block(0, 0x18));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_block(0, 0x28));
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_RESTORED);
+
 	/* There, and reset: an ordinary device */
 	iommu_liveupdate_block(0, 0x10);
 	EXPECT_CALLS(test, "b");
@@ -589,7 +644,7 @@ static void abandon(struct kunit *test)
 	/* Blocked at its probe, no object of its domain, not reset */
 	fake_failing = 'O';
 	KUNIT_ASSERT_EQ(test, fake_probe(group_three, three), 0);
-	EXPECT_CALLS(test, "ROXB");
+	EXPECT_CALLS(test, "ROXBK");
 	iommu_liveupdate_block(0, 0x20);
 	EXPECT_CALLS(test, "");
 	iommu_liveupdate_abandon(0, 0x20, false);
@@ -616,13 +671,120 @@ static void abandon(struct kunit *test)
 	fake_flb_end(out);
 }
 
+/* What hardware may walk on is not freed, and its device not given back */
+static void abandon_unblocked(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct iommu_domain *other = fake_domain(test);
+	struct iommu_domain *third = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *old_one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *old_two = fake_attached(test, unit, 0x18, other);
+	struct fake_device *old_three = fake_attached(test, unit, 0x20, third);
+	struct fake_device *three = fake_device(test, unit, 0x20);
+	struct iommu_group *group_three = fake_group(test);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(other, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(third, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, other, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_three->pci.dev, third, 1), 0);
+	in = fake_kexec(test, out);
+	group_three->default_domain = &fake_default_domain;
+
+	/* The unit is not known here */
+	fake_found = NULL;
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_block(0, 0x10));
+	iommu_liveupdate_block(0, 0x10);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_block(0, 0x10));
+	iommu_liveupdate_abandon(0, 0x10, true);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+
+	/* It is, and its driver cannot say that the entries have gone */
+	fake_found = unit;
+	fake_failing = 'K';
+	iommu_liveupdate_abandon(0, 0x18, false);
+	EXPECT_CALLS(test, "K");
+
+	/* The device is there, and was reset */
+	fake_failing = 'K';
+	iommu_liveupdate_fail_unit(iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
+							      FAKE_BASE), -ENXIO);
+	KUNIT_ASSERT_EQ(test, fake_probe(group_three, three), 0);
+	EXPECT_CALLS(test, "BK");
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_block(0, 0x20));
+	iommu_liveupdate_abandon(0, 0x20, true);
+	EXPECT_CALLS(test, "");
+	expect_blocked(test, group_three, three);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&three->pci.dev));
+
+	iommu_liveupdate_free_unused(in);
+	EXPECT_CALLS(test, "");
+	fake_remove(group_three, three);
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
+/* No driver's record stands for the devices that are on it */
+static void abandon_domain(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct iommu_domain *other = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *two = fake_attached(test, unit, 0x18, domain);
+	struct fake_device *three = fake_attached(test, unit, 0x20, other);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa, other_pa;
+
+	fake_found = unit;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(other, &other_pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&three->pci.dev, other, 1), 0);
+	in = fake_kexec(test, out);
+	fake_calls_clear();
+
+	iommu_liveupdate_abandon_domain(pa);
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	KUNIT_EXPECT_EQ(test, state_of(0x18), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_INCOMING);
+	KUNIT_EXPECT_NOT_NULL(test, strchr(fake_calls, 'K'));
+
+	/* Nobody is left on it, and nobody was on this one */
+	fake_calls_clear();
+	iommu_liveupdate_abandon_domain(pa);
+	iommu_liveupdate_abandon_domain(1);
+	EXPECT_CALLS(test, "");
+
+	iommu_liveupdate_abandon_domain(other_pa);
+	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	fake_calls_clear();
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
 static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(lookup),
 	KUNIT_CASE(restore),
 	KUNIT_CASE(fail_closed),
 	KUNIT_CASE(fail_unit),
 	KUNIT_CASE(reclaim),
+	KUNIT_CASE(freed_later),
 	KUNIT_CASE(abandon),
+	KUNIT_CASE(abandon_unblocked),
+	KUNIT_CASE(abandon_domain),
 	{}
 };
 

@@ -105,6 +105,16 @@ static void preserve_refusals(struct kunit *test)
 	EXPECT_CALLS(test, "");
 	expect_sound(test, out);
 
+	/* Its pages could never be given back, be there a device or not */
+	late->liveupdate = IOMMU_LIVEUPDATE_NONE;
+	late->owner = &fake_ops_without;
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(late, &pa), -EOPNOTSUPP);
+	late->owner = &fake_ops_incomplete;
+	KUNIT_EXPECT_EQ(test, iommu_domain_preserve(late, &pa), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, late->liveupdate, IOMMU_LIVEUPDATE_NONE);
+	EXPECT_CALLS(test, "");
+	expect_sound(test, out);
+
 	/* Only the attachment without PASID */
 	xa_store(&group->pasid_array, IOMMU_NO_PASID, xa_mk_value(1), GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), 0);

@@ -22,7 +22,8 @@
  *   K     rids_block
  *   I L   id_release, att_release
  *   b i n attach of the blocking, the default, any other domain
- *   X T   free of a restored domain, without and with its tables
+ *   X T   free of a restored domain, without and with its tables; t if the
+ *         tables are freed by whoever has left it, with his locks held
  *   P     attach with PASID
  *
  * Included by each file of tests, which run one after the other.
@@ -31,6 +32,8 @@
 #define __DRIVERS_IOMMU_LIVEUPDATE_KUNIT_H
 
 #include <kunit/test.h>
+#include <kunit/test-bug.h>
+#include <linux/completion.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
@@ -64,6 +67,9 @@ struct fake_device {
 static char fake_calls[FAKE_CALLS];
 static char fake_failing;
 static u64 fake_next_page;
+/* The free of a restored domain waits */
+static bool fake_free_held;
+static DECLARE_COMPLETION(fake_free_go);
 
 /* Write the call down, and fail if it is the one that is to fail */
 static int fake_call(char name)
@@ -82,6 +88,7 @@ static void fake_calls_clear(void)
 }
 
 #define EXPECT_CALLS(test, calls) do {				\
+	iommu_liveupdate_wait_freed();				\
 	KUNIT_EXPECT_STREQ(test, fake_calls, calls);		\
 	fake_calls_clear();					\
 } while (0)
@@ -125,8 +132,14 @@ static void fake_domain_free(struct iommu_domain *domain)
 {
 	struct pt_iommu *pt = iommupt_from_domain(domain);
 
+	if (fake_free_held)
+		wait_for_completion_timeout(&fake_free_go, 10 * HZ);
+	fake_free_held = false;
 	/* Somebody would free the tables */
-	fake_call(pt->ops ? 'T' : 'X');
+	if (!pt->ops)
+		fake_call('X');
+	else
+		fake_call(kunit_get_current_test() ? 't' : 'T');
 	kfree(pt);
 }
 
@@ -223,9 +236,9 @@ static int fake_dev_adopt(struct device *dev, struct iommu_domain *domain,
 	return fake_call('O');
 }
 
-static void fake_dev_block(struct device *dev)
+static bool fake_dev_block(struct device *dev)
 {
-	fake_call('B');
+	return !fake_call('B');
 }
 
 static int fake_dev_unblock(struct device *dev)
@@ -239,10 +252,10 @@ static bool fake_unit_match(struct iommu_device *iommu,
 	return container_of(iommu, struct fake_unit, iommu)->base == unit->base;
 }
 
-static void fake_rids_block(struct iommu_device *iommu,
+static bool fake_rids_block(struct iommu_device *iommu,
 			    const struct iommu_attachment_ser *att)
 {
-	fake_call('K');
+	return !fake_call('K');
 }
 
 static void fake_id_release(struct iommu_device *iommu,
@@ -314,6 +327,16 @@ static const struct iommu_ops fake_ops = {
 
 static const struct iommu_ops fake_ops_without = {
 	.blocked_domain = &fake_blocked_domain,
+};
+
+/* Half a driver is none */
+static const struct iommu_liveupdate_ops fake_liveupdate_ops_half = {
+	.domain_restore = fake_domain_restore,
+};
+
+static const struct iommu_ops fake_ops_incomplete __maybe_unused = {
+	.blocked_domain = &fake_blocked_domain,
+	.liveupdate_ops = &fake_liveupdate_ops_half,
 };
 
 static struct fake_unit *fake_unit(struct kunit *test, unsigned int nr)
@@ -435,6 +458,8 @@ static int fake_init(struct kunit *test)
 {
 	fake_calls_clear();
 	fake_next_page = 0;
+	fake_free_held = false;
+	reinit_completion(&fake_free_go);
 	return 0;
 }
 

@@ -277,11 +277,69 @@ iommu_liveupdate_find_device(struct iommu_liveupdate_outgoing *out,
 	return NULL;
 }
 
+static bool iommu_liveupdate_ops_complete(const struct iommu_liveupdate_ops *ops)
+{
+	return ops && ops->unit_preserve && ops->unit_unpreserve &&
+	       ops->dev_preserve && ops->dev_unpreserve && ops->unit_freeze &&
+	       ops->unit_unfreeze && ops->unit_handover &&
+	       ops->domain_restore && ops->dev_adopt && ops->dev_block &&
+	       ops->dev_unblock && ops->unit_match && ops->rids_block &&
+	       ops->id_release && ops->att_release;
+}
+
+/**
+ * iommu_domain_check_preserve - Can this kind of domain be preserved at all?
+ * @domain: Domain, whatever its type
+ *
+ * The page table has to know how, and so has the IOMMU driver: it is the driver
+ * of the next kernel that gives the pages back, even if no device is preserved.
+ *
+ * Context: Any.
+ * Return: 0, or -EOPNOTSUPP with a line in the log.
+ */
+int iommu_domain_check_preserve(struct iommu_domain *domain)
+{
+	struct pt_iommu *pt = iommupt_from_domain(domain);
+	const struct iommu_ops *owner = domain->owner;
+
+	/* A nested domain has a table of its own, which only the guest knows */
+	if (!pt || !pt->ops->liveupdate) {
+		pr_warn_ratelimited("domain refused, its page table cannot be preserved\n");
+		return -EOPNOTSUPP;
+	}
+	if (!owner || !iommu_liveupdate_ops_complete(owner->liveupdate_ops)) {
+		pr_warn_ratelimited("domain refused, no support in its IOMMU driver\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/**
+ * iommu_domain_mapped_run - How much does a domain map in one piece?
+ * @domain: One that iommu_domain_check_preserve() had nothing against
+ * @iova: Where to start
+ * @length: How much to look at, at most
+ * @phys: Set to what @iova is mapped to, if it is
+ *
+ * Instead of looking up page by page. The time is that for the entries of the
+ * page table that are passed.
+ *
+ * Context: Any. The caller keeps the mappings from being changed.
+ * Return: Bytes from @iova on that are mapped to memory without a gap from @phys
+ * on, at most @length. 0 if @iova is not mapped.
+ */
+size_t iommu_domain_mapped_run(struct iommu_domain *domain, unsigned long iova,
+			       size_t length, phys_addr_t *phys)
+{
+	struct pt_iommu *pt = iommupt_from_domain(domain);
+
+	return pt->ops->liveupdate->mapped_run(pt, iova, length, phys);
+}
+
 static int
 iommu_liveupdate_check_domain(struct iommu_liveupdate_outgoing *out,
 			      struct iommu_domain *domain)
 {
-	struct pt_iommu *pt = iommupt_from_domain(domain);
 	u8 state;
 
 	if (!out) {
@@ -299,12 +357,7 @@ iommu_liveupdate_check_domain(struct iommu_liveupdate_outgoing *out,
 				    "a restored one" : "preserved already");
 		return -EBUSY;
 	}
-	/* A nested domain has a table of its own, which only the guest knows */
-	if (!pt || !pt->ops->liveupdate) {
-		pr_warn_ratelimited("domain refused, its page table cannot be preserved\n");
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	return iommu_domain_check_preserve(domain);
 }
 
 static int iommu_liveupdate_add_domain(struct iommu_liveupdate_outgoing *out,
@@ -356,7 +409,8 @@ err_free:
  * Context: May sleep. The caller excludes map and unmap of @domain until this
  * returns, and has the FLB preserved, see iommu_liveupdate_register_flb().
  * Return: 0 on success. -ENOENT without FLB, -EOPNOTSUPP if @domain is not a
- * generic page table (a nested one is none), -EBUSY if it is preserved
+ * generic page table (a nested one is none) or its IOMMU driver knows nothing
+ * of live update, -EBUSY if it is preserved
  * already, is a restored domain, or the kexec has begun, -ENOMEM or another
  * errno of KHO or the page table.
  */
@@ -474,16 +528,6 @@ static void iommu_liveupdate_put_unit(struct iommu_liveupdate_outgoing *out,
 	iommu_liveupdate_unit_ops(unit)->unit_unpreserve(unit->iommu, unit->ser);
 	iommu_liveupdate_record_delete(&out->unit_records, unit->ser);
 	kfree(unit);
-}
-
-static bool iommu_liveupdate_ops_complete(const struct iommu_liveupdate_ops *ops)
-{
-	return ops && ops->unit_preserve && ops->unit_unpreserve &&
-	       ops->dev_preserve && ops->dev_unpreserve && ops->unit_freeze &&
-	       ops->unit_unfreeze && ops->unit_handover &&
-	       ops->domain_restore && ops->dev_adopt && ops->dev_block &&
-	       ops->dev_unblock && ops->unit_match && ops->rids_block &&
-	       ops->id_release && ops->att_release;
 }
 
 static int iommu_liveupdate_refuse(struct device *dev, int err,

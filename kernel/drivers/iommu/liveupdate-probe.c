@@ -223,6 +223,21 @@ bool iommu_liveupdate_device_owned(struct device *dev)
 }
 
 /*
+ * By the device, and by its record: the record may name requester ids that the
+ * device lacks now, or a unit that is not the one the device is behind now.
+ */
+static bool iommu_liveupdate_block_entries(struct device *dev)
+{
+	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+	bool blocked;
+
+	blocked = dev_iommu_ops(dev)->liveupdate_ops->dev_block(dev);
+	if (att != &iommu_liveupdate_unnamed)
+		blocked &= iommu_liveupdate_block_rids(att);
+	return blocked;
+}
+
+/*
  * Make a device unable to do DMA. A driver without live update knows nothing of
  * live tables, so there the ordinary way is as good.
  */
@@ -233,7 +248,7 @@ static void iommu_liveupdate_block_device(struct device *dev, int err,
 	int ret = 0;
 
 	if (ops->liveupdate_ops)
-		ops->liveupdate_ops->dev_block(dev);
+		ret = iommu_liveupdate_block_entries(dev) ? 0 : -ENODEV;
 	else if (ops->blocked_domain)
 		ret = ops->blocked_domain->ops->attach_dev(ops->blocked_domain,
 							   dev, NULL);
@@ -480,8 +495,8 @@ bool iommu_liveupdate_keep_blocked(struct iommu_group *group)
  * @group: The group
  *
  * Context: The caller holds group->mutex.
- * Return: true if it may not, because its device is preserved or came in. One
- * line says so.
+ * Return: true if it may not, because its device is preserved or came in. A line
+ * for debugging says so, as the owner of the device may try again and again.
  */
 bool iommu_liveupdate_refuse_group(struct iommu_group *group)
 {
@@ -495,8 +510,7 @@ bool iommu_liveupdate_refuse_group(struct iommu_group *group)
 	gdev = list_first_entry_or_null(&group->devices, struct group_device,
 					list);
 	if (gdev)
-		dev_warn_ratelimited(gdev->dev,
-				     "live update keeps its domain, change refused\n");
+		dev_dbg(gdev->dev, "live update keeps its domain, change refused\n");
 	return true;
 }
 

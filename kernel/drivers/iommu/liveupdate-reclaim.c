@@ -28,10 +28,23 @@
  *    reset is given back to the kernel. One that was not may still be running:
  *    it stays blocked and owned by live update.
  *
+ * iommu_liveupdate_can_block() says before, without any effect, whether 1. will stop
+ * the device. If not, and if it cannot be reset, its memory must not be given back.
+ *
  * When the last attachment of a restored domain is done with, the domain is
  * freed: its id is flushed and released on each unit, its table pages are
  * claimed and returned. A domain that nobody could restore, or that had no
  * attachment at all, is restored for that purpose only.
+ *
+ * The pages may be hundreds of thousands. The caller holds locks that others wait
+ * for, iommu_probe_device_lock and those of VFIO and iommufd, so only the ids are
+ * given back at once, and a work item sees to the pages. By then nobody else
+ * knows of the page table, no hardware walks it, and its pages are marked by KHO
+ * until they are claimed. So whatever comes in between need not wait for it:
+ * another device, FINISH, the next PRESERVE_FD. A kexec may come as well: it hands
+ * over what is preserved in this kernel, and these pages are not, so for the next
+ * kernel they are free memory. iommu_liveupdate_freeing_pages() tells how many
+ * pages are left.
  *
  * Locking: iommu_probe_device_lock is held by everything that ends an
  * attachment, so that no device is being probed and the domain objects stay.
@@ -41,16 +54,28 @@
 
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
+#include <linux/atomic.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include "dma-iommu.h"
 #include "iommu-group.h"
 #include "iommu-priv.h"
 #include "liveupdate.h"
 #include "liveupdate-hooks.h"
+
+static void iommu_liveupdate_free_work(struct work_struct *work);
+
+/* Page tables to be given back, struct iommu_liveupdate_in_domain */
+static LIST_HEAD(iommu_liveupdate_freeing);
+static DEFINE_SPINLOCK(iommu_liveupdate_freeing_lock);
+static DECLARE_WORK(iommu_liveupdate_freeing_work, iommu_liveupdate_free_work);
+static atomic_long_t iommu_liveupdate_nr_freeing = ATOMIC_LONG_INIT(0);
 
 static const struct iommu_liveupdate_ops *
 iommu_liveupdate_ops_of(struct iommu_device *iommu)
@@ -59,44 +84,40 @@ iommu_liveupdate_ops_of(struct iommu_device *iommu)
 }
 
 /* May hardware still translate through the domain? */
-static bool iommu_liveupdate_domain_live(struct iommu_liveupdate_incoming *in,
-					 struct iommu_liveupdate_in_domain *dom)
+static bool iommu_liveupdate_domain_live(struct iommu_liveupdate_in_domain *dom)
 {
 	struct iommu_liveupdate_attachment *att;
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	list_for_each_entry(att, &in->attachments, list)
-		if (att->domain == dom &&
-		    (att->state == IOMMU_LIVEUPDATE_ATT_INCOMING ||
-		     att->state == IOMMU_LIVEUPDATE_ATT_RESTORED))
+	list_for_each_entry(att, &dom->attachments, domain_entry)
+		if (att->live ||
+		    att->state == IOMMU_LIVEUPDATE_ATT_INCOMING ||
+		    att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
 			return true;
 	return false;
 }
 
 /* Several attachments on one unit share the id of their domain */
-static bool iommu_liveupdate_id_seen(struct iommu_liveupdate_incoming *in,
-				     struct iommu_liveupdate_attachment *last)
+static bool iommu_liveupdate_id_seen(struct iommu_liveupdate_attachment *last)
 {
 	struct iommu_liveupdate_attachment *att;
 
-	list_for_each_entry(att, &in->attachments, list) {
+	list_for_each_entry(att, &last->domain->attachments, domain_entry) {
 		if (att == last)
 			return false;
-		if (att->unit == last->unit && att->domain == last->domain &&
-		    att->ser.hw_id == last->ser.hw_id)
+		if (att->unit == last->unit && att->ser.hw_id == last->ser.hw_id)
 			return true;
 	}
 	return false;
 }
 
-static void iommu_liveupdate_release_ids(struct iommu_liveupdate_incoming *in,
-					 struct iommu_liveupdate_in_domain *dom)
+static void iommu_liveupdate_release_ids(struct iommu_liveupdate_in_domain *dom)
 {
 	struct iommu_liveupdate_attachment *att;
 	struct iommu_device *iommu;
 
-	list_for_each_entry(att, &in->attachments, list) {
-		if (att->domain != dom || iommu_liveupdate_id_seen(in, att))
+	list_for_each_entry(att, &dom->attachments, domain_entry) {
+		if (iommu_liveupdate_id_seen(att))
 			continue;
 		iommu = iommu_liveupdate_unit_device(&att->unit->ser);
 		if (iommu)
@@ -108,15 +129,12 @@ static void iommu_liveupdate_release_ids(struct iommu_liveupdate_incoming *in,
 
 /* A unit for the domain: that of an attachment, else any of the same driver */
 static struct iommu_device *
-iommu_liveupdate_domain_unit(struct iommu_liveupdate_incoming *in,
-			     struct iommu_liveupdate_in_domain *dom)
+iommu_liveupdate_domain_unit(struct iommu_liveupdate_in_domain *dom)
 {
 	struct iommu_liveupdate_attachment *att;
 	struct iommu_device *iommu;
 
-	list_for_each_entry(att, &in->attachments, list) {
-		if (att->domain != dom)
-			continue;
+	list_for_each_entry(att, &dom->attachments, domain_entry) {
 		iommu = iommu_liveupdate_unit_device(&att->unit->ser);
 		if (iommu)
 			return iommu;
@@ -126,10 +144,9 @@ iommu_liveupdate_domain_unit(struct iommu_liveupdate_incoming *in,
 
 /* Nobody has the domain, but its pages have to be found to be given back */
 static struct iommu_domain *
-iommu_liveupdate_domain_to_free(struct iommu_liveupdate_incoming *in,
-				struct iommu_liveupdate_in_domain *dom)
+iommu_liveupdate_domain_to_free(struct iommu_liveupdate_in_domain *dom)
 {
-	struct iommu_device *iommu = iommu_liveupdate_domain_unit(in, dom);
+	struct iommu_device *iommu = iommu_liveupdate_domain_unit(dom);
 	struct iommu_domain *domain;
 
 	if (!iommu)
@@ -143,12 +160,67 @@ iommu_liveupdate_domain_to_free(struct iommu_liveupdate_incoming *in,
 	return domain;
 }
 
-static void iommu_liveupdate_free_domain(struct iommu_liveupdate_incoming *in,
-					 struct iommu_liveupdate_in_domain *dom)
+static struct iommu_liveupdate_in_domain *iommu_liveupdate_next_freeing(void)
+{
+	struct iommu_liveupdate_in_domain *dom;
+
+	guard(spinlock)(&iommu_liveupdate_freeing_lock);
+	dom = list_first_entry_or_null(&iommu_liveupdate_freeing,
+				       struct iommu_liveupdate_in_domain,
+				       freeing_entry);
+	if (dom)
+		list_del(&dom->freeing_entry);
+	return dom;
+}
+
+/* Without any lock, see the DOC block */
+static void iommu_liveupdate_free_work(struct work_struct *work)
+{
+	struct iommu_liveupdate_in_domain *dom;
+
+	while ((dom = iommu_liveupdate_next_freeing())) {
+		iommu_domain_free(dom->freeing);
+		atomic_long_sub(dom->ser.nr_tables, &iommu_liveupdate_nr_freeing);
+		iommu_liveupdate_incoming_put(dom->in);
+		cond_resched();
+	}
+}
+
+static void iommu_liveupdate_free_later(struct iommu_liveupdate_in_domain *dom,
+					struct iommu_domain *domain)
+{
+	kref_get(&dom->in->ref);
+	dom->freeing = domain;
+	atomic_long_add(dom->ser.nr_tables, &iommu_liveupdate_nr_freeing);
+	scoped_guard(spinlock, &iommu_liveupdate_freeing_lock)
+		list_add_tail(&dom->freeing_entry, &iommu_liveupdate_freeing);
+	queue_work(system_dfl_wq, &iommu_liveupdate_freeing_work);
+}
+
+/**
+ * iommu_liveupdate_freeing_pages - How many pages are being given back?
+ *
+ * Context: Any.
+ * Return: Table pages of restored domains that are done with. 0 when nothing is
+ * left to be done for them.
+ */
+long iommu_liveupdate_freeing_pages(void)
+{
+	return atomic_long_read(&iommu_liveupdate_nr_freeing);
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+void iommu_liveupdate_wait_freed(void)
+{
+	flush_work(&iommu_liveupdate_freeing_work);
+}
+#endif
+
+static void iommu_liveupdate_free_domain(struct iommu_liveupdate_in_domain *dom)
 {
 	struct iommu_domain *domain;
 
-	iommu_liveupdate_release_ids(in, dom);
+	iommu_liveupdate_release_ids(dom);
 
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock) {
 		domain = dom->domain;
@@ -156,13 +228,13 @@ static void iommu_liveupdate_free_domain(struct iommu_liveupdate_incoming *in,
 		dom->freed = true;
 	}
 	if (!domain)
-		domain = iommu_liveupdate_domain_to_free(in, dom);
+		domain = iommu_liveupdate_domain_to_free(dom);
 	if (IS_ERR(domain)) {
 		pr_warn("%llu table pages of a domain cannot be given back: %pe\n",
 			dom->ser.nr_tables, domain);
 		return;
 	}
-	iommu_domain_free(domain);
+	iommu_liveupdate_free_later(dom, domain);
 }
 
 /* An attachment is done with; if it was the last of its domain, that goes */
@@ -172,11 +244,11 @@ static void iommu_liveupdate_left(struct iommu_liveupdate_attachment *att)
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
-	if (iommu)
+	/* Nothing is freed that hardware may walk */
+	if (iommu && !att->live)
 		iommu_liveupdate_ops_of(iommu)->att_release(iommu, &att->ser);
-	if (!att->domain->freed &&
-	    !iommu_liveupdate_domain_live(att->in, att->domain))
-		iommu_liveupdate_free_domain(att->in, att->domain);
+	if (!att->domain->freed && !iommu_liveupdate_domain_live(att->domain))
+		iommu_liveupdate_free_domain(att->domain);
 }
 
 /**
@@ -195,11 +267,11 @@ void iommu_liveupdate_free_unused(struct iommu_liveupdate_incoming *in)
 	list_for_each_entry(dom, &in->domains, list) {
 		if (dom->freed)
 			continue;
-		if (iommu_liveupdate_domain_live(in, dom))
+		if (iommu_liveupdate_domain_live(dom))
 			pr_warn("a domain is still in use, its %llu table pages are lost\n",
 				dom->ser.nr_tables);
 		else
-			iommu_liveupdate_free_domain(in, dom);
+			iommu_liveupdate_free_domain(dom);
 	}
 }
 
@@ -224,15 +296,12 @@ struct iommu_domain *iommu_liveupdate_restored_domain(u64 domain_pa)
 	if (!in)
 		return ERR_PTR(-ENOENT);
 
-	list_for_each_entry(dom, &in->domains, list)
-		if (dom->pa == domain_pa && !dom->freed)
-			goto out_found;
-	return ERR_PTR(-ENOENT);
+	dom = xa_load(&in->domains_by_pa, domain_pa);
+	if (!dom || dom->freed)
+		return ERR_PTR(-ENOENT);
 
-out_found:
-	list_for_each_entry(att, &in->attachments, list)
-		if (att->domain == dom &&
-		    att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
+	list_for_each_entry(att, &dom->attachments, domain_entry)
+		if (att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
 			return dom->domain;
 	return ERR_PTR(-EIO);
 }
@@ -468,11 +537,37 @@ static bool iommu_liveupdate_block_member(struct iommu_group *group,
 	return true;
 }
 
+/**
+ * iommu_liveupdate_block_rids - Block what the record of an attachment names
+ * @att: The attachment
+ *
+ * If that cannot be done its tables, and the page table of its domain, are never
+ * freed, and the device is not given back: hardware may go on with it.
+ *
+ * Context: May sleep. The caller holds iommu_probe_device_lock.
+ * Return: true if it is blocked; false if the unit of the record is not known
+ * here, or not in the hands of its driver.
+ */
+bool iommu_liveupdate_block_rids(struct iommu_liveupdate_attachment *att)
+{
+	struct iommu_device *iommu = iommu_liveupdate_unit_device(&att->unit->ser);
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+
+	att->live = !iommu ||
+		    !iommu_liveupdate_ops_of(iommu)->rids_block(iommu, &att->ser);
+	if (att->live)
+		pr_err("%04x:%02x:%02x.%u: unit 0x%llx is not in use here, its tables are kept until reboot\n",
+		       att->ser.segment, PCI_BUS_NUM(att->ser.rid),
+		       PCI_SLOT(att->ser.rid & 0xff),
+		       PCI_FUNC(att->ser.rid & 0xff), att->unit->ser.base);
+	return !att->live;
+}
+
 static void
 iommu_liveupdate_block_attachment(struct iommu_liveupdate_attachment *att)
 {
 	enum iommu_liveupdate_att_state state;
-	struct iommu_device *iommu;
 	struct iommu_group *group;
 	bool blocked = false;
 
@@ -489,19 +584,48 @@ iommu_liveupdate_block_attachment(struct iommu_liveupdate_attachment *att)
 		blocked = iommu_liveupdate_block_member(group, att);
 		iommu_group_put(group);
 	}
-	if (!blocked) {
-		iommu = iommu_liveupdate_unit_device(&att->unit->ser);
-		if (iommu)
-			iommu_liveupdate_ops_of(iommu)->rids_block(iommu,
-								   &att->ser);
-		blocked = iommu;
-	}
+	if (!blocked)
+		blocked = iommu_liveupdate_block_rids(att);
 	iommu_liveupdate_attachment_blocked(att, -ECANCELED);
 	pr_info("%04x:%02x:%02x.%u was not taken over, its %s\n",
 		att->ser.segment, PCI_BUS_NUM(att->ser.rid),
 		PCI_SLOT(att->ser.rid & 0xff), PCI_FUNC(att->ser.rid & 0xff),
 		blocked ? "DMA is blocked" : "IOMMU is not in use");
 }
+
+/**
+ * iommu_liveupdate_can_block - Will an incoming device be blocked if nobody takes it?
+ * @segment: PCI segment
+ * @rid: Bus, device and function
+ *
+ * Changes nothing. That a unit which is known here can block is never in doubt: its
+ * driver has adopted it, or has given it another root table.
+ *
+ * Context: May sleep. Takes iommu_probe_device_lock.
+ * Return: false if the device may go on with DMA after iommu_liveupdate_block(), and
+ * nobody can take it. True if it is blocked or can be, if it was replaced, or if there
+ * is no record.
+ */
+bool iommu_liveupdate_can_block(u32 segment, u32 rid)
+{
+	struct iommu_liveupdate_attachment *att;
+	enum iommu_liveupdate_att_state state;
+	bool can_block;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	att = iommu_liveupdate_find_attachment(segment, rid);
+	if (!att)
+		return true;
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		state = att->state;
+	if (state == IOMMU_LIVEUPDATE_ATT_INCOMING)
+		can_block = iommu_liveupdate_unit_device(&att->unit->ser);
+	else
+		can_block = !att->live;
+	iommu_liveupdate_incoming_put(att->in);
+	return can_block;
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_can_block);
 
 /**
  * iommu_liveupdate_block - Block an incoming device that nobody has taken
@@ -575,9 +699,9 @@ static bool iommu_liveupdate_return(struct iommu_liveupdate_attachment *att,
 
 	/* It is not there. What comes back is enumerated like any other */
 	if (!group)
-		return true;
+		return !att->live;
 
-	if (reset_done)
+	if (reset_done && !att->live)
 		ret = iommu_liveupdate_give_back(group, att);
 	if (ret && reset_done)
 		pr_err("%04x:%02x:%02x.%u stays blocked: %pe\n",
@@ -624,3 +748,45 @@ out_put:
 	iommu_liveupdate_incoming_put(att->in);
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_abandon);
+
+static bool iommu_liveupdate_any_live(u64 domain_pa, u32 *segment, u32 *rid)
+{
+	struct iommu_liveupdate_attachment *att;
+
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	if (!iommu_liveupdate_incoming)
+		return false;
+	list_for_each_entry(att, &iommu_liveupdate_incoming->attachments, list) {
+		if (att->domain->pa != domain_pa ||
+		    (att->state != IOMMU_LIVEUPDATE_ATT_INCOMING &&
+		     att->state != IOMMU_LIVEUPDATE_ATT_RESTORED))
+			continue;
+		*segment = att->ser.segment;
+		*rid = att->ser.rid;
+		return true;
+	}
+	return false;
+}
+
+/**
+ * iommu_liveupdate_abandon_domain - Let go of a domain that came in
+ * @domain_pa: What iommu_domain_preserve() of the previous kernel returned
+ *
+ * What it maps gets another use after this. Whoever finishes devices has taken
+ * them off the domain by now, each by a record of its own. A device that no such
+ * record names is still on it, and is blocked until it is removed.
+ *
+ * Context: As iommu_liveupdate_abandon().
+ */
+void iommu_liveupdate_abandon_domain(u64 domain_pa)
+{
+	u32 segment, rid;
+
+	while (iommu_liveupdate_any_live(domain_pa, &segment, &rid)) {
+		pr_err("%04x:%02x:%02x.%u came in, but no file of its session stands for it: blocked until it is removed\n",
+		       segment, PCI_BUS_NUM(rid), PCI_SLOT(rid & 0xff),
+		       PCI_FUNC(rid & 0xff));
+		iommu_liveupdate_abandon(segment, rid, false);
+	}
+}
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_abandon_domain, "IOMMUFD_INTERNAL");

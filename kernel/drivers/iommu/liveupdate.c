@@ -89,7 +89,8 @@
  *   and finish.
  * - iommu_probe_device_lock serialises everything at probe and release of a
  *   device: looking for its record, restoring its domain, adopting it. Whatever
- *   ends an attachment, and may free a domain, holds it as well.
+ *   ends an attachment, and decides that a domain goes, holds it as well. The
+ *   page table of such a domain is freed by a work item, under no lock.
  * - group->mutex guards owner, domain, members and the preserved flag of a
  *   group. It is held where they are tested or changed, in both kernels.
  *

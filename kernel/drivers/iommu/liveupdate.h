@@ -16,6 +16,7 @@
 #include <linux/liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
 
 struct pci_dev;
 
@@ -24,19 +25,27 @@ struct pci_dev;
 struct iommu_liveupdate_in_unit {
 	struct list_head list;
 	struct iommu_unit_ser ser;
+	/* Its struct iommu_liveupdate_attachment, by unit_entry */
+	struct list_head attachments;
 	u64 pa;
 	int err;
 };
 
 struct iommu_liveupdate_in_domain {
 	struct list_head list;
+	struct iommu_liveupdate_incoming *in;
 	struct iommu_domain_ser ser;
+	/* Its struct iommu_liveupdate_attachment, by domain_entry */
+	struct list_head attachments;
 	u64 pa;
 	struct iommu_domain *domain;
 	/* A device has adopted @domain */
 	bool used;
-	/* The last attachment has left, page table and ids are given back */
+	/* The last attachment has left, the ids are given back */
 	bool freed;
+	/* Then: the page table that is still to be given back, and its place */
+	struct iommu_domain *freeing;
+	struct list_head freeing_entry;
 	int err;
 };
 
@@ -50,6 +59,8 @@ enum iommu_liveupdate_att_state {
 
 struct iommu_liveupdate_attachment {
 	struct list_head list;
+	struct list_head unit_entry;
+	struct list_head domain_entry;
 	struct iommu_attachment_ser ser;
 	struct iommu_liveupdate_incoming *in;
 	struct iommu_liveupdate_in_unit *unit;
@@ -59,15 +70,21 @@ struct iommu_liveupdate_attachment {
 	enum iommu_liveupdate_att_state state;
 	/* Abandoned: the device was reset and is one like any other */
 	bool returned;
+	/* Was to be blocked, and hardware may walk its tables all the same */
+	bool live;
 	int err;
 };
 
 /**
  * struct iommu_liveupdate_incoming - Copies of all incoming records
- * @ref: One of the FLB until finish, one of each device with an attachment
+ * @ref: One of the FLB until finish, one of each device with an attachment, one
+ *	of each domain whose page table is being given back
  * @units: List of struct iommu_liveupdate_in_unit
  * @domains: List of struct iommu_liveupdate_in_domain
  * @attachments: List of struct iommu_liveupdate_attachment
+ * @units_by_pa: The units by the address of their record
+ * @domains_by_pa: The domains by the address of their record
+ * @attachments_by_id: The attachments by segment and requester id of the device
  * @ser: Top object, kept to be freed
  * @unit_blocks: Memory of the unit records, kept to be freed
  * @domain_blocks: Memory of the domain records, likewise
@@ -78,6 +95,9 @@ struct iommu_liveupdate_incoming {
 	struct list_head units;
 	struct list_head domains;
 	struct list_head attachments;
+	struct xarray units_by_pa;
+	struct xarray domains_by_pa;
+	struct xarray attachments_by_id;
 	struct iommu_ser *ser;
 	struct kho_block_set unit_blocks;
 	struct kho_block_set domain_blocks;
@@ -193,13 +213,16 @@ void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
 bool iommu_liveupdate_went_on(struct pci_dev *pci);
 
 /* liveupdate-reclaim.c */
+bool iommu_liveupdate_block_rids(struct iommu_liveupdate_attachment *att);
 void iommu_liveupdate_free_unused(struct iommu_liveupdate_incoming *in);
+long iommu_liveupdate_freeing_pages(void);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 struct iommu_liveupdate_incoming *
 iommu_liveupdate_incoming_read(struct iommu_ser *ser);
 void iommu_liveupdate_incoming_publish(struct iommu_liveupdate_incoming *in,
 				       int err);
+void iommu_liveupdate_wait_freed(void);
 #endif
 
 #endif /* __DRIVERS_IOMMU_LIVEUPDATE_H */

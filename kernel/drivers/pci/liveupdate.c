@@ -8,14 +8,15 @@
  *
  * A kexec does not reset PCI. What a function needs for its DMA is therefore
  * still in its registers, and in those of the bridges above it, when the next
- * kernel starts: bus mastering, bus numbers, ACS, ARI. This file makes sure
- * that neither kernel "repairs" them. It hands over a list of functions and
- * nothing else.
+ * kernel starts: bus mastering, bus numbers, BARs, windows, ACS, ARI, payload
+ * sizes. This file makes sure that neither kernel "repairs" them. It hands over a
+ * list of functions, and the sizes of their BARs, which registers do not say.
  *
  * Preserved: a function of the old kernel that is to go on with DMA, and every
  * bridge above it. Incoming: the same function in the next kernel, from its
  * enumeration until its driver finishes it. Adopted: was incoming at some
- * time; it keeps bus numbers, ACS and ARI for the life of its pci_dev.
+ * time; it keeps bus numbers, ACS and ARI for the life of its pci_dev. BARs and
+ * windows are kept until it is finished, see liveupdate_bars.c.
  *
  * Life cycle:
  *
@@ -24,7 +25,8 @@
  * 2. pci_liveupdate_preserve() writes a record for the function and counts one
  *    reference for every bridge above it. Until pci_liveupdate_unpreserve()
  *    resets, removal, suspend, SR-IOV and changes of BARs are refused. A rescan
- *    is not: it leaves known functions and valid bus numbers alone.
+ *    is not: it leaves known functions and valid bus numbers alone. Nor is a
+ *    reset of the function that its owner asks for, pci_liveupdate_reset().
  * 3. The first PCI function that is shut down seals the records,
  *    pci_liveupdate_seal(). Bus mastering stays on where a record says so,
  *    pci_liveupdate_keep_master().
@@ -43,9 +45,8 @@
  * what was not preserved had it cleared by the old kernel anyway. The IOMMU
  * core blocks what is not incoming here, but has a record there.
  *
- * Limits. Not handed over and not promised: BARs and bridge windows, hence
- * peer-to-peer between functions; MPS, ASPM and interrupts; power states other
- * than D0. Refused: VFs, PFs with VFs, CardBus, and functions below a port
+ * Limits. Not handed over and not promised: ASPM and interrupts; power states
+ * other than D0. Refused: VFs, PFs with VFs, functions below a CardBus bridge or a port
  * whose ACS is switched on by a quirk, since it cannot be read back. AER and
  * DPC recovery and surprise removal cannot be refused; they end the DMA, and
  * the function stays blocked by the IOMMU as far as it was. Writing config
@@ -69,11 +70,11 @@
  * without a lock, because bus mastering can be cleared in any context.
  *
  * Order, outermost first: pci_rescan_remove_lock, device lock,
- * pci_liveupdate_lock or pci_liveupdate_in.lock, FLB mutex, KHO. As trylocks do
- * not wait, that of the function is also taken below the locks of the caller,
- * and those of the bridges inside pci_liveupdate_lock: two functions below one
- * bridge are then never in each other's way. The FLB callbacks take none of the
- * locks above the FLB mutex.
+ * pci_liveupdate_lock or pci_liveupdate_in.lock, FLB mutex, KHO. Trylocks do not
+ * wait for ever, see pci_liveupdate_trylock(), so that of the function is also
+ * taken below the locks of the caller, and those of the bridges inside
+ * pci_liveupdate_lock: two functions below one bridge are then never in each
+ * other's way. The FLB callbacks take none of the locks above the FLB mutex.
  *
  * The way up the tree needs no lock of its own. Removal stops all functions
  * below a bridge before it frees any of them, and stopping waits for the driver
@@ -87,6 +88,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/io.h>
+#include <linux/iopoll.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
@@ -211,6 +213,57 @@ void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh)
 	liveupdate_unregister_flb(fh, &pci_liveupdate_flb);
 }
 
+/* Device locks */
+
+#define PCI_LIVEUPDATE_TRY_EVERY_US	200
+
+static int pci_liveupdate_device_trylock(struct pci_dev *dev)
+{
+	return device_trylock(&dev->dev);
+}
+
+static bool pci_liveupdate_retry(int (*trylock)(struct pci_dev *dev),
+				 struct pci_dev *dev)
+{
+	int locked;
+
+	return !read_poll_timeout(trylock, locked, locked,
+				  PCI_LIVEUPDATE_TRY_EVERY_US, USEC_PER_SEC,
+				  false, dev);
+}
+
+/**
+ * pci_liveupdate_trylock - device_trylock() for as long as honest holders need
+ * @dev: A function or bridge
+ *
+ * Whoever unbinds a driver holds the device lock until the last file of the
+ * device is closed, which may be the one the caller is working for. Others have
+ * it for a moment only, be they any user who reads sriov_numvfs, again and
+ * again: they must not make anything fail.
+ *
+ * Context: Process context. Sleeps for no more than a second.
+ * Return: true if the device lock is held.
+ */
+bool pci_liveupdate_trylock(struct pci_dev *dev)
+{
+	return pci_liveupdate_retry(pci_liveupdate_device_trylock, dev);
+}
+
+/**
+ * pci_liveupdate_trylock_reset - Lock a function for a reset
+ * @dev: A function or bridge
+ *
+ * As pci_liveupdate_trylock(), but with what pci_dev_trylock() locks besides.
+ * Undone by pci_dev_unlock().
+ *
+ * Context: Process context. Sleeps for no more than a second.
+ * Return: true if the locks are held.
+ */
+bool pci_liveupdate_trylock_reset(struct pci_dev *dev)
+{
+	return pci_liveupdate_retry(pci_dev_trylock, dev);
+}
+
 /* Old kernel: preserve */
 
 /*
@@ -251,6 +304,7 @@ pci_liveupdate_outgoing_record(struct pci_liveupdate_outgoing *out,
 
 	hole->segment = segment;
 	hole->rid = rid;
+	pci_liveupdate_note_sizes(dev, hole);
 	return hole;
 }
 
@@ -305,7 +359,7 @@ static int pci_liveupdate_trylock_bridges(struct pci_dev *pdev)
 
 	for (dev = pci_upstream_bridge(pdev); dev;
 	     dev = pci_upstream_bridge(dev)) {
-		if (device_trylock(&dev->dev))
+		if (pci_liveupdate_trylock(dev))
 			continue;
 		pci_liveupdate_say(pdev, "%s is being reset, removed or configured\n",
 				   pci_name(dev));
@@ -353,6 +407,11 @@ static int pci_liveupdate_preservable(struct pci_dev *pdev)
 		return -EOPNOTSUPP;
 	}
 	for (dev = pdev; dev; dev = pci_upstream_bridge(dev)) {
+		if (dev->hdr_type == PCI_HEADER_TYPE_CARDBUS) {
+			pci_liveupdate_say(pdev, "%s above it is a CardBus bridge\n",
+					   pci_name(dev));
+			return -EOPNOTSUPP;
+		}
 		if (!pci_dev_acs_by_quirk(dev))
 			continue;
 		pci_liveupdate_say(pdev, "ACS of %s depends on a quirk\n",
@@ -416,15 +475,17 @@ out_put_flb:
  *
  * Writes a record for @pdev and counts it at every bridge above. Touches no
  * register. Until pci_liveupdate_unpreserve() whatever would reset, remove or
- * suspend the function is refused.
+ * suspend the function is refused, but for pci_liveupdate_reset().
  *
  * Context: Process context, in the preserve callback of a file handler that
  * has the PCI FLB. May be called with locks of the driver held that nest inside
  * the device lock, which is therefore only tried.
  * Return: 0, or
- * * -EOPNOTSUPP: a VF, a PF with VFs, a bridge, ACS by quirk, live update off
+ * * -EOPNOTSUPP: a VF, a PF with VFs, a bridge, below a CardBus bridge, ACS by
+ *   quirk, live update off
  * * -EBUSY: preserved already, incoming and not finished, shutdown has begun,
- *   or somebody holds the device lock of the function or of a bridge above it
+ *   or somebody holds the device lock of the function or of a bridge above it,
+ *   for longer than a second
  * * -ENODEV: it has no driver
  * * -ENOENT: the FLB is not carried by any file
  * * -ENOMEM, -ENOSPC: no room for the records
@@ -438,7 +499,7 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	if (err)
 		return err;
 
-	if (!device_trylock(&pdev->dev)) {
+	if (!pci_liveupdate_trylock(pdev)) {
 		pci_liveupdate_say(pdev, "is being reset, removed or configured\n");
 		return -EBUSY;
 	}

@@ -15,6 +15,7 @@
 #include "liveupdate_check.h"
 
 struct liveupdate_flb;
+struct pci_dev_ser;
 struct liveupdate_flb_op_args;
 
 /* One line for every refusal, with the function and the reason */
@@ -33,6 +34,16 @@ extern struct liveupdate_flb pci_liveupdate_flb;
 int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args);
 void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args);
 
+bool pci_liveupdate_record(struct pci_dev *dev, struct pci_dev_ser *rec);
+void pci_liveupdate_note_sizes(struct pci_dev *dev, struct pci_dev_ser *rec);
+
+bool pci_liveupdate_bar_sizes(struct pci_dev *dev, unsigned int nr_bars,
+			      u32 *sizes, unsigned int rom, u32 *rom_size);
+bool pci_liveupdate_bridge_windows(struct pci_dev *bridge);
+void pci_liveupdate_claim_bus(struct pci_bus *bus);
+bool pci_liveupdate_keep_resource(struct pci_dev *dev, int resno);
+int pci_liveupdate_mps_below(struct pci_dev *dev, int mps);
+
 void pci_liveupdate_setup_device(struct pci_dev *dev);
 void pci_liveupdate_init_device(struct pci_dev *dev);
 bool pci_liveupdate_adopt_acs(struct pci_dev *dev);
@@ -49,6 +60,29 @@ bool pci_liveupdate_any_preserved(void);
 void pci_liveupdate_seal(void);
 bool pci_liveupdate_keep_master(struct pci_dev *dev);
 #else
+static inline bool pci_liveupdate_bar_sizes(struct pci_dev *dev,
+					    unsigned int nr_bars, u32 *sizes,
+					    unsigned int rom, u32 *rom_size)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_bridge_windows(struct pci_dev *bridge)
+{
+	return false;
+}
+
+static inline void pci_liveupdate_claim_bus(struct pci_bus *bus) { }
+static inline bool pci_liveupdate_keep_resource(struct pci_dev *dev, int resno)
+{
+	return false;
+}
+
+static inline int pci_liveupdate_mps_below(struct pci_dev *dev, int mps)
+{
+	return mps;
+}
+
 static inline void pci_liveupdate_setup_device(struct pci_dev *dev) { }
 static inline void pci_liveupdate_init_device(struct pci_dev *dev) { }
 static inline bool pci_liveupdate_adopt_acs(struct pci_dev *dev)

@@ -8,7 +8,7 @@
  *
  * The next kernel believes nothing that it finds behind the FLB's address. One
  * function walks the records of include/linux/kho/abi/pci.h and says whether
- * they can be used: versions, lengths, counts, reserved fields and the
+ * they can be used: versions, lengths, counts, sizes, reserved fields and the
  * checksum are right, and every address lies in memory that was preserved,
  * which is asked before the address is read. A chain cannot run in a circle,
  * because each block takes at least one from the number of records that the
@@ -26,6 +26,7 @@
 #include <linux/errno.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/pci.h>
+#include <linux/string.h>
 
 #include "liveupdate_check.h"
 
@@ -52,11 +53,26 @@ static u32 pci_liveupdate_crc_block(u32 crc,
 			block->count * sizeof(struct pci_dev_ser));
 }
 
+static bool pci_liveupdate_sizes_ok(const struct pci_dev_ser *rec)
+{
+	bool known = rec->flags & PCI_DEV_SER_SIZES;
+
+	for (int i = 0; i < PCI_DEV_SER_NR_BARS; i++)
+		if (rec->bar_lg2[i] && (!known || rec->bar_lg2[i] > 63))
+			return false;
+	return !rec->rom_lg2 || (known && rec->rom_lg2 < 32);
+}
+
 static bool pci_liveupdate_record_ok(const struct pci_dev_ser *rec)
 {
-	if (rec->reserved || rec->reserved2)
+	static const struct pci_dev_ser given_up;
+
+	if (!rec->refcount)
+		return !memcmp(rec, &given_up, sizeof(*rec));
+
+	if (rec->reserved || rec->reserved2 || rec->flags & ~PCI_DEV_SER_FLAGS)
 		return false;
-	return rec->refcount || (!rec->segment && !rec->rid);
+	return pci_liveupdate_sizes_ok(rec);
 }
 
 /**

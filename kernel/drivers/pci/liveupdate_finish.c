@@ -13,20 +13,24 @@
  * 1. The driver opens a running function. It must not take the state to go back
  *    to at close from its registers, since that is the state of a function that
  *    is doing DMA: pci_liveupdate_saved_state() makes it of the record.
+ *    Whoever has it open may reset it, pci_liveupdate_reset(), as in the kernel
+ *    that preserved it.
  * 2. pci_liveupdate_finish() makes an ordinary function of it.
  * 3. Or nobody wants it. The IOMMU blocks it, pci_liveupdate_abandon() resets it
  *    if that can be had without waiting, and it is finished afterwards.
  *
  * Locking: a reset needs the device locks of the function and of the bridge
- * above it. They are tried, never waited for: whoever holds one may wait for
- * the session that is being finished.
+ * above it. They are tried for a second, pci_liveupdate_trylock_reset(), and not
+ * waited for: whoever holds one may wait for the session that is being finished.
  */
 
 #include <linux/cleanup.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/pci.h>
+#include <linux/pci-ats.h>
 #include <linux/pci-liveupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "pci.h"
 
@@ -35,11 +39,18 @@ static const struct pci_saved_cap_ser *
 pci_saved_cap_ser_at(const struct pci_saved_state_ser *ser, size_t pos)
 {
 	const struct pci_saved_cap_ser *cap = (const void *)ser + pos;
+	size_t room, filled;
 
 	if (pos > ser->length || ser->length - pos < sizeof(*cap))
 		return NULL;
 	if (!cap->length || cap->extended > 1 ||
-	    cap->length > ser->length - pos - sizeof(*cap))
+	    (!cap->extended && cap->cap > U8_MAX))
+		return NULL;
+
+	room = ser->length - pos - sizeof(*cap);
+	filled = ALIGN((size_t)cap->length, 4);
+	if (filled > room ||
+	    memchr_inv(cap->data + cap->length, 0, filled - cap->length))
 		return NULL;
 	return cap;
 }
@@ -145,7 +156,7 @@ pci_liveupdate_saved_state(struct pci_dev *dev,
 	return state;
 }
 
-static bool pci_liveupdate_reset_locked(struct pci_dev *dev)
+static int pci_liveupdate_reset_locked(struct pci_dev *dev)
 {
 	int err;
 
@@ -158,38 +169,66 @@ static bool pci_liveupdate_reset_locked(struct pci_dev *dev)
 	pci_restore_state(dev);
 
 	if (err)
-		pci_warn(dev, "live update: reset failed: %d\n", err);
-	return !err;
+		pci_liveupdate_say(dev, "reset failed: %d\n", err);
+	return err;
 }
 
-/* Not refused for an incoming function: it is called to end its DMA */
-static bool pci_liveupdate_try_reset(struct pci_dev *dev)
+/* Not refused: it is called by the owner, or because there is none any more */
+static int pci_liveupdate_try_reset(struct pci_dev *dev)
 {
 	struct pci_dev *bridge = pci_upstream_bridge(dev);
-	bool done = false;
+	int err;
 
 	if (!pci_reset_supported(dev)) {
-		pci_warn(dev, "live update: there is no way to reset it\n");
-		return false;
+		pci_liveupdate_say(dev, "there is no way to reset it\n");
+		return -ENOTTY;
 	}
 
-	if (bridge && !pci_dev_trylock(bridge))
+	if (bridge && !pci_liveupdate_trylock_reset(bridge))
 		goto out_locked;
-	if (!pci_dev_trylock(dev))
+	if (!pci_liveupdate_trylock_reset(dev))
 		goto out_unlock_bridge;
 
-	done = pci_liveupdate_reset_locked(dev);
+	err = pci_liveupdate_reset_locked(dev);
 	pci_dev_unlock(dev);
 	if (bridge)
 		pci_dev_unlock(bridge);
-	return done;
+	return err;
 
 out_unlock_bridge:
 	if (bridge)
 		pci_dev_unlock(bridge);
 out_locked:
-	pci_warn(dev, "live update: not reset, it is being removed or configured\n");
-	return false;
+	pci_liveupdate_say(dev, "not reset, it is being removed or configured\n");
+	return -EBUSY;
+}
+
+/**
+ * pci_liveupdate_reset - Reset a function that goes on with DMA, for its owner
+ * @dev: A preserved or incoming function whose driver is open
+ *
+ * The owner may end the DMA at any time, and must be able to: a guest that has
+ * reset its device gives the memory another use. The function is no less
+ * preserved or incoming afterwards. Config space is as before the reset, bus
+ * mastering included, and its translation never stops, which is why a function
+ * with ATS is refused. Everybody else is refused by pci_reset_function() and the
+ * like.
+ *
+ * Context: Process context. May be called with locks of the driver held that
+ * nest inside the device lock, which is therefore only tried.
+ * Return: 0, or
+ * * -EBUSY: it has ATS, or somebody holds its device lock or that of the bridge
+ *   above it for longer than a second
+ * * -ENOTTY: it cannot be reset
+ * * another error: no reset has worked
+ */
+int pci_liveupdate_reset(struct pci_dev *dev)
+{
+	if (pci_ats_supported(dev)) {
+		pci_liveupdate_say(dev, "reset refused, its translation would stop\n");
+		return -EBUSY;
+	}
+	return pci_liveupdate_try_reset(dev);
 }
 
 /**
@@ -198,7 +237,7 @@ out_locked:
  * @rid: Its bus, device and function in the previous kernel
  *
  * Bus mastering is cleared first. The reset needs device locks, and is left out
- * if they cannot be had at once. The IOMMU must have blocked the function. It is
+ * if they cannot be had within a second. The IOMMU must have blocked the function. It is
  * still incoming afterwards, see pci_liveupdate_finish().
  *
  * Context: Process context. Needs no driver, and waits for none.
@@ -214,5 +253,5 @@ bool pci_liveupdate_abandon(u32 segment, u16 rid)
 		return false;
 
 	pci_liveupdate_silence(dev);
-	return pci_liveupdate_try_reset(dev);
+	return !pci_liveupdate_try_reset(dev);
 }

@@ -40,7 +40,9 @@
  * struct pci_liveupdate_node - One record of the previous kernel
  * @rec: The record
  * @parent: The bridge above, as far as the function was found below one
- * @found: The function was found, so @parent is known
+ * @found: The function was found, so @parent and the bus numbers are known
+ * @secondary: Of a bridge, the first bus below it
+ * @subordinate: Of a bridge, the last bus below it
  *
  * Whoever finishes a function that is gone by then needs to know what was above
  * it, which the record does not say.
@@ -49,6 +51,8 @@ struct pci_liveupdate_node {
 	struct pci_dev_ser *rec;
 	struct pci_liveupdate_node *parent;
 	bool found;
+	u8 secondary;
+	u8 subordinate;
 };
 
 /**
@@ -242,6 +246,14 @@ void pci_liveupdate_silence(struct pci_dev *dev)
 				      cmd & ~PCI_COMMAND_MASTER);
 }
 
+/* The bridge may be gone, or have been reset, when they are asked for */
+static void pci_liveupdate_note_buses(struct pci_liveupdate_node *node,
+				      struct pci_dev *dev)
+{
+	pci_read_config_byte(dev, PCI_SECONDARY_BUS, &node->secondary);
+	pci_read_config_byte(dev, PCI_SUBORDINATE_BUS, &node->subordinate);
+}
+
 /* @dev is nowhere linked yet, but its bus is */
 static void pci_liveupdate_mark_incoming(struct pci_liveupdate_incoming *in,
 					 struct pci_dev *dev)
@@ -258,6 +270,8 @@ static void pci_liveupdate_mark_incoming(struct pci_liveupdate_incoming *in,
 		node->parent = pci_liveupdate_node(in,
 						   pci_liveupdate_segment(bridge),
 						   pci_dev_id(bridge));
+	if (dev->hdr_type == PCI_HEADER_TYPE_BRIDGE && !node->found)
+		pci_liveupdate_note_buses(node, dev);
 	node->found = true;
 	dev->liveupdate.adopted = true;
 	WRITE_ONCE(dev->liveupdate.incoming, node->rec->refcount);
@@ -290,6 +304,34 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 	default:
 		break;
 	}
+}
+
+/**
+ * pci_liveupdate_record - What the previous kernel has told of a function
+ * @dev: Any function
+ * @rec: Copy of the record
+ *
+ * Context: Process context.
+ * Return: true if @dev is incoming, and @rec is filled in.
+ */
+bool pci_liveupdate_record(struct pci_dev *dev, struct pci_dev_ser *rec)
+{
+	struct pci_liveupdate_node *node;
+
+	if (!READ_ONCE(dev->liveupdate.incoming))
+		return false;
+
+	guard(mutex)(&pci_liveupdate_in.lock);
+
+	if (!pci_liveupdate_in.obj)
+		return false;
+	node = pci_liveupdate_node(pci_liveupdate_in.obj,
+				   pci_liveupdate_segment(dev),
+				   PCI_DEVID(dev->bus->number, dev->devfn));
+	if (!node || !node->rec->refcount)
+		return false;
+	*rec = *node->rec;
+	return true;
 }
 
 /**
@@ -564,16 +606,10 @@ static void pci_liveupdate_finish_above(struct pci_liveupdate_incoming *in,
 	struct pci_liveupdate_node *node;
 	unsigned long key;
 
-	xa_for_each(&in->devices, key, node) {
-		struct pci_dev *dev __free(pci_dev_put) =
-			pci_liveupdate_get_dev(node->rec);
-
-		if (dev && dev->subordinate &&
-		    node->rec->segment == rec->segment &&
-		    bus >= dev->subordinate->busn_res.start &&
-		    bus <= dev->subordinate->busn_res.end)
+	xa_for_each(&in->devices, key, node)
+		if (node->secondary && node->rec->segment == rec->segment &&
+		    bus >= node->secondary && bus <= node->subordinate)
 			pci_liveupdate_finish_one(node);
-	}
 }
 
 /*

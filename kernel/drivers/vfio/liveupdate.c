@@ -28,9 +28,13 @@
  *
  * Nobody closes a retrieved file before step 5: the session holds it.
  *
- * Locking: vfio_device.liveupdate_preserved and vfio_device_file.retrieved_ictx
- * are written under dev_set->lock, which is held around attach, detach and
- * BIND_IOMMUFD.
+ * Locking: vfio_device.liveupdate_preserved is set and vfio_device_file.retrieved_ictx
+ * used under dev_set->lock, which is held around attach, detach and BIND_IOMMUFD.
+ * A user can hold that lock for as long as he likes, since attach and detach wait
+ * for locks of iommufd that are held over his page faults. So whoever works for
+ * a session does not wait for it without bound, and what must not fail does
+ * without it: both are cleared when nothing can be under way that depends on
+ * them. Nothing is copied from or to the user under the lock.
  */
 
 #include <linux/anon_inodes.h>
@@ -50,7 +54,7 @@
  * @device: The device
  * @what: What somebody wants to do to it, for the log
  *
- * Context: Any; the answer stays true under dev_set->lock.
+ * Context: Any; 0 stays true under dev_set->lock.
  * Return: 0, -EBUSY if the device is preserved.
  */
 int vfio_device_refuse_preserved(struct vfio_device *device, const char *what)
@@ -63,15 +67,8 @@ int vfio_device_refuse_preserved(struct vfio_device *device, const char *what)
 	return -EBUSY;
 }
 
-/**
- * vfio_device_running - Is this device doing DMA for a user of the previous
- * kernel?
- * @device: The device
- *
- * Context: Any.
- * Return: true until the live update is finished, also after BIND_IOMMUFD.
- */
-bool vfio_device_running(struct vfio_device *device)
+/* True until the live update is finished, also after BIND_IOMMUFD */
+static bool vfio_device_running(struct vfio_device *device)
 {
 	return dev_is_pci(device->dev) &&
 	       pci_liveupdate_incoming(to_pci_dev(device->dev));
@@ -114,18 +111,34 @@ struct vfio_device *vfio_device_from_cdev_file(struct file *file)
 }
 
 /**
+ * vfio_device_of_file - The device that a file belongs to
+ * @file: Any file
+ *
+ * Context: Any. The device lives as long as the file.
+ * Return: The device, or NULL for files of anything else. Those of a device that
+ * was opened by its group are files of a device.
+ */
+struct vfio_device *vfio_device_of_file(struct file *file)
+{
+	struct vfio_device_file *df = file->private_data;
+
+	return file->f_op == &vfio_device_fops ? df->device : NULL;
+}
+
+/**
  * vfio_cdev_file_is_bound - Is this the file by which the device is in use?
  * @file: A file that vfio_device_from_cdev_file() knows
  *
- * Context: dev_set->lock of the device is held.
+ * Context: Any. No may become yes unless dev_set->lock of the device is held, or
+ * nobody but the caller has the file.
  * Return: true if this file, and not another one, is bound to an iommufd.
  */
 bool vfio_cdev_file_is_bound(struct file *file)
 {
 	struct vfio_device_file *df = file->private_data;
 
-	lockdep_assert_held(&df->device->dev_set->lock);
-	return df->access_granted;
+	/* Paired with smp_store_release() of whoever binds it */
+	return smp_load_acquire(&df->access_granted);
 }
 
 /**
@@ -184,26 +197,42 @@ err_put_registration:
 
 /**
  * vfio_device_finish_file - Make an ordinary file of a retrieved one
- * @file: A file of vfio_device_retrieve_file()
+ * @file: A file of vfio_device_retrieve_file(). It is bound, or nobody but the
+ *	  caller has it.
  *
- * Context: dev_set->lock of the device is held.
+ * Context: Process context.
  */
 void vfio_device_finish_file(struct file *file)
 {
 	struct vfio_device_file *df = file->private_data;
 	struct iommufd_ctx *ictx = df->retrieved_ictx;
 
-	lockdep_assert_held(&df->device->dev_set->lock);
-
+	/* Of a file that is bound already BIND_IOMMUFD only compares it */
 	WRITE_ONCE(df->retrieved_ictx, NULL);
 	iommufd_ctx_put(ictx);
+}
+
+/**
+ * vfio_device_detach_abandoned - Take a device off its restored HWPT
+ * @device: The device, open by a file that nobody but the session has
+ *
+ * What the driver's detach_ioas() does, but without dev_set->lock: this device
+ * can be neither attached nor closed, and whoever has the lock for another one
+ * of the set may have it for long.
+ *
+ * Context: Process context.
+ */
+void vfio_device_detach_abandoned(struct vfio_device *device)
+{
+	iommufd_device_detach(device->iommufd_device, IOMMU_NO_PASID);
+	device->iommufd_attached = false;
 }
 
 /**
  * vfio_df_retrieved - Does this file come from a session that goes on?
  * @df: Any file of a device
  *
- * Context: Any; the answer stays true under dev_set->lock.
+ * Context: Any.
  * Return: true until the live update is finished.
  */
 bool vfio_df_retrieved(struct vfio_device_file *df)
@@ -270,25 +299,30 @@ static void vfio_df_renew_kvm(struct vfio_device_file *df)
 
 static int vfio_df_bind_retrieved_locked(struct vfio_device_file *df,
 					 const struct vfio_device_bind_iommufd *bind,
+					 const uuid_t *uuid,
 					 struct iommufd_ctx *ictx, bool *again)
 {
+	struct iommufd_ctx *session_ictx = READ_ONCE(df->retrieved_ictx);
 	struct vfio_device *device = df->device;
 	int ret;
 
 	lockdep_assert_held(&device->dev_set->lock);
 
 	/* Finished while the lock was waited for */
-	if (!df->retrieved_ictx)
+	if (!session_ictx) {
+		dev_warn_ratelimited(device->dev,
+				     "live update: bind refused, it is just being finished, try again\n");
 		return -EBUSY;
+	}
 
 	/* The context, not a number: tokens are unique within a session only */
-	if (df->retrieved_ictx != ictx) {
+	if (session_ictx != ictx) {
 		dev_warn_ratelimited(device->dev,
 				     "live update: bind refused, the iommufd is not that of the session\n");
 		return -EPERM;
 	}
 
-	ret = vfio_df_check_token(device, bind);
+	ret = vfio_df_check_token(device, bind, uuid);
 	if (ret)
 		return ret;
 
@@ -326,9 +360,9 @@ static int vfio_df_bind_retrieved_locked(struct vfio_device_file *df,
  *
  * Context: Process context, no locks held.
  * Return: 0, or
- * * -EFAULT: @arg cannot be written; if that was so from the beginning nothing
- *   was done
- * * -EBUSY: the group of the device is open
+ * * -EFAULT: the token cannot be read, or @arg not be written; if that was so from
+ *   the beginning nothing was done
+ * * -EBUSY: the group of the device is open, or it was finished meanwhile
  * * -EPERM: not the iommufd of the session
  * * -EIO: the IOMMU has blocked the device
  * * an error of the driver's open, or of iommufd
@@ -340,9 +374,13 @@ int vfio_df_bind_retrieved(struct vfio_device_file *df,
 	struct vfio_device *device = df->device;
 	struct iommufd_ctx *ictx;
 	bool again = false;
+	uuid_t uuid;
 	u32 devid;
 	int ret;
 
+	ret = vfio_df_get_token(bind, &uuid);
+	if (ret)
+		return ret;
 	/* What was taken over cannot be given back, so see first if it works */
 	if (put_user(bind->out_devid, &arg->out_devid))
 		return -EFAULT;
@@ -352,11 +390,15 @@ int vfio_df_bind_retrieved(struct vfio_device_file *df,
 		return PTR_ERR(ictx);
 
 	ret = vfio_device_block_group(device);
-	if (ret)
+	if (ret) {
+		dev_warn_ratelimited(device->dev,
+				     "live update: bind refused, its group is open, close that first\n");
 		goto out_put_ctx;
+	}
 
 	scoped_guard(mutex, &device->dev_set->lock) {
-		ret = vfio_df_bind_retrieved_locked(df, bind, ictx, &again);
+		ret = vfio_df_bind_retrieved_locked(df, bind, &uuid, ictx,
+						    &again);
 		devid = df->devid;
 	}
 

@@ -62,22 +62,25 @@ enum iommu_liveupdate_domain_state {
  *	device's unit, see iommu_liveupdate_next_attachment(). Comes again if
  *	the device is released, which leaves hardware alone, and probed again.
  * @dev_block: Next kernel: @dev cannot be trusted; make its entries not
- *	present, translation stays on. Cannot fail. The unit may have been
- *	failed, and @dev may have no record of its own.
+ *	present, translation stays on. The unit may have been failed, and @dev
+ *	may have no record of its own. Returns false if the unit may still
+ *	translate for it by tables of the previous kernel.
  * @dev_unblock: Next kernel: @dev was blocked, by whatever means, and reset.
  *	Make it a device that an attach works for. May sleep.
  * @unit_match: Next kernel: is this the unit of the record? Called under a
  *	spinlock.
  * @rids_block: Next kernel: like @dev_block, for the entries that a record names.
- *	The device is not there, or not known to the driver. Does nothing if
- *	the unit has no such entries any more. May sleep.
+ *	The device may not be there, or not known to the driver, or have other
+ *	requester ids now. Does nothing, and returns true, if the unit has no
+ *	such entries any more. May sleep.
  * @id_release: Next kernel: no entry of the unit has the id of the record any
  *	more. Flush it from the caches and let others have it. @domain is the
  *	restored domain, which is freed after that, or NULL if there is none.
  *	Once per unit and domain. May sleep.
  * @att_release: Next kernel: the device of the record was taken over or
- *	blocked for good. Free the tables that came in for it and that no
- *	device has. May sleep.
+ *	blocked for good. Block what is left of the entries that the record
+ *	names, free the tables that came in for it and that no device has. May
+ *	sleep.
  *
  * A driver offers all of them or none.
  */
@@ -102,11 +105,11 @@ struct iommu_liveupdate_ops {
 					       const struct iommu_domain_ser *dser);
 	int (*dev_adopt)(struct device *dev, struct iommu_domain *domain,
 			 const struct iommu_attachment_ser *att);
-	void (*dev_block)(struct device *dev);
+	bool (*dev_block)(struct device *dev);
 	int (*dev_unblock)(struct device *dev);
 	bool (*unit_match)(struct iommu_device *iommu,
 			   const struct iommu_unit_ser *unit);
-	void (*rids_block)(struct iommu_device *iommu,
+	bool (*rids_block)(struct iommu_device *iommu,
 			   const struct iommu_attachment_ser *att);
 	void (*id_release)(struct iommu_device *iommu,
 			   struct iommu_domain *domain,
@@ -120,6 +123,9 @@ struct iommu_liveupdate_ops {
 /* Outgoing: for iommufd */
 int iommu_liveupdate_register_flb(struct liveupdate_file_handler *fh);
 void iommu_liveupdate_unregister_flb(struct liveupdate_file_handler *fh);
+int iommu_domain_check_preserve(struct iommu_domain *domain);
+size_t iommu_domain_mapped_run(struct iommu_domain *domain, unsigned long iova,
+			       size_t length, phys_addr_t *phys);
 int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_pa);
 void iommu_domain_unpreserve(struct iommu_domain *domain);
 int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
@@ -137,8 +143,10 @@ int iommu_device_reclaim(struct device *dev, void *owner,
 			 struct iommu_domain **domain);
 void iommu_liveupdate_replaced(struct device *dev);
 bool iommu_liveupdate_device_restored(struct device *dev);
+bool iommu_liveupdate_can_block(u32 segment, u32 rid);
 void iommu_liveupdate_block(u32 segment, u32 rid);
 void iommu_liveupdate_abandon(u32 segment, u32 rid, bool reset_done);
+void iommu_liveupdate_abandon_domain(u64 domain_pa);
 void iommu_liveupdate_stay_blocked(struct device *dev);
 
 /* Incoming: for drivers. What is returned stays valid until finish. */
@@ -176,6 +184,11 @@ static inline void iommu_liveupdate_replaced(struct device *dev)
 static inline bool iommu_liveupdate_device_restored(struct device *dev)
 {
 	return false;
+}
+
+static inline bool iommu_liveupdate_can_block(u32 segment, u32 rid)
+{
+	return true;
 }
 
 static inline void iommu_liveupdate_block(u32 segment, u32 rid)

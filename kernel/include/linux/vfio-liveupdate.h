@@ -18,7 +18,7 @@ struct file;
  *
  * Then its attachment must not change, and it must not be reset.
  *
- * Context: Any; the answer stays true under dev_set->lock.
+ * Context: Any; a no stays true under dev_set->lock.
  * Return: true from preserve to unpreserve of its file.
  */
 static inline bool vfio_device_preserved(const struct vfio_device *device)
@@ -27,11 +27,13 @@ static inline bool vfio_device_preserved(const struct vfio_device *device)
 }
 
 int vfio_device_refuse_preserved(struct vfio_device *device, const char *what);
+struct vfio_device *vfio_device_of_file(struct file *file);
 struct vfio_device *vfio_device_from_cdev_file(struct file *file);
 bool vfio_cdev_file_is_bound(struct file *file);
 struct file *vfio_device_retrieve_file(struct vfio_device *device,
 				       struct file *iommufd_file);
 void vfio_device_finish_file(struct file *file);
+void vfio_device_detach_abandoned(struct vfio_device *device);
 #else
 static inline bool vfio_device_preserved(const struct vfio_device *device)
 {

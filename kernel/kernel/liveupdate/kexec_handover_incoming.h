@@ -14,6 +14,13 @@ struct kho_reserve_run {
 int __init kho_reserve_run_add(struct kho_reserve_run *run, phys_addr_t phys,
 			       phys_addr_t size);
 int __init kho_reserve_run_flush(struct kho_reserve_run *run);
-void __init kho_panic_if_lost(void);
+bool __init kho_is_lost(void);
+void __init kho_lost_shrink_scratch(void);
+void __init kho_lost_keep_off(bool scratch_known);
+int __init kho_check_node(phys_addr_t phys);
+
+struct kho_scratch;
+bool __init kho_scratch_is_sane(const struct kho_scratch *scratch, unsigned int nr);
+bool __init kho_has_no_files(const void *fdt);
 
 #endif /* LINUX_KEXEC_HANDOVER_INCOMING_H */

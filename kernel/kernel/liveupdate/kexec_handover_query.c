@@ -17,7 +17,9 @@
  * Locking: none. Two that restore the same block are wrong with or without it.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/align.h>
+#include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/kexec_handover.h>
 #include <linux/memory_hotplug.h>
@@ -48,23 +50,42 @@
  */
 bool kho_is_preserved(phys_addr_t phys, unsigned int order)
 {
+	KUNIT_STATIC_STUB_REDIRECT(kho_is_preserved, phys, order);
+
+	/* One that is no order must not look like an errno */
+	return order < BITS_PER_LONG && kho_preserved_order(phys) == (int)order;
+}
+EXPORT_SYMBOL_GPL(kho_is_preserved);
+
+/**
+ * kho_preserved_order - What has the previous kernel handed over here?
+ * @phys: physical address of a folio, of which it is not known what it is.
+ *
+ * The same as kho_is_preserved() for whoever does not know the order.
+ *
+ * Context: Any context, once kho_memory_init() has run.
+ * Return: the order with which kho_is_preserved() says yes, or -ENOENT if there is
+ *         none.
+ */
+int kho_preserved_order(phys_addr_t phys)
+{
 	union kho_page_info info;
 	struct page *page;
 
-	/* Runs of pages may have an order beyond MAX_PAGE_ORDER. */
-	if (!is_kho_boot() || order >= BITS_PER_LONG - PAGE_SHIFT)
-		return false;
-
-	if (!IS_ALIGNED(phys, (phys_addr_t)PAGE_SIZE << order))
-		return false;
+	if (!is_kho_boot() || !IS_ALIGNED(phys, PAGE_SIZE))
+		return -ENOENT;
 
 	page = pfn_to_online_page(PHYS_PFN(phys));
 	if (!page)
-		return false;
+		return -ENOENT;
 
 	/* Written by kho_preserved_memory_reserve(), cleared by a restore. */
 	info.page_private = READ_ONCE(page->private);
 
-	return info.magic == KHO_PAGE_MAGIC && info.order == order;
+	/* Runs of pages may have an order beyond MAX_PAGE_ORDER. */
+	if (info.magic != KHO_PAGE_MAGIC || info.order >= BITS_PER_LONG - PAGE_SHIFT)
+		return -ENOENT;
+
+	return IS_ALIGNED(phys, (phys_addr_t)PAGE_SIZE << info.order) ? info.order : -ENOENT;
 }
-EXPORT_SYMBOL_GPL(kho_is_preserved);
+EXPORT_SYMBOL_GPL(kho_preserved_order);

@@ -19,17 +19,19 @@
  *    way if one of its files wants an explicit finish, and also if that is not
  *    known: this kernel has no handler for one of them, which may be that of a
  *    device, or the list of files is damaged. If all of its files are known to
- *    need no such care, as memfds, or devices are blocked by this kernel anyway,
- *    nothing but their content is lost.
+ *    need no such care, as memfds, nothing but their content is lost.
  *    As /dev/liveupdate cannot be opened after that, the same goes for complete
  *    sessions: nobody can finish them any more.
+ *
+ * 4. A page of the memory that is handed over is poisoned, and files are preserved.
+ *    The next kernel would use it as a sound one.
  *
  * An ordinary reboot is always possible. It resets the devices, and is what is
  * left to do in case 3.
  *
- * Locking: luo_session_serialize() calls this with luo_session_serialize_rwsem
- * held for writing, which keeps all sessions from being added, removed, retrieved
- * or finished. luo_kexec_session_lost() is called once by deserialization, which
+ * Locking: luo_session_serialize() calls this with luo_session_gate closed,
+ * which keeps all sessions from being added, removed, retrieved or finished.
+ * luo_kexec_session_lost() is called once by deserialization, which
  * luo_session_serialize() has been through by then.
  */
 
@@ -43,6 +45,7 @@
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/string.h>
+#include "kexec_handover_internal.h"
 #include "luo_file.h"
 #include "luo_internal.h"
 
@@ -114,6 +117,31 @@ static int luo_kexec_check_incoming(struct list_head *sessions, int read_err)
 	return 0;
 }
 
+static int luo_kexec_check_poison(u64 nr_files)
+{
+	phys_addr_t phys;
+
+	if (!nr_files || !kho_preserved_poison(&phys))
+		return 0;
+
+	pr_warn_ratelimited("Preserved memory at %pa is poisoned: kexec refused, close the session that it belongs to\n",
+			    &phys);
+	return -EHWPOISON;
+}
+
+static u64 luo_kexec_nr_files(struct list_head *sessions)
+{
+	struct luo_session *session;
+	u64 nr_files = 0;
+
+	list_for_each_entry(session, sessions, list) {
+		guard(mutex)(&session->mutex);
+		nr_files += session->file_set.count;
+	}
+
+	return nr_files;
+}
+
 static int luo_kexec_check_image(struct list_head *sessions,
 				 const struct kimage *image)
 {
@@ -148,15 +176,30 @@ static int luo_kexec_check_image(struct list_head *sessions,
  *         -EBUSY if a session of the previous kernel has to be finished first,
  *         or should be but cannot.
  *         -EINVAL if files are preserved, but @image takes no KHO data along.
+ *         -EHWPOISON if files are preserved, and a page of preserved memory is
+ *         poisoned.
  */
 int luo_kexec_check(struct list_head *incoming, int incoming_err,
 		    struct list_head *outgoing, const struct kimage *image)
 {
+	u64 nr_files;
 	int err;
 
 	err = luo_kexec_check_incoming(incoming, incoming_err);
 	if (err)
 		return err;
 
-	return luo_kexec_check_image(outgoing, image);
+	err = luo_kexec_check_image(outgoing, image);
+	if (err)
+		return err;
+
+	nr_files = luo_kexec_nr_files(outgoing);
+	err = luo_kexec_check_poison(nr_files);
+	if (err)
+		return err;
+
+	/* One that cannot use what it is told needs to know whether it has to. */
+	kho_set_preserved_files(nr_files);
+
+	return 0;
 }

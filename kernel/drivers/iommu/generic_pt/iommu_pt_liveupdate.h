@@ -34,6 +34,8 @@
  *    record. Only if they agree does the second one take the pages over and
  *    free them. Otherwise some entry is not what the previous kernel wrote:
  *    what it leads to may belong to another page table, and no page is freed.
+ *    This takes as long as the table is large, so whoever frees the domain does
+ *    it without a lock that others wait for.
  *
  * Tables do not refer to a page twice, so it is not looked for. If they ever
  * did the second walk would find the page taken and leave all of it alone.
@@ -99,6 +101,8 @@ static int liveupdate_visit(struct pt_iommu_liveupdate_args *args,
 	if (args->nr_tables == args->max_tables)
 		return -E2BIG;
 
+	/* There may be hundreds of thousands */
+	cond_resched();
 	ret = args->fn(args, phys, order);
 	if (ret)
 		return ret;
@@ -261,9 +265,62 @@ static void NS(unpreserve)(struct pt_iommu *iommu_table,
 			      ser->digest);
 }
 
+struct pt_iommu_liveupdate_run {
+	pt_oaddr_t oa;
+	u64 length;
+};
+
+/* Goes on as long as each leaf begins where the one before ended. */
+static int __liveupdate_run(struct pt_range *range, void *arg,
+			    unsigned int level, struct pt_table_p *table)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	struct pt_iommu_liveupdate_run *run = arg;
+	unsigned int size_lg2;
+	pt_oaddr_t oa;
+	int ret;
+
+	for_each_pt_level_entry(&pts) {
+		if (pts.type == PT_ENTRY_TABLE) {
+			ret = pt_descend(&pts, arg, __liveupdate_run);
+			if (ret)
+				return ret;
+			continue;
+		}
+		if (pts.type != PT_ENTRY_OA)
+			return -ENOENT;
+
+		oa = pt_entry_oa_exact(&pts);
+		if (!run->length)
+			run->oa = oa;
+		else if (oa != run->oa + run->length)
+			return -ENOENT;
+		size_lg2 = pt_entry_oa_lg2sz(&pts);
+		run->length += log2_to_int_t(u64, size_lg2) -
+			       log2_mod(range->va, size_lg2);
+	}
+	return 0;
+}
+
+static size_t NS(mapped_run)(struct pt_iommu *iommu_table, dma_addr_t iova,
+			     size_t length, phys_addr_t *phys)
+{
+	struct pt_iommu_liveupdate_run run = {};
+	struct pt_range range;
+
+	if (make_range(common_from_iommu(iommu_table), &range, iova, length))
+		return 0;
+
+	/* How the walk ends does not matter, how far it came does */
+	pt_walk_range(&range, __liveupdate_run, &run);
+	*phys = run.oa;
+	return min_t(u64, run.length, length);
+}
+
 static const struct pt_iommu_liveupdate_ops NS(liveupdate_ops) = {
 	.preserve = NS(preserve),
 	.unpreserve = NS(unpreserve),
+	.mapped_run = NS(mapped_run),
 };
 
 #define PT_IOMMU_LIVEUPDATE_OPS (&NS(liveupdate_ops))
@@ -407,7 +464,7 @@ static void NS(restored_deinit)(struct pt_iommu *iommu_table)
 	}
 
 	/* As for deinit, HW must not refer to this memory any more */
-	iommu_put_pages_list(&claim.free_list);
+	iommu_put_restored_pages(&claim.free_list);
 }
 
 static const struct pt_iommu_ops NS(restored_ops) = {

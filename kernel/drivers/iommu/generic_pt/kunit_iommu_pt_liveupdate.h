@@ -178,6 +178,46 @@ liveupdate_restore(struct kunit *test, const struct iommu_domain_ser *ser)
 	return restored;
 }
 
+static void expect_run(struct kunit *test, pt_vaddr_t va, u64 length,
+		       u64 wanted, pt_oaddr_t oa)
+{
+	struct kunit_iommu_priv *priv = test->priv;
+	phys_addr_t phys = 0;
+
+	KUNIT_EXPECT_EQ(test, wanted,
+			priv->iommu->ops->liveupdate->mapped_run(priv->iommu, va,
+								 length, &phys));
+	if (wanted)
+		KUNIT_EXPECT_EQ(test, oa, phys);
+}
+
+/* Runs end where memory goes on elsewhere, or not at all, and nowhere else. */
+static void test_mapped_run(struct kunit *test)
+{
+	struct kunit_iommu_priv *priv = test->priv;
+	struct pt_range range = pt_top_range(priv->common);
+	pt_vaddr_t size = priv->smallest_pgsz;
+	/* Enough for several tables of the lowest level, or for larger leaves */
+	pt_vaddr_t many = size * 2048;
+	pt_vaddr_t va = range.va + many;
+
+	expect_run(test, va, size, 0, 0);
+
+	/* Two pieces of one run, mapped one after the other, and another one */
+	do_map(test, va, many, many);
+	do_map(test, va + many, many * 2, many);
+	do_map(test, va + many * 2, 0, size);
+	expect_run(test, va, many * 2 + size, many * 2, many);
+	expect_run(test, va, many, many, many);
+	expect_run(test, va, size / 2, size / 2, many);
+	expect_run(test, va + size + size / 2, many * 2,
+		   many * 2 - size - size / 2, many + size + size / 2);
+	expect_run(test, va + many * 2, size * 2, size, 0);
+	expect_run(test, va + many * 2 + size, size, 0, 0);
+	expect_run(test, va - size, size * 2, 0, 0);
+	expect_run(test, va, 0, 0, 0);
+}
+
 /* The preserved pages are those that deinit would free, and no others. */
 static void test_preserve(struct kunit *test)
 {
@@ -505,6 +545,7 @@ static void test_restored_differs(struct kunit *test)
 }
 
 static struct kunit_case iommu_liveupdate_test_cases[] = {
+	KUNIT_CASE_FMT(test_mapped_run),
 	KUNIT_CASE_FMT(test_preserve),
 	KUNIT_CASE_FMT(test_preserve_fails),
 	KUNIT_CASE_FMT(test_restore),

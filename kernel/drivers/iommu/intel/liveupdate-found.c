@@ -6,22 +6,31 @@
 /**
  * DOC: VT-d units that are found translating
  *
- * A unit that is found translating, other than by a crash kernel, was left on
- * for devices that went on with DMA while the kernel was replaced. If it was
+ * A unit that is found translating by a kernel that kexec has started was left
+ * on for devices that went on with DMA while the kernel was replaced. If it was
  * switched off, their addresses would be taken for physical ones: they would
  * write into memory of this kernel. That holds for every kernel that can be
  * started by a live update, whether or not it knows what to do with the unit,
  * so this file depends on KEXEC_HANDOVER and not on IOMMU_LIVEUPDATE.
  *
+ * A kernel that firmware has started knows nothing of this. Where firmware leaves
+ * units translating, to keep devices from memory before the kernel comes, they
+ * are switched off and set up afresh, or left alone, as without live update.
+ *
+ * A crash kernel copies the tables it finds and goes on translating. It takes
+ * no more from here than the table mode.
+ *
  * Life cycle:
  *
- * 1. intel_liveupdate_found(), when the unit is set up: VTD_FLAG_FOUND_ON is
- *    raised, for ever, and with it the table mode is fixed, which cannot change
- *    while translation is on. VTD_FLAG_KEEP_ON is raised, too.
+ * 1. intel_liveupdate_found(), when the unit is set up: VTD_FLAG_FOUND_MODE is
+ *    raised, and fixes the table mode, which cannot change while translation is
+ *    on. VTD_FLAG_FOUND_ON is raised, for ever, and VTD_FLAG_KEEP_ON, but not by
+ *    a crash kernel.
  * 2. intel_liveupdate_ir_stays_on(): interrupt remapping is not switched off
  *    either, since a device can raise an interrupt by an ordinary write to the
  *    interrupt address range. The table of this kernel is put in force with
- *    remapping on. Records cannot be read this early.
+ *    remapping on. Records cannot be read this early. For the same reason
+ *    intel_liveupdate_needs_intremap() overrules intremap=off.
  * 3. intel_liveupdate_adopt() in init_dmars() or at hot-add, see
  *    liveupdate-incoming.c. VTD_FLAG_KEEP_ON is lowered, since the unit is
  *    protected by intel_liveupdate_in_use() from then on.
@@ -34,14 +43,14 @@
  *    an adopted unit that goes for all but the adopted devices.
  * 6. VTD_FLAG_KEEP_ON is lowered when this kernel switches translation on with
  *    a root table of its own. From then on this is a unit like any other.
- * 7. intel_liveupdate_release_blocked(): at shutdown also a unit that was never
+ * 7. intel_liveupdate_woken() and intel_liveupdate_resume(): a unit that is not
+ *    used is blocked again when the machine comes back from suspend, and not
+ *    switched on before that, by interrupt remapping which comes first.
+ * 8. intel_liveupdate_release_blocked(): at shutdown also a unit that was never
  *    used is switched off: bus mastering is off by then, and its root table goes
  *    away with this kernel.
  *
  * The hand-over of the old kernel raises VTD_FLAG_KEEP_ON as well.
- *
- * Units that the boot firmware leaves translating are treated alike: blocked
- * for a moment instead of open for a moment.
  *
  * Locking: flags are changed by set-up, hot-add, hand-over and shutdown of a
  * unit only, which do not run at the same time.
@@ -49,47 +58,81 @@
 
 #define pr_fmt(fmt)	"DMAR: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/crash_dump.h>
 #include <linux/dmar.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
 #include <linux/panic.h>
 #include <linux/pci.h>
+
+#include <asm/processor.h>
 
 #include "iommu.h"
 #include "liveupdate-found.h"
 #include "liveupdate-test.h"
+#include "../irq_remapping.h"
 
 /* Translation table mode of the root table register, and its abort mode */
 #define RTADDR_TTM		GENMASK_ULL(11, 10)
 #define RTADDR_TTM_ABORT	GENMASK_ULL(11, 10)
 
+/* What kexec writes where a boot loader puts its id; x86/boot.rst has the list */
+#define BOOT_LOADER_KEXEC	0xd
+
 /* A unit has got an empty root: its struct and its shutdown are needed */
 bool intel_liveupdate_unit_blocked;
+
+/*
+ * Has another kernel been here since reset, that may have left devices running?
+ * The data of a hand-over counts even where this kernel is told to ignore it.
+ */
+static bool started_by_kexec(void)
+{
+	return is_kho_boot() || bootloader_type >> 4 == BOOT_LOADER_KEXEC;
+}
+
+/**
+ * intel_liveupdate_found_flags - What the registers of a unit found on mean
+ * @gsts: Global status register
+ * @rtaddr: Root table address register
+ * @kdump: This is a crash kernel
+ *
+ * Only a unit that walks tables is meant: in abort mode nothing passes, which
+ * is how firmware leaves a unit, and no kernel.
+ *
+ * Return: VTD_FLAG_*, none for a unit that does not translate.
+ */
+VISIBLE_IF_KUNIT unsigned int intel_liveupdate_found_flags(u32 gsts, u64 rtaddr,
+							   bool kdump)
+{
+	unsigned int flags = VTD_FLAG_FOUND_MODE;
+
+	if (!(gsts & DMA_GSTS_TES) ||
+	    (rtaddr & RTADDR_TTM) == RTADDR_TTM_ABORT)
+		return 0;
+
+	if (rtaddr & DMA_RTADDR_SMT)
+		flags |= VTD_FLAG_FOUND_SCALABLE;
+	if (!kdump)
+		flags |= VTD_FLAG_FOUND_ON | VTD_FLAG_KEEP_ON;
+	return flags;
+}
 
 /**
  * intel_liveupdate_found - Take note of a unit that translates
  * @iommu: The unit, its registers mapped
  *
- * Only a unit that walks tables is meant: in abort mode nothing passes, which
- * is how firmware leaves a unit, and no kernel.
- *
  * Context: Set-up of a unit, before anything depends on its table mode.
  */
 void intel_liveupdate_found(struct intel_iommu *iommu)
 {
-	u64 rtaddr;
+	u32 gsts = readl(iommu->reg + DMAR_GSTS_REG);
+	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
 
-	if (is_kdump_kernel() || intel_liveupdate_test(no_block) ||
-	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
-		return;
-
-	rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
-	if ((rtaddr & RTADDR_TTM) == RTADDR_TTM_ABORT)
-		return;
-
-	iommu->flags |= VTD_FLAG_FOUND_ON | VTD_FLAG_KEEP_ON;
-	if (rtaddr & DMA_RTADDR_SMT)
-		iommu->flags |= VTD_FLAG_FOUND_SCALABLE;
+	if (started_by_kexec() && !intel_liveupdate_test(no_block))
+		iommu->flags |= intel_liveupdate_found_flags(gsts, rtaddr,
+							     is_kdump_kernel());
 }
 
 /**
@@ -120,24 +163,76 @@ static void fail_record(struct intel_iommu *iommu)
  * this cannot fail. What software has for a root stays as it is: it is put in
  * force later, or freed.
  */
-static void block_unit(struct intel_iommu *iommu)
+static void set_empty_root(struct intel_iommu *iommu)
 {
 	struct root_entry *root = iommu->root_entry;
 
+	iommu->root_entry = page_address(ZERO_PAGE(0));
+	__iommu_flush_cache(iommu, iommu->root_entry, VTD_PAGE_SIZE);
+	iommu_flush_write_buffer(iommu);
+	iommu_set_root_entry(iommu);
+	iommu->root_entry = root;
+}
+
+static void block_unit(struct intel_iommu *iommu)
+{
 	pr_err("%s: found translating and not adopted, all of its devices are blocked\n",
 	       iommu->name);
 	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
 
 	if (!iommu->flush.flush_context)
 		intel_iommu_init_qi(iommu);
-	iommu->root_entry = page_address(ZERO_PAGE(0));
-	__iommu_flush_cache(iommu, iommu->root_entry, VTD_PAGE_SIZE);
-	iommu_flush_write_buffer(iommu);
-	iommu_set_root_entry(iommu);
-	iommu->root_entry = root;
+	set_empty_root(iommu);
 
 	intel_liveupdate_unit_blocked = true;
 	fail_record(iommu);
+}
+
+/* Is it left on by this kernel, which does not use it? */
+static bool idle_unit_stays_on(struct intel_iommu *iommu)
+{
+	return iommu->flags & VTD_FLAG_KEEP_ON && !intel_liveupdate_in_use(iommu);
+}
+
+/**
+ * intel_liveupdate_woken - A unit may have lost its registers
+ * @iommu: The unit
+ *
+ * Each write to the global command register repeats what is on. With the root
+ * that the unit has lost translation must not be switched on by that.
+ *
+ * Context: Resume, interrupts off, other CPUs offline. Before the first write.
+ */
+void intel_liveupdate_woken(struct intel_iommu *iommu)
+{
+	if (idle_unit_stays_on(iommu) &&
+	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
+		iommu->gcmd &= ~DMA_GCMD_TE;
+}
+
+/**
+ * intel_liveupdate_resume - Block a unit again that has lost its registers
+ * @iommu: The unit, which is not used by this kernel
+ *
+ * Without this translation would be off after a suspend of the machine.
+ *
+ * Context: Resume, interrupts off, other CPUs offline.
+ */
+void intel_liveupdate_resume(struct intel_iommu *iommu)
+{
+	u32 sts;
+
+	if (!idle_unit_stays_on(iommu))
+		return;
+	intel_liveupdate_woken(iommu);
+	if (iommu->qi)
+		dmar_reenable_qi(iommu);
+	set_empty_root(iommu);
+
+	guard(raw_spinlock_irqsave)(&iommu->register_lock);
+	iommu->gcmd |= DMA_GCMD_TE;
+	writel(iommu->gcmd, iommu->reg + DMAR_GCMD_REG);
+	IOMMU_WAIT_OP(iommu, DMAR_GSTS_REG, readl, (sts & DMA_GSTS_TES), sts);
 }
 
 /**
@@ -161,6 +256,20 @@ bool intel_liveupdate_stays_on(struct intel_iommu *iommu)
 	return true;
 }
 
+/* Interrupts in this format pass by the table. Whoever switches remapping on looks */
+static void block_compatibility_format(struct intel_iommu *iommu)
+{
+	u32 sts;
+
+	guard(raw_spinlock_irqsave)(&iommu->register_lock);
+	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_CFIS))
+		return;
+
+	iommu->gcmd &= ~DMA_GCMD_CFI;
+	writel(iommu->gcmd, iommu->reg + DMAR_GCMD_REG);
+	IOMMU_WAIT_OP(iommu, DMAR_GSTS_REG, readl, !(sts & DMA_GSTS_CFIS), sts);
+}
+
 /**
  * intel_liveupdate_ir_stays_on - Must interrupt remapping not be switched off?
  * @iommu: The unit
@@ -177,7 +286,37 @@ bool intel_liveupdate_ir_stays_on(struct intel_iommu *iommu)
 		return false;
 
 	pr_info("%s: interrupt remapping stays on\n", iommu->name);
+	block_compatibility_format(iommu);
 	return true;
+}
+
+/**
+ * intel_liveupdate_needs_intremap - Must interrupt remapping be set up?
+ *
+ * Told not to, this kernel would leave the table of the previous one in force,
+ * whose memory it could never use, and could adopt none of the units. The message
+ * is for whoever asked for that.
+ *
+ * Context: Boot, before interrupt remapping is set up.
+ * Return: True if a unit was found translating, with its interrupts remapped.
+ */
+bool __init intel_liveupdate_needs_intremap(void)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	if (!started_by_kexec() || is_kdump_kernel() || dmar_table_init() < 0)
+		return false;
+
+	for_each_iommu(iommu, drhd) {
+		if (!(iommu->flags & VTD_FLAG_KEEP_ON) ||
+		    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
+			continue;
+		pr_warn("%s: found remapping interrupts for running devices, intremap=off is ignored\n",
+			iommu->name);
+		return true;
+	}
+	return false;
 }
 
 /**
@@ -217,20 +356,16 @@ int intel_liveupdate_remove(struct intel_iommu *iommu)
  *
  * It may be running still, at addresses that mean something else in the domain
  * that it is about to get. That the previous kernel has stopped what it did not
- * preserve is no help: its programs may have started it again. Bridges have to
- * forward for others. An adopted device is to go on, and the caller spares it.
+ * preserve is no help: its programs may have started it again. An adopted device
+ * is to go on, and the caller spares it.
  *
  * Context: Probe.
  */
 void intel_liveupdate_quiesce(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	struct intel_iommu *iommu = info->iommu;
 
-	if (!dev_is_pci(dev) || dev->driver ||
-	    !(iommu->flags & VTD_FLAG_FOUND_ON) ||
-	    to_pci_dev(dev)->class >> 16 == PCI_BASE_CLASS_BRIDGE)
-		return;
-
-	pci_clear_master(to_pci_dev(dev));
+	if (dev_is_pci(dev) && !dev->driver &&
+	    info->iommu->flags & VTD_FLAG_FOUND_ON)
+		pci_stop_dma(to_pci_dev(dev));
 }

@@ -37,9 +37,15 @@ void intel_liveupdate_found(struct intel_iommu *iommu);
 bool intel_liveupdate_found_on(struct dmar_drhd_unit *drhd);
 bool intel_liveupdate_stays_on(struct intel_iommu *iommu);
 bool intel_liveupdate_ir_stays_on(struct intel_iommu *iommu);
+void intel_liveupdate_woken(struct intel_iommu *iommu);
+void intel_liveupdate_resume(struct intel_iommu *iommu);
 void intel_liveupdate_release_blocked(struct intel_iommu *iommu);
 int intel_liveupdate_remove(struct intel_iommu *iommu);
 void intel_liveupdate_quiesce(struct device *dev);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+unsigned int intel_liveupdate_found_flags(u32 gsts, u64 rtaddr, bool kdump);
+#endif
 
 #else /* CONFIG_KEXEC_HANDOVER */
 
@@ -62,6 +68,14 @@ static inline bool intel_liveupdate_stays_on(struct intel_iommu *iommu)
 static inline bool intel_liveupdate_ir_stays_on(struct intel_iommu *iommu)
 {
 	return false;
+}
+
+static inline void intel_liveupdate_woken(struct intel_iommu *iommu)
+{
+}
+
+static inline void intel_liveupdate_resume(struct intel_iommu *iommu)
+{
 }
 
 static inline void intel_liveupdate_release_blocked(struct intel_iommu *iommu)

@@ -97,8 +97,9 @@ static const char *verify_registers(struct intel_iommu *iommu,
 
 /*
  * The set-up of interrupt remapping cannot read records. If it has not switched
- * the unit to a table of this kernel's, in the mode the record names, the old
- * table stays preserved and in force, and the unit is not adopted.
+ * the unit to a table of this kernel's, the old one stays preserved and in force,
+ * and the unit is not adopted. In which mode this kernel remaps and how large its
+ * table is, is its own affair: nothing of the old table is read.
  */
 static const char *verify_intremap(struct intel_iommu *iommu,
 				   const struct iommu_unit_ser *unit)
@@ -110,8 +111,6 @@ static const char *verify_intremap(struct intel_iommu *iommu,
 	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
 		return "interrupt remapping enable";
 	irta = readq(iommu->reg + DMAR_IRTA_REG);
-	if ((irta & ~VTD_PAGE_MASK) != (unit->vtd.irta & ~VTD_PAGE_MASK))
-		return "interrupt remapping mode or size";
 	if ((irta & VTD_PAGE_MASK) == unit->vtd.irt_pa)
 		return "interrupt remapping table";
 	if (!iommu_page_is_preserved(unit->vtd.irt_pa, unit->vtd.irt_order))
@@ -148,6 +147,9 @@ static const char *verify_scalable(const struct iommu_attachment_ser *att,
 
 	if ((context->lo & VTD_PAGE_MASK) != att->pasid_dir_pa)
 		return "PASID directory";
+	/* Whoever walks it, hardware or this kernel, goes by what it says there */
+	if (get_pasid_dir_size(context) > att->max_pasid >> PASID_PDE_SHIFT)
+		return "size of a PASID directory";
 	if (!iommu_page_is_preserved(att->pasid_dir_pa,
 				     att->pasid_dir_order) ||
 	    att->max_pasid != 1U << (att->pasid_dir_order + PAGE_SHIFT + 3))
@@ -483,66 +485,21 @@ bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus, u8 devfn)
 	       test_bit(PCI_DEVID(bus, devfn), iommu->lu_incoming->rids);
 }
 
-static bool device_incoming(struct device_domain_info *info)
-{
-	return intel_liveupdate_incoming(info->iommu, info->bus, info->devfn);
-}
-
 /**
- * intel_liveupdate_block_rid - Make an adopted context entry not present
- * @iommu: The unit, adopted
- * @rid: Requester id of the entry
+ * intel_liveupdate_device_incoming - Was the entry of a device adopted?
+ * @info: The device
  *
- * The same three steps as in liveupdate-tables.c, for one entry. It is an
- * ordinary, empty one afterwards.
+ * A device behind VMD has numbers of a segment that exists in software only, and
+ * sends by the requester id of another function. Its own one may happen to be
+ * that of an adopted device, with which it has nothing to do.
  *
- * Context: May sleep. Takes intel_iommu.lock. Cannot fail.
+ * Return: True if its entry was adopted and not given up since.
  */
-void intel_liveupdate_block_rid(struct intel_iommu *iommu, u16 rid)
+bool intel_liveupdate_device_incoming(struct device_domain_info *info)
 {
-	struct context_entry *context;
-
-	scoped_guard(spinlock, &iommu->lock) {
-		context = iommu_context_addr(iommu, PCI_BUS_NUM(rid),
-					     rid & 0xff, 0);
-		if (context)
-			intel_liveupdate_clear_present(iommu, context);
-	}
-	if (!context)
-		return;
-	intel_liveupdate_flush_all(iommu);
-
-	/* While the bit is set nobody makes the entry present */
-	guard(spinlock)(&iommu->lock);
-	intel_liveupdate_clear_rest(iommu, context);
-	__clear_bit(rid, iommu->lu_incoming->rids);
-}
-
-static int block_alias(struct pci_dev *pdev, u16 alias, void *data)
-{
-	struct device_domain_info *info = data;
-
-	if (intel_liveupdate_incoming(info->iommu, PCI_BUS_NUM(alias),
-				      alias & 0xff))
-		intel_liveupdate_block_rid(info->iommu, alias);
-	return 0;
-}
-
-/**
- * intel_liveupdate_dev_block - Block an incoming device that cannot be trusted
- * @dev: The device, probed
- *
- * Its context entries become non-present, translation stays on. The software
- * PASID table, if there is one, stays with the device: nothing refers to it.
- *
- * Context: Probe, group mutex held. Takes intel_iommu.lock. Cannot fail.
- */
-void intel_liveupdate_dev_block(struct device *dev)
-{
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
-
-	if (device_incoming(info))
-		pci_for_each_dma_alias(to_pci_dev(dev), block_alias, info);
+	return info->segment == info->iommu->segment &&
+	       !dev_is_real_dma_subdevice(info->dev) &&
+	       intel_liveupdate_incoming(info->iommu, info->bus, info->devfn);
 }
 
 static struct pasid_table *alloc_pasid_table(void)
@@ -576,7 +533,7 @@ bool intel_liveupdate_probe(struct device *dev)
 	const struct iommu_attachment_ser *att;
 	struct pasid_table *table;
 
-	if (!dev_is_pci(dev) || !device_incoming(info))
+	if (!dev_is_pci(dev) || !intel_liveupdate_device_incoming(info))
 		return false;
 
 	att = iommu_liveupdate_device_attachment(dev);
@@ -721,6 +678,54 @@ static void unlink_device(struct device_domain_info *info)
 	info->domain = NULL;
 }
 
+static bool has_rids_of(const struct iommu_attachment_ser *a,
+			const struct iommu_attachment_ser *b)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < b->nr_rids; i++) {
+		for (j = 0; j < a->nr_rids; j++)
+			if (a->rids[j] == b->rids[i])
+				break;
+		if (j == a->nr_rids)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * intel_liveupdate_same_rids - Do two records name the same requester ids?
+ * @a: One record
+ * @b: The other
+ *
+ * Context: Any.
+ * Return: True if they do, in whatever order.
+ */
+VISIBLE_IF_KUNIT bool
+intel_liveupdate_same_rids(const struct iommu_attachment_ser *a,
+			   const struct iommu_attachment_ser *b)
+{
+	return a->rid == b->rid && has_rids_of(a, b) && has_rids_of(b, a);
+}
+
+/*
+ * With more requester ids than were preserved the device could not leave its
+ * domain, with less an entry of it would be forgotten. A quirk of this kernel
+ * may have added or lost one.
+ */
+static bool rids_preserved(struct device *dev,
+			   const struct iommu_attachment_ser *att)
+{
+	struct iommu_attachment_ser now = {};
+
+	if (!intel_liveupdate_collect_rids(dev, &now) &&
+	    intel_liveupdate_same_rids(att, &now))
+		return true;
+
+	dev_err(dev, "its requester ids are not those that were preserved\n");
+	return false;
+}
+
 /**
  * intel_liveupdate_dev_adopt - Attach an incoming device in software only
  * @dev: The device, probed
@@ -731,8 +736,9 @@ static void unlink_device(struct device_domain_info *info)
  * compared. The cache tag is assigned before anything could invalidate.
  *
  * Context: Probe, group mutex held, may sleep.
- * Return: 0, -EINVAL if the live entry or the unit is not that of the record,
- * -ENOMEM without memory. Nothing is left behind on failure.
+ * Return: 0, -EINVAL if the live entry, the unit or the set of requester ids is
+ * not that of the record, -ENOMEM without memory. Nothing is left behind on
+ * failure.
  */
 int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
 			       const struct iommu_attachment_ser *att)
@@ -742,8 +748,7 @@ int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
 	struct intel_iommu *iommu = info->iommu;
 	int ret;
 
-	if (!device_incoming(info) ||
-	    att->rid != PCI_DEVID(info->bus, info->devfn))
+	if (!intel_liveupdate_device_incoming(info) || !rids_preserved(dev, att))
 		return -EINVAL;
 
 	ret = intel_liveupdate_adopt_did(dmar_domain, iommu, att->hw_id);
@@ -782,7 +787,7 @@ bool intel_liveupdate_release(struct device *dev)
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct dmar_domain *domain = info->domain;
 
-	if (!dev_is_pci(dev) || !device_incoming(info))
+	if (!dev_is_pci(dev) || !intel_liveupdate_device_incoming(info))
 		return false;
 
 	if (domain) {

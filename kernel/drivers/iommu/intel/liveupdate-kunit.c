@@ -13,6 +13,8 @@
  *   w   a word of a table is written
  *   f   its cache line is flushed
  *   i   all caches of the unit are invalidated
+ *   e   what is cached of one context entry is invalidated
+ *   x   all cached interrupt entries are invalidated
  *   p u a page is preserved, unpreserved
  *   r   a page is claimed from KHO
  */
@@ -21,6 +23,7 @@
 #include <kunit/test.h>
 #include <linux/idr.h>
 #include <linux/io.h>
+#include <linux/pci.h>
 #include <linux/sizes.h>
 
 #include "iommu.h"
@@ -80,6 +83,17 @@ static void fake_flush_all(struct intel_iommu *iommu)
 	fake_step('i', NULL, 0);
 }
 
+static void fake_flush_entry(struct intel_iommu *iommu, u16 rid,
+			     struct context_entry *context)
+{
+	fake_step('e', context, rid);
+}
+
+static void fake_flush_iec(struct intel_iommu *iommu)
+{
+	fake_step('x', NULL, 0);
+}
+
 /* Fails at the step whose number is in fake_failing, counted from 1 */
 static int fake_preserve_page(void *virt)
 {
@@ -117,12 +131,22 @@ static struct intel_iommu *fake_iommu(struct kunit *test, bool scalable)
 	ida_init(&iommu->domain_ida);
 	iommu->max_domain_id = FAKE_DIDS;
 	iommu->seq_id = FAKE_SEQ_ID;
-	iommu->flags = VTD_FLAG_FOUND_ON;
+	iommu->flags = VTD_FLAG_FOUND_ON | VTD_FLAG_FOUND_MODE;
 	if (scalable) {
 		iommu->flags |= VTD_FLAG_FOUND_SCALABLE;
 		iommu->ecap = FAKE_ECAP_SMTS;
 	}
 	return iommu;
+}
+
+/* A page of registers that keep what is written to them, and do nothing */
+static void fake_registers(struct kunit *test, struct intel_iommu *iommu)
+{
+	void *page = kunit_kzalloc(test, SZ_4K, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	iommu->reg = (void __iomem *)page;
+	raw_spin_lock_init(&iommu->register_lock);
 }
 
 KUNIT_DEFINE_ACTION_WRAPPER(fake_free_pages, iommu_free_pages, void *);
@@ -273,6 +297,8 @@ static void fake_tables(struct kunit *test, struct fake_tables *t, bool scalable
 				   fake_flush_cache);
 	kunit_activate_static_stub(test, intel_liveupdate_flush_all,
 				   fake_flush_all);
+	kunit_activate_static_stub(test, intel_liveupdate_flush_iec,
+				   fake_flush_iec);
 }
 
 static void expect_step(struct kunit *test, unsigned int nr, void *addr,
@@ -449,7 +475,8 @@ static void unit_is_given_up(struct kunit *test)
 
 	/* Others have nothing to lose */
 	intel_liveupdate_give_up(iommu);
-	KUNIT_EXPECT_EQ(test, iommu->flags, VTD_FLAG_FOUND_ON);
+	KUNIT_EXPECT_EQ(test, iommu->flags,
+			VTD_FLAG_FOUND_ON | VTD_FLAG_FOUND_MODE);
 
 	iommu->lu_incoming = intel_liveupdate_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_incoming);
@@ -460,10 +487,297 @@ static void unit_is_given_up(struct kunit *test)
 
 	intel_liveupdate_give_up(iommu);
 	KUNIT_EXPECT_FALSE(test, intel_liveupdate_in_use(iommu));
-	KUNIT_EXPECT_EQ(test, iommu->flags, VTD_FLAG_FOUND_ON | VTD_FLAG_KEEP_ON);
+	KUNIT_EXPECT_EQ(test, iommu->flags,
+			VTD_FLAG_FOUND_ON | VTD_FLAG_FOUND_MODE |
+			VTD_FLAG_KEEP_ON);
 	KUNIT_EXPECT_NULL(test, iommu->root_entry);
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&iommu->domain_ida));
 }
+
+/* VMD numbers its devices in a segment of its own, from bus 0 on */
+static void devices_of_other_segments_are_strangers(struct kunit *test)
+{
+	struct intel_iommu *iommu = fake_iommu(test, false);
+	struct device dev = {};
+	struct device_domain_info info = {
+		.iommu = iommu,
+		.dev = &dev,
+		.bus = 1,
+	};
+
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_device_incoming(&info));
+	iommu->lu_incoming = intel_liveupdate_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_incoming);
+	__set_bit(PCI_DEVID(info.bus, info.devfn), iommu->lu_incoming->rids);
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_device_incoming(&info));
+
+	info.segment = 0x10000;
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_device_incoming(&info));
+	iommu->segment = 1;
+	info.segment = 0;
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_device_incoming(&info));
+	info.segment = 1;
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_device_incoming(&info));
+
+	intel_liveupdate_free(iommu->lu_incoming);
+}
+
+#define FAKE_LEGACY	0
+#define FAKE_SCALABLE	DMA_RTADDR_SMT
+#define FAKE_ABORT	GENMASK_ULL(11, 10)
+#define FAKE_FOUND	(VTD_FLAG_FOUND_MODE | VTD_FLAG_FOUND_ON | VTD_FLAG_KEEP_ON)
+
+/* What a unit is kept for, and what decides its mode */
+static void found_unit_keeps_its_mode(struct kunit *test)
+{
+	static const struct {
+		u32 gsts;
+		u64 rtaddr;
+		bool kdump;
+		unsigned int flags;
+	} cases[] = {
+		{ 0, FAKE_SCALABLE, false, 0 },
+		{ DMA_GSTS_IRES, FAKE_LEGACY, false, 0 },
+		{ DMA_GSTS_TES, FAKE_ABORT, false, 0 },
+		{ DMA_GSTS_TES, FAKE_LEGACY, false, FAKE_FOUND },
+		{ DMA_GSTS_TES, FAKE_SCALABLE, false,
+		  FAKE_FOUND | VTD_FLAG_FOUND_SCALABLE },
+		/* Tables are copied, and only those of the same mode */
+		{ 0, FAKE_SCALABLE, true, 0 },
+		{ DMA_GSTS_TES, FAKE_ABORT, true, 0 },
+		{ DMA_GSTS_TES, FAKE_LEGACY, true, VTD_FLAG_FOUND_MODE },
+		{ DMA_GSTS_TES, FAKE_SCALABLE, true,
+		  VTD_FLAG_FOUND_MODE | VTD_FLAG_FOUND_SCALABLE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].flags,
+				    intel_liveupdate_found_flags(cases[i].gsts,
+								 cases[i].rtaddr,
+								 cases[i].kdump),
+				    "case %u", i);
+}
+
+static u16 fake_command;
+
+static int fake_config_read(struct pci_bus *bus, unsigned int devfn, int where,
+			    int size, u32 *val)
+{
+	*val = fake_command;
+	return where == PCI_COMMAND ? PCIBIOS_SUCCESSFUL :
+				      PCIBIOS_BAD_REGISTER_NUMBER;
+}
+
+static int fake_config_write(struct pci_bus *bus, unsigned int devfn, int where,
+			     int size, u32 val)
+{
+	fake_command = val;
+	return where == PCI_COMMAND ? PCIBIOS_SUCCESSFUL :
+				      PCIBIOS_BAD_REGISTER_NUMBER;
+}
+
+/* Whatever forwards for others goes on, and what only calls itself a bridge stops */
+static void bridges_are_not_stopped(struct kunit *test)
+{
+	static struct pci_ops ops = {
+		.read = fake_config_read,
+		.write = fake_config_write,
+	};
+	static const struct {
+		u16 class;
+		u8 hdr_type;
+		bool stops;
+	} cases[] = {
+		{ PCI_CLASS_NETWORK_ETHERNET, PCI_HEADER_TYPE_NORMAL, true },
+		{ PCI_CLASS_BRIDGE_OTHER, PCI_HEADER_TYPE_NORMAL, true },
+		{ PCI_CLASS_BRIDGE_HOST, PCI_HEADER_TYPE_NORMAL, false },
+		{ PCI_CLASS_BRIDGE_ISA, PCI_HEADER_TYPE_NORMAL, false },
+		{ PCI_CLASS_BRIDGE_PCI, PCI_HEADER_TYPE_BRIDGE, false },
+		{ PCI_CLASS_BRIDGE_CARDBUS, PCI_HEADER_TYPE_CARDBUS, false },
+		/* As some switches do */
+		{ PCI_CLASS_BRIDGE_OTHER, PCI_HEADER_TYPE_BRIDGE, false },
+	};
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+	struct pci_bus *bus = kunit_kzalloc(test, sizeof(*bus), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	KUNIT_ASSERT_NOT_NULL(test, bus);
+	bus->ops = &ops;
+	pdev->bus = bus;
+	pdev->error_state = pci_channel_io_normal;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		fake_command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+		pdev->class = cases[i].class << 8;
+		pdev->hdr_type = cases[i].hdr_type;
+		pci_stop_dma(pdev);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].stops,
+				    !(fake_command & PCI_COMMAND_MASTER),
+				    "case %u", i);
+		KUNIT_EXPECT_TRUE(test, fake_command & PCI_COMMAND_MEMORY);
+	}
+}
+
+/* Requester ids that were adopted */
+
+static const struct iommu_attachment_ser two_rids = {
+	.rid = 0x108, .nr_rids = 2, .rids = { 0x108, 0x109 },
+};
+
+/* An adopted unit in legacy mode, both ids present, and one of somebody else */
+static u64 *fake_adopted(struct kunit *test, struct fake_tables *t)
+{
+	u64 *context;
+	unsigned int i;
+
+	fake_tables(test, t, false);
+	kunit_activate_static_stub(test, intel_liveupdate_flush_entry,
+				   fake_flush_entry);
+	t->iommu->lu_incoming = intel_liveupdate_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, t->iommu->lu_incoming);
+
+	context = fake_context_table(test, t, 1, true);
+	for (i = 8; i < 11; i++) {
+		context[2 * i] = 0x1234000 | 1;
+		context[2 * i + 1] = 0x502;
+		__set_bit(0x100 + i, t->iommu->lu_incoming->rids);
+	}
+	return context;
+}
+
+static void recorded_ids_are_blocked(struct kunit *test)
+{
+	struct fake_tables t = {};
+	u64 *context = fake_adopted(test, &t);
+
+	/* The device, if it is there, has one of the two ids at most */
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_rids_block(&t.iommu->iommu,
+							    &two_rids));
+	KUNIT_EXPECT_STREQ(test, fake_log, "wfewwfwfewwf");
+	expect_step(test, 0, &context[16], 0x1234000);
+	expect_step(test, 2, &context[16], 0x108);
+	expect_step(test, 6, &context[18], 0x1234000);
+	expect_step(test, 8, &context[18], 0x109);
+	KUNIT_EXPECT_EQ(test, context[16] | context[17], 0);
+	KUNIT_EXPECT_EQ(test, context[18] | context[19], 0);
+	KUNIT_EXPECT_EQ(test, context[20], 0x1234000 | 1);
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_incoming(t.iommu, 1, 8));
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_incoming(t.iommu, 1, 9));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_incoming(t.iommu, 1, 10));
+
+	fake_forget();
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_rids_block(&t.iommu->iommu,
+							    &two_rids));
+	KUNIT_EXPECT_STREQ(test, fake_log, "");
+	intel_liveupdate_free(t.iommu->lu_incoming);
+}
+
+static void left_ids_go_with_the_attachment(struct kunit *test)
+{
+	struct fake_tables t = {};
+	u64 *context = fake_adopted(test, &t);
+
+	/* The first was taken over, and is an ordinary entry of this kernel */
+	__clear_bit(0x108, t.iommu->lu_incoming->rids);
+	intel_liveupdate_att_release(&t.iommu->iommu, &two_rids);
+	KUNIT_EXPECT_STREQ(test, fake_log, "wfewwf");
+	expect_step(test, 2, &context[18], 0x109);
+	KUNIT_EXPECT_EQ(test, context[16], 0x1234000 | 1);
+	KUNIT_EXPECT_EQ(test, context[18] | context[19], 0);
+	intel_liveupdate_free(t.iommu->lu_incoming);
+}
+
+/* A unit that was not adopted: what counts is which root is in force */
+static void blocked_by_root_only(struct kunit *test)
+{
+	struct intel_iommu *iommu = fake_iommu(test, false);
+	u64 others = 0x1000;
+
+	fake_registers(test, iommu);
+	iommu->root_entry = fake_pages(test, SZ_4K);
+
+	writeq(others, iommu->reg + DMAR_RTADDR_REG);
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_rids_block(&iommu->iommu,
+							     &two_rids));
+	writeq(virt_to_phys(iommu->root_entry), iommu->reg + DMAR_RTADDR_REG);
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_rids_block(&iommu->iommu,
+							    &two_rids));
+	writeq(page_to_phys(ZERO_PAGE(0)), iommu->reg + DMAR_RTADDR_REG);
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_rids_block(&iommu->iommu,
+							    &two_rids));
+}
+
+/* A flush by domain id is enough only if there is one id */
+static void flush_by_id_or_all(struct kunit *test)
+{
+	struct context_entry context = {};
+	struct fake_tables t = {};
+	struct pasid_entry *leaf;
+	u64 *dir;
+
+	fake_tables(test, &t, true);
+	dir = fake_pages(test, SZ_4K);
+	leaf = fake_pages(test, SZ_4K);
+	dir[0] = virt_to_phys(leaf) | PASID_PTE_PRESENT;
+	context.lo = virt_to_phys(dir);
+
+	leaf[0].val[0] = 1;
+	leaf[0].val[1] = 5;
+	intel_liveupdate_flush_entry(t.iommu, 0x108, &context);
+	KUNIT_EXPECT_STREQ(test, fake_log, "");
+
+	leaf[1].val[0] = 1;
+	leaf[1].val[1] = 6;
+	intel_liveupdate_flush_entry(t.iommu, 0x108, &context);
+	KUNIT_EXPECT_STREQ(test, fake_log, "i");
+
+	fake_forget();
+	leaf[0].val[0] = 0;
+	intel_liveupdate_flush_entry(t.iommu, 0x108, &context);
+	KUNIT_EXPECT_STREQ(test, fake_log, "i");
+}
+
+#ifdef CONFIG_IRQ_REMAP
+/* Interrupt entries */
+
+static void posted_entries_are_cleared(struct kunit *test)
+{
+	struct ir_table table = {};
+	struct fake_tables t = {};
+	struct irte *irte;
+
+	fake_tables(test, &t, false);
+	irte = fake_pages(test, SZ_1M);
+	table.base = irte;
+	t.iommu->ir_table = &table;
+
+	irte[5].present = 1;
+	irte[5].pst = 1;
+	irte[5].pda_l = 0x1234;
+	irte[9].present = 1;
+	irte[9].svt = 1;
+	irte[12].pst = 1;
+	irte[INTR_REMAP_TABLE_ENTRIES - 1].present = 1;
+	irte[INTR_REMAP_TABLE_ENTRIES - 1].pst = 1;
+
+	intel_liveupdate_stop_posting(t.iommu);
+	KUNIT_EXPECT_STREQ(test, fake_log, "wwfwwfx");
+	expect_step(test, 0, &irte[5].low, 0);
+	expect_step(test, 1, &irte[5].high, 0);
+	expect_step(test, 2, &irte[5], sizeof(*irte));
+	expect_step(test, 3, &irte[INTR_REMAP_TABLE_ENTRIES - 1].low, 0);
+	KUNIT_EXPECT_TRUE(test, irte[9].present);
+
+	fake_forget();
+	intel_liveupdate_stop_posting(t.iommu);
+	t.iommu->ir_table = NULL;
+	intel_liveupdate_stop_posting(t.iommu);
+	KUNIT_EXPECT_STREQ(test, fake_log, "");
+}
+
+#endif
 
 static int fake_init(struct kunit *test)
 {
@@ -481,6 +795,16 @@ static struct kunit_case intel_liveupdate_cases[] = {
 	KUNIT_CASE(all_pasid_tables_are_preserved),
 	KUNIT_CASE(failed_pasid_preserve_is_undone),
 	KUNIT_CASE(unit_is_given_up),
+	KUNIT_CASE(devices_of_other_segments_are_strangers),
+	KUNIT_CASE(found_unit_keeps_its_mode),
+	KUNIT_CASE(bridges_are_not_stopped),
+	KUNIT_CASE(recorded_ids_are_blocked),
+	KUNIT_CASE(left_ids_go_with_the_attachment),
+	KUNIT_CASE(blocked_by_root_only),
+	KUNIT_CASE(flush_by_id_or_all),
+#ifdef CONFIG_IRQ_REMAP
+	KUNIT_CASE(posted_entries_are_cleared),
+#endif
 	{}
 };
 

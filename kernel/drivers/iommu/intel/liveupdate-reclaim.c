@@ -14,19 +14,21 @@
  *    (replace.c), or is about to be blocked by an ordinary detach. Its context
  *    entries may be written like any others from then on; its PASID table,
  *    which stays in use, goes with the device.
- * 2. intel_liveupdate_rids_block(): nobody has taken the device, which may not
- *    even be there. Its context entries become non-present.
+ * 2. intel_liveupdate_dev_block(): the device cannot be trusted, or
+ *    intel_liveupdate_rids_block(): nobody has taken it, and it may not even be
+ *    there. Its context entries become non-present.
  * 3. intel_liveupdate_dev_unblock(): a device whose context entries were made
  *    non-present, and that was reset, gets what an attach needs.
  * 4. intel_liveupdate_id_release(): the last attachment of a restored domain
  *    has gone from the unit. Nothing refers to its id any more, so that the
  *    caches are flushed and the id is free.
- * 5. intel_liveupdate_att_release(): PASID tables that no device has taken are
- *    freed.
+ * 5. intel_liveupdate_att_release(): whatever is left of its context entries
+ *    becomes non-present, PASID tables that no device has taken are freed.
  *
- * Locking: 1. and 3. under the group mutex. The core calls the others one at a
- * time, under a lock that also keeps the device from being probed. Requester
- * ids are guarded by intel_iommu.lock, domain ids by intel_iommu.did_lock.
+ * Locking: 1., 3. and intel_liveupdate_dev_block() under the group mutex. The core
+ * calls the others one at a time, under a lock that also keeps the device from
+ * being probed. Requester ids are guarded by intel_iommu.lock, domain ids by
+ * intel_iommu.did_lock.
  */
 
 #define pr_fmt(fmt)	"DMAR: " fmt
@@ -66,8 +68,7 @@ void intel_liveupdate_disown(struct device *dev)
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_iommu *iommu = info->iommu;
 
-	if (!dev_is_pci(dev) ||
-	    !intel_liveupdate_incoming(iommu, info->bus, info->devfn))
+	if (!dev_is_pci(dev) || !intel_liveupdate_device_incoming(info))
 		return;
 	guard(spinlock)(&iommu->lock);
 	pci_for_each_dma_alias(to_pci_dev(dev), forget_alias,
@@ -89,6 +90,42 @@ bool intel_liveupdate_unit_match(struct iommu_device *iommu_dev,
 	       to_intel_iommu(iommu_dev)->reg_phys == unit->base;
 }
 
+/*
+ * The same three steps as in liveupdate-tables.c, for one adopted entry. It is an
+ * ordinary, empty one afterwards.
+ */
+static void block_rid(struct intel_iommu *iommu, u16 rid)
+{
+	struct context_entry *context;
+	bool present = false;
+
+	scoped_guard(spinlock, &iommu->lock) {
+		context = iommu_context_addr(iommu, PCI_BUS_NUM(rid),
+					     rid & 0xff, 0);
+		if (context) {
+			present = context_present(context);
+			intel_liveupdate_clear_present(iommu, context);
+		}
+	}
+	if (present)
+		intel_liveupdate_flush_entry(iommu, rid, context);
+
+	/* While the bit is set nobody makes the entry present */
+	guard(spinlock)(&iommu->lock);
+	if (context)
+		intel_liveupdate_clear_rest(iommu, context);
+	__clear_bit(rid, iommu->lu_incoming->rids);
+}
+
+/* Nothing of the previous kernel is walked: the root in force is empty or ours */
+static bool own_root(struct intel_iommu *iommu)
+{
+	u64 root = readq(iommu->reg + DMAR_RTADDR_REG) & VTD_PAGE_MASK;
+
+	return root == page_to_phys(ZERO_PAGE(0)) ||
+	       (iommu->root_entry && root == virt_to_phys(iommu->root_entry));
+}
+
 /**
  * intel_liveupdate_rids_block - Block an incoming device by its record
  * @iommu_dev: The unit
@@ -96,18 +133,57 @@ bool intel_liveupdate_unit_match(struct iommu_device *iommu_dev,
  *
  * On a unit that was not adopted the device has no entries.
  *
- * Context: May sleep. Takes intel_iommu.lock. Cannot fail.
+ * Context: May sleep. Takes intel_iommu.lock.
+ * Return: True if no entry of the record is present any more. False if the unit
+ * may still walk the tables of the previous kernel.
  */
-void intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
+bool intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
 				 const struct iommu_attachment_ser *att)
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	unsigned int i;
 
+	if (!iommu->lu_incoming)
+		return own_root(iommu);
 	for (i = 0; i < att->nr_rids; i++)
 		if (intel_liveupdate_incoming(iommu, PCI_BUS_NUM(att->rids[i]),
 					      att->rids[i] & 0xff))
-			intel_liveupdate_block_rid(iommu, att->rids[i]);
+			block_rid(iommu, att->rids[i]);
+	return true;
+}
+
+static int block_alias(struct pci_dev *pdev, u16 alias, void *data)
+{
+	struct device_domain_info *info = data;
+
+	if (intel_liveupdate_incoming(info->iommu, PCI_BUS_NUM(alias),
+				      alias & 0xff))
+		block_rid(info->iommu, alias);
+	return 0;
+}
+
+/**
+ * intel_liveupdate_dev_block - Block an incoming device that cannot be trusted
+ * @dev: The device, probed
+ *
+ * Its context entries become non-present, translation stays on. The software
+ * PASID table, if there is one, stays with the device: nothing refers to it.
+ * Requester ids that only its record names are left to
+ * intel_liveupdate_rids_block().
+ *
+ * Context: Probe, group mutex held. Takes intel_iommu.lock.
+ * Return: True if none of its entries is present. False if its unit may still
+ * walk the tables of the previous kernel.
+ */
+bool intel_liveupdate_dev_block(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	if (!info->iommu->lu_incoming)
+		return own_root(info->iommu);
+	if (intel_liveupdate_incoming(info->iommu, info->bus, info->devfn))
+		pci_for_each_dma_alias(to_pci_dev(dev), block_alias, info);
+	return true;
 }
 
 /**
@@ -203,6 +279,10 @@ static void free_pasid_table(const struct iommu_attachment_ser *att)
  * @iommu_dev: The unit
  * @att: The record of the attachment, its entries gone or in use by the device
  *
+ * Nothing may lead to the tables, nor have the domain's id, once the core goes
+ * on. So each requester id of the record is looked at, not those that the device
+ * has now.
+ *
  * Context: May sleep. The device is not being probed.
  */
 void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
@@ -211,7 +291,9 @@ void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	bool left;
 
-	if (!iommu->lu_incoming || !att->pasid_dir_pa)
+	/* What a device of this kernel has is not among the adopted ones */
+	if (!intel_liveupdate_rids_block(iommu_dev, att) ||
+	    !iommu->lu_incoming || !att->pasid_dir_pa)
 		return;
 	scoped_guard(spinlock, &iommu->lock)
 		left = __test_and_clear_bit(att->rid, iommu->lu_incoming->tables);

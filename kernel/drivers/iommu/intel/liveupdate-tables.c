@@ -7,8 +7,8 @@
  * DOC: VT-d live update, tables
  *
  * What both kernels do with the tables of a unit: find their way through them,
- * compare the live entries of a device with what an attach would have written,
- * and clear the entries of everybody else.
+ * compare the live entries of a device with what an attach would write, as far
+ * as it decides where DMA goes, and clear the entries of everybody else.
  *
  * Clearing follows the handshake of the specification ("Guidance to Software
  * for Invalidations"), for the hardware may read an entry in pieces and may
@@ -42,6 +42,19 @@
 #define CONTEXT_PRE		BIT_ULL(4)
 /* Its second word: the PASID of requests without one */
 #define CONTEXT_RID_PASID	GENMASK_ULL(19, 0)
+
+/* Legacy context entry; the last two are in its second word */
+#define CONTEXT_P		BIT_ULL(0)
+#define CONTEXT_TT		GENMASK_ULL(3, 2)
+#define CONTEXT_AW		GENMASK_ULL(2, 0)
+#define CONTEXT_DID		GENMASK_ULL(23, 8)
+
+/* PASID entry, one word after the other */
+#define PASID_AW		GENMASK_ULL(4, 2)
+#define PASID_PGTT_SHIFT	6
+#define PASID_PGTT		GENMASK_ULL(8, 6)
+#define PASID_DID		GENMASK_ULL(15, 0)
+#define PASID_FSPM		GENMASK_ULL(3, 2)
 
 /**
  * intel_liveupdate_alloc - Allocate the live update state of a unit
@@ -137,11 +150,81 @@ void *intel_liveupdate_context_table(struct intel_iommu *iommu,
 	return slot & 1 ? phys_to_virt(slot & VTD_PAGE_MASK) : NULL;
 }
 
-static bool legacy_entry_matches(struct intel_iommu *iommu,
-				 struct dmar_domain *domain, u16 rid)
+/**
+ * intel_liveupdate_context_differs - Compare what matters of a context entry
+ * @live: The entry that hardware uses, of a unit in legacy mode
+ * @want: The entry that an attach would write
+ *
+ * What decides where DMA goes has to agree: present, translation type, address
+ * width, root and domain id. The other bits are those of the kernel that wrote
+ * the entry, and stay as they are until it is replaced.
+ *
+ * Context: Any.
+ * Return: Name of the field that differs, or NULL.
+ */
+VISIBLE_IF_KUNIT const char *
+intel_liveupdate_context_differs(const struct context_entry *live,
+				 const struct context_entry *want)
+{
+	u64 lo = live->lo ^ want->lo, hi = live->hi ^ want->hi;
+
+	if (lo & CONTEXT_P)
+		return "present bit";
+	if (lo & CONTEXT_TT)
+		return "translation type";
+	if (hi & CONTEXT_AW)
+		return "address width";
+	if (lo & VTD_PAGE_MASK)
+		return "page table";
+	if (hi & CONTEXT_DID)
+		return "domain id";
+	return NULL;
+}
+
+/**
+ * intel_liveupdate_pasid_differs - Compare what matters of a PASID entry
+ * @live: The entry that hardware uses
+ * @want: The entry that an attach would write, of first or second stage
+ *
+ * As intel_liveupdate_context_differs(). A first stage entry has its depth in
+ * the paging mode, a second stage entry in the address width.
+ *
+ * Context: Any.
+ * Return: Name of the field that differs, or NULL.
+ */
+VISIBLE_IF_KUNIT const char *
+intel_liveupdate_pasid_differs(const struct pasid_entry *live,
+			       const struct pasid_entry *want)
+{
+	u64 lo = live->val[0] ^ want->val[0];
+	u64 fs = live->val[2] ^ want->val[2];
+	bool first_stage;
+
+	first_stage = (want->val[0] & PASID_PGTT) >> PASID_PGTT_SHIFT ==
+		      PASID_ENTRY_PGTT_FL_ONLY;
+	if (lo & PASID_PTE_PRESENT)
+		return "present bit";
+	if (lo & PASID_PGTT)
+		return "translation type";
+	if (!first_stage && lo & PASID_AW)
+		return "address width";
+	if (first_stage && fs & PASID_FSPM)
+		return "paging mode";
+	if ((first_stage ? fs : lo) & VTD_PAGE_MASK)
+		return "page table";
+	if ((live->val[1] ^ want->val[1]) & PASID_DID)
+		return "domain id";
+	return NULL;
+}
+
+static const char *legacy_entry_differs(struct intel_iommu *iommu,
+					struct dmar_domain *domain, u16 rid)
 {
 	struct pt_iommu_vtdss_hw_info pt_info;
 	struct context_entry want = {}, *live;
+
+	if (!intel_domain_is_ss_paging(domain))
+		return "kind of page table";
 
 	pt_iommu_vtdss_hw_info(&domain->sspt, &pt_info);
 	context_set_domain_id(&want, domain_id_iommu(domain, iommu));
@@ -152,32 +235,37 @@ static bool legacy_entry_matches(struct intel_iommu *iommu,
 
 	guard(spinlock)(&iommu->lock);
 	live = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
-	return live && live->lo == want.lo && live->hi == want.hi;
+	return live ? intel_liveupdate_context_differs(live, &want) :
+		      "context table";
 }
 
 /* The context entry must lead to the PASID directory software knows */
-static bool scalable_entry_matches(struct intel_iommu *iommu,
-				   struct pasid_table *table, u16 rid)
+static const char *scalable_entry_differs(struct intel_iommu *iommu,
+					  struct pasid_table *table, u16 rid)
 {
 	struct context_entry *live;
 
 	if (!table)
-		return false;
+		return "PASID table";
 
 	guard(spinlock)(&iommu->lock);
 	live = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
 	if (!live || !context_present(live))
-		return false;
+		return "present bit";
 	/* Hardware must not look beyond the directory that was preserved */
 	if (get_pasid_dir_size(live) > table->max_pasid >> PASID_PDE_SHIFT)
-		return false;
-	return (live->lo & VTD_PAGE_MASK) == virt_to_phys(table->table) &&
-	       !(live->lo & (CONTEXT_DTE | CONTEXT_PRE)) &&
-	       !(live->hi & CONTEXT_RID_PASID);
+		return "size of the PASID directory";
+	if ((live->lo & VTD_PAGE_MASK) != virt_to_phys(table->table))
+		return "PASID directory";
+	if (live->lo & (CONTEXT_DTE | CONTEXT_PRE))
+		return "use of ATS or page requests";
+	if (live->hi & CONTEXT_RID_PASID)
+		return "PASID of requests without one";
+	return NULL;
 }
 
 /* Requests with a PASID would go through tables that nobody has preserved */
-static bool sole_pasid_entry(struct pasid_table *table)
+static bool sole_pasid_entry(const struct pasid_table *table)
 {
 	struct pasid_dir_entry *dir = table->table;
 	unsigned int i, j, nr = 0;
@@ -219,21 +307,20 @@ int intel_liveupdate_config_entry(struct intel_iommu *iommu,
 	return 0;
 }
 
-static bool pasid_entry_matches(struct intel_iommu *iommu,
-				struct pasid_table *table,
-				struct dmar_domain *domain)
+static const char *pasid_entry_differs(struct intel_iommu *iommu,
+				       struct pasid_table *table,
+				       struct dmar_domain *domain)
 {
 	struct pasid_entry want = {}, *live;
 
 	live = get_pasid_table_from_pde(table->table);
 	if (!live || !sole_pasid_entry(table))
-		return false;
+		return "set of PASID entries";
 
 	guard(spinlock)(&iommu->lock);
 	if (intel_liveupdate_config_entry(iommu, &want, domain))
-		return false;
-
-	return !memcmp(live, &want, sizeof(want));
+		return "depth of the page table";
+	return intel_liveupdate_pasid_differs(live, &want);
 }
 
 /**
@@ -242,8 +329,8 @@ static bool pasid_entry_matches(struct intel_iommu *iommu,
  * @domain: The domain it is attached to, or that it is about to be adopted by
  * @att: Its record
  *
- * Nothing is written. The entries are right when they are exactly what an
- * attach of @domain would have written.
+ * Nothing is written. The entries are right when they translate as those would
+ * that an attach of @domain would write.
  *
  * Context: Takes intel_iommu.lock.
  * Return: 0, or -EINVAL if an entry differs.
@@ -254,27 +341,21 @@ int intel_liveupdate_verify_device(struct device *dev,
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_iommu *iommu = info->iommu;
+	const char *differs = NULL;
 	unsigned int i;
-	bool match;
 
-	for (i = 0; i < att->nr_rids; i++) {
-		if (sm_supported(iommu))
-			match = scalable_entry_matches(iommu, info->pasid_table,
-						       att->rids[i]);
-		else
-			match = intel_domain_is_ss_paging(domain) &&
-				legacy_entry_matches(iommu, domain,
-						     att->rids[i]);
-		if (!match)
-			goto err_differs;
-	}
-
-	if (!sm_supported(iommu) ||
-	    pasid_entry_matches(iommu, info->pasid_table, domain))
+	for (i = 0; i < att->nr_rids && !differs; i++)
+		differs = sm_supported(iommu) ?
+			  scalable_entry_differs(iommu, info->pasid_table,
+						 att->rids[i]) :
+			  legacy_entry_differs(iommu, domain, att->rids[i]);
+	if (!differs && sm_supported(iommu))
+		differs = pasid_entry_differs(iommu, info->pasid_table, domain);
+	if (!differs)
 		return 0;
 
-err_differs:
-	dev_err_ratelimited(dev, "live table entry differs from the expected one\n");
+	dev_err_ratelimited(dev, "live table entry differs from the expected one: %s\n",
+			    differs);
 	return -EINVAL;
 }
 
@@ -329,6 +410,91 @@ void intel_liveupdate_flush_all(struct intel_iommu *iommu)
 	flush_sync(iommu, &desc, 1, 0);
 }
 
+/* Does hardware translate everything the entry leads to under one id? */
+static bool has_one_did(struct intel_iommu *iommu,
+			struct context_entry *context, u16 *did)
+{
+	struct pasid_table table = {};
+	struct pasid_entry *entry;
+
+	if (!sm_supported(iommu)) {
+		*did = context_domain_id(context);
+		return true;
+	}
+
+	table.table = phys_to_virt(context->lo & VTD_PAGE_MASK);
+	table.max_pasid = get_pasid_dir_size(context) << PASID_PDE_SHIFT;
+	entry = get_pasid_table_from_pde(table.table);
+	if (!entry || !pasid_pte_is_present(entry) || !sole_pasid_entry(&table))
+		return false;
+	*did = pasid_get_domain_id(entry);
+	return true;
+}
+
+/**
+ * intel_liveupdate_flush_entry - Flush what is cached of one context entry
+ * @iommu: The unit, with queued invalidation on
+ * @rid: Requester id of the entry
+ * @context: The entry, no longer present, otherwise as it was while in use; what
+ *	     it leads to lies in memory that was adopted
+ *
+ * The same order as in intel_liveupdate_flush_all(), but only what the entry's
+ * own domain id covers, so that others keep what is cached for them. An entry
+ * that leads to more than one id makes it a flush of everything.
+ *
+ * Context: As intel_liveupdate_flush_all().
+ */
+void intel_liveupdate_flush_entry(struct intel_iommu *iommu, u16 rid,
+				  struct context_entry *context)
+{
+	struct qi_desc desc = {};
+	u16 did;
+
+	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_flush_entry, iommu, rid,
+				   context);
+
+	if (!has_one_did(iommu, context, &did)) {
+		intel_liveupdate_flush_all(iommu);
+		return;
+	}
+	if (intel_liveupdate_test(no_flush))
+		return;
+
+	iommu_flush_write_buffer(iommu);
+
+	desc.qw0 = QI_CC_FM(DMA_CCMD_MASK_NOBIT) | QI_CC_SID(rid) |
+		   QI_CC_DID(did) | QI_CC_GRAN(DMA_CCMD_DEVICE_INVL) |
+		   QI_CC_TYPE;
+	flush_sync(iommu, &desc, 1, 0);
+
+	if (sm_supported(iommu)) {
+		desc.qw0 = QI_PC_DID(did) | QI_PC_GRAN(QI_PC_ALL_PASIDS) |
+			   QI_PC_TYPE;
+		flush_sync(iommu, &desc, 1, 0);
+		qi_desc_piotlb_all(did, IOMMU_NO_PASID, &desc);
+		flush_sync(iommu, &desc, 1, 0);
+	}
+
+	memset(&desc, 0, sizeof(desc));
+	qi_desc_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH, &desc);
+	flush_sync(iommu, &desc, 1, 0);
+}
+
+/**
+ * intel_liveupdate_flush_iec - Flush every cached interrupt entry of a unit
+ * @iommu: The unit, with queued invalidation on
+ *
+ * Context: As intel_liveupdate_flush_all().
+ */
+void intel_liveupdate_flush_iec(struct intel_iommu *iommu)
+{
+	struct qi_desc desc = { .qw0 = QI_IEC_TYPE };
+
+	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_flush_iec, iommu);
+
+	flush_sync(iommu, &desc, 1, 0);
+}
+
 /**
  * intel_liveupdate_drain_prq - Wait for page requests that are on their way
  * @iommu: The unit, with queued invalidation on, its entries scrubbed
@@ -347,8 +513,16 @@ void intel_liveupdate_drain_prq(struct intel_iommu *iommu)
 		flush_sync(iommu, &desc, 0, QI_OPT_WAIT_DRAIN);
 }
 
-/* For KUnit, which writes down the order. @slot may be read by hardware. */
-VISIBLE_IF_KUNIT void intel_liveupdate_write(u64 *slot, u64 val)
+/**
+ * intel_liveupdate_write - Write a word of a table that hardware may read
+ * @slot: The word
+ * @val: What to write
+ *
+ * Words are seen in the order in which they are written. KUnit writes that down.
+ *
+ * Context: Any.
+ */
+void intel_liveupdate_write(u64 *slot, u64 val)
 {
 	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_write, slot, val);
 
@@ -356,8 +530,16 @@ VISIBLE_IF_KUNIT void intel_liveupdate_write(u64 *slot, u64 val)
 	dma_wmb();
 }
 
-VISIBLE_IF_KUNIT void intel_liveupdate_flush_cache(struct intel_iommu *iommu,
-						   void *addr, int size)
+/**
+ * intel_liveupdate_flush_cache - Let a unit that does not snoop see a table
+ * @iommu: The unit
+ * @addr: What was written
+ * @size: Bytes
+ *
+ * Context: Any.
+ */
+void intel_liveupdate_flush_cache(struct intel_iommu *iommu, void *addr,
+				  int size)
 {
 	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_flush_cache, iommu, addr,
 				   size);

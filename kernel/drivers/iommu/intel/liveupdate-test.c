@@ -164,7 +164,8 @@ void intel_liveupdate_test_handover(struct intel_iommu *iommu)
  */
 void intel_liveupdate_test_linger(void)
 {
-	if (linger_ms && intel_liveupdate_test_warn("linger_ms"))
+	if (linger_ms &&
+	    intel_liveupdate_test_warn("linger_ms, handed over, translation stays on"))
 		mdelay(linger_ms);
 }
 

@@ -30,23 +30,31 @@
  *    VTD_FLAG_KEEP_ON keeps intel_iommu_shutdown() from switching translation
  *    off. CPUs that run until then may still submit invalidations, but each
  *    waits for them with interrupts off, so it cannot be stopped before hardware
- *    has written their status into memory of this kernel.
+ *    has written their status into memory of this kernel. Those for the TLB of a
+ *    device are left out from then on, see qi_submit_sync().
  *
- * The interrupt remapping table is not touched at all: no entry of a preserved
- * device is left in it (unit_freeze verifies that), and every other entry
- * checks the source id, so a preserved device can raise nothing by writing to
- * the interrupt address range. It stays in force until the next kernel has
- * switched the unit to its own, with remapping on all the time.
+ * In the interrupt remapping table no entry of a preserved device is left
+ * (unit_freeze verifies that), and every other entry checks the source id, so a
+ * preserved device can raise nothing by writing to the interrupt address range.
+ * The table stays in force until the next kernel has switched the unit to its
+ * own, with remapping on all the time. An entry that raises a vector is left as
+ * it is. One that posts makes hardware write into a descriptor in memory of this
+ * kernel, so unit_handover clears all of these, and modify_irte() makes no new
+ * one.
  *
  * Not handled: devices with ATS, PRI or PASIDs in use, devices behind a bridge
  * that changes the requester id, real DMA sub-devices, units in the hands of
- * tboot, register based invalidation. They are refused.
+ * tboot, units that are not in the DMAR table, so that the next kernel would not
+ * know them, register based invalidation. They are refused. A device next to a
+ * preserved one that uses reserved memory of the firmware's (RMRR) is blocked
+ * like all others, until the next kernel probes it; unit_preserve names it.
  *
  * Locking: the core calls all of these one at a time under its record mutex,
  * unit_handover while all CPUs still run. intel_iommu.lock protects the table
  * entries, VTD_FLAG_HANDED_OVER and intel_liveupdate.rids; nothing that can
- * sleep is called under it. Order: record mutex, did_lock, intel_iommu.lock,
- * q_lock, register_lock.
+ * sleep is called under it. irq_2_ir_lock protects the interrupt entries. Order:
+ * record mutex, did_lock, intel_iommu.lock or irq_2_ir_lock, q_lock,
+ * register_lock.
  */
 
 #define pr_fmt(fmt)	"DMAR: " fmt
@@ -57,6 +65,7 @@
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
 #include <linux/slab.h>
+#include <asm/irq_remapping.h>
 
 #include "iommu.h"
 #include "liveupdate.h"
@@ -152,50 +161,75 @@ static int preserve_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
 	return 0;
 }
 
-/* Would the unit take a request from a preserved device for this entry? */
-static bool irte_accepts_preserved(const struct irte *irte,
-				   const struct intel_liveupdate *lu)
+/**
+ * intel_liveupdate_irte_accepts - Does an interrupt entry take a device's request?
+ * @irte: The entry, which checks its source
+ * @rids: Requester ids of the devices in question
+ *
+ * Context: Any.
+ * Return: True if it does for at least one of them.
+ */
+VISIBLE_IF_KUNIT bool
+intel_liveupdate_irte_accepts(const struct irte *irte, const unsigned long *rids)
 {
 	/* Bits of the function number that are not compared, per qualifier */
 	static const u16 ignored[] = { 0, 0x4, 0x6, 0x7 };
-	unsigned long first, last, rid;
+	unsigned long first, last;
+	u16 function;
 
 	if (irte->svt == IRTE_SVT_VERIFY_BUS) {
 		first = PCI_DEVID(irte->sid >> 8, 0);
 		last = PCI_DEVID(irte->sid & 0xff, 0xff);
-		return find_next_bit(lu->rids, last + 1, first) <= last;
+		return find_next_bit(rids, last + 1, first) <= last;
 	}
 
-	for_each_set_bit(rid, lu->rids, INTEL_LIVEUPDATE_NR_RIDS)
-		if (!((rid ^ irte->sid) & ~ignored[irte->sq]))
+	for (function = 0; function <= PCI_FUNC(~0); function++)
+		if (!((function ^ PCI_FUNC(irte->sid)) & ~ignored[irte->sq]) &&
+		    test_bit((irte->sid & ~PCI_FUNC(~0)) | function, rids))
 			return true;
 	return false;
+}
+
+/* Writers of an entry write it in pieces, under the lock */
+static struct irte read_irte(const struct irte *irte)
+{
+	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
+	return *irte;
 }
 
 /*
  * No entry of a preserved device may be left, and what is left of others must
  * check who sends: otherwise a DMA write of the device to the interrupt address
- * range would raise a vector in the next kernel.
+ * range would raise a vector in the next kernel. Requests in the format that
+ * passes by the table must be blocked for the same reason.
  */
 static int verify_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
 {
-	struct irte *irte = iommu->ir_table ? iommu->ir_table->base : NULL;
+	struct irte *table = iommu->ir_table ? iommu->ir_table->base : NULL;
+	struct irte irte;
 	unsigned int i;
 
 	if (!(unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP))
 		return 0;
-	if (readq(iommu->reg + DMAR_IRTA_REG) != unit->vtd.irta)
+	if (readq(iommu->reg + DMAR_IRTA_REG) != unit->vtd.irta ||
+	    readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_CFIS) {
+		pr_err_ratelimited("%s: interrupt remapping changed since it was preserved\n",
+				   iommu->name);
 		return -EINVAL;
+	}
 
 	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++) {
-		if (!irte[i].present)
+		if (!table[i].present)
 			continue;
-		if (!irte[i].svt) {
+		irte = read_irte(&table[i]);
+		if (!irte.present)
+			continue;
+		if (!irte.svt) {
 			pr_err_ratelimited("%s: interrupt entry %u does not check its source\n",
 					   iommu->name, i);
 			return -EINVAL;
 		}
-		if (irte_accepts_preserved(&irte[i], iommu->lu_outgoing)) {
+		if (intel_liveupdate_irte_accepts(&irte, iommu->lu_outgoing->rids)) {
 			pr_err_ratelimited("%s: a preserved device can still raise interrupt entry %u\n",
 					   iommu->name, i);
 			return -EINVAL;
@@ -203,6 +237,42 @@ static int verify_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
 	}
 
 	return 0;
+}
+
+static void clear_irte(struct intel_iommu *iommu, struct irte *irte)
+{
+	/* The present bit is in the first word, so nothing is read in between */
+	intel_liveupdate_write(&irte->low, 0);
+	intel_liveupdate_write(&irte->high, 0);
+	intel_liveupdate_flush_cache(iommu, irte, sizeof(*irte));
+}
+
+/**
+ * intel_liveupdate_stop_posting - Clear the interrupt entries that post
+ * @iommu: The unit, handed over
+ *
+ * A posted entry leads to a descriptor in memory of this kernel, which hardware
+ * writes at each interrupt. Its device is not preserved, and is not heard any
+ * more.
+ *
+ * Context: Takes irq_2_ir_lock. Cannot fail: for the flush see
+ * intel_liveupdate_flush_all(). modify_irte() makes no new one.
+ */
+VISIBLE_IF_KUNIT void intel_liveupdate_stop_posting(struct intel_iommu *iommu)
+{
+	struct irte *table = iommu->ir_table ? iommu->ir_table->base : NULL;
+	bool found = false;
+	unsigned int i;
+
+	scoped_guard(raw_spinlock_irqsave, &irq_2_ir_lock)
+		for (i = 0; table && i < INTR_REMAP_TABLE_ENTRIES; i++) {
+			if (!table[i].present || !table[i].pst)
+				continue;
+			clear_irte(iommu, &table[i]);
+			found = true;
+		}
+	if (found)
+		intel_liveupdate_flush_iec(iommu);
 }
 #else
 static int preserve_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
@@ -214,6 +284,10 @@ static int verify_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
 {
 	return 0;
 }
+
+static void intel_liveupdate_stop_posting(struct intel_iommu *iommu)
+{
+}
 #endif
 
 static void unpreserve_irt(struct iommu_unit_ser *unit)
@@ -222,12 +296,21 @@ static void unpreserve_irt(struct iommu_unit_ser *unit)
 		iommu_unpreserve_page(phys_to_virt(unit->vtd.irt_pa));
 }
 
-static int unit_supported(struct intel_iommu *iommu)
+/**
+ * intel_liveupdate_unit_supported - Can a unit be preserved?
+ * @iommu: The unit
+ *
+ * Context: Any.
+ * Return: 0, or -EOPNOTSUPP; one line says why.
+ */
+VISIBLE_IF_KUNIT int intel_liveupdate_unit_supported(struct intel_iommu *iommu)
 {
 	const char *reason;
 
 	if (iommu->drhd->ignored)
 		reason = "unit is ignored";
+	else if (iommu->drhd->hot_added)
+		reason = "unit was hot-added, the next kernel would not find it";
 	else if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
 		reason = "translation is off";
 	else if (iommu->copied_tables)
@@ -250,7 +333,7 @@ static int intel_unit_preserve(struct iommu_device *iommu_dev,
 	struct intel_liveupdate *lu;
 	int ret;
 
-	ret = unit_supported(iommu);
+	ret = intel_liveupdate_unit_supported(iommu);
 	if (ret)
 		return ret;
 
@@ -280,6 +363,7 @@ static int intel_unit_preserve(struct iommu_device *iommu_dev,
 
 	scoped_guard(spinlock, &iommu->lock)
 		iommu->lu_outgoing = lu;
+	intel_iommu_warn_rmrr(iommu);
 	return 0;
 
 err_contexts:
@@ -323,6 +407,27 @@ static int collect_rid(struct pci_dev *pdev, u16 alias, void *data)
 
 	att->rids[att->nr_rids++] = alias;
 	return 0;
+}
+
+/**
+ * intel_liveupdate_collect_rids - Find all requester ids of a device
+ * @dev: The device
+ * @att: Its record, in which rid, rids and nr_rids are written
+ *
+ * The device's own id is the first.
+ *
+ * Context: Any.
+ * Return: 0, or -EOPNOTSUPP if a bridge takes part, or if they are too many.
+ */
+int intel_liveupdate_collect_rids(struct device *dev,
+				  struct iommu_attachment_ser *att)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	att->rid = PCI_DEVID(info->bus, info->devfn);
+	att->rids[0] = att->rid;
+	att->nr_rids = 1;
+	return pci_for_each_dma_alias(to_pci_dev(dev), collect_rid, att);
 }
 
 static int device_supported(struct device *dev, struct dmar_domain *domain)
@@ -446,7 +551,8 @@ bool intel_liveupdate_foreign(struct device_domain_info *info, u8 bus, u8 devfn)
 	struct intel_iommu *iommu = info->iommu;
 	u16 rid = PCI_DEVID(bus, devfn);
 
-	if (rid == PCI_DEVID(info->bus, info->devfn))
+	if (rid == PCI_DEVID(info->bus, info->devfn) &&
+	    !dev_is_real_dma_subdevice(info->dev))
 		return false;
 	return intel_liveupdate_incoming(iommu, bus, devfn) ||
 	       (iommu->lu_outgoing && test_bit(rid, iommu->lu_outgoing->rids));
@@ -479,10 +585,7 @@ static int intel_dev_preserve(struct device *dev, struct iommu_domain *domain,
 	if (dmar_domain->dirty_tracking)
 		return -EBUSY;
 
-	att->rid = PCI_DEVID(info->bus, info->devfn);
-	att->rids[0] = att->rid;
-	att->nr_rids = 1;
-	ret = pci_for_each_dma_alias(to_pci_dev(dev), collect_rid, att);
+	ret = intel_liveupdate_collect_rids(dev, att);
 	if (ret) {
 		dev_err_ratelimited(dev, "cannot be preserved: a bridge shares its requester id\n");
 		return ret;
@@ -633,10 +736,11 @@ static void mask_unit_interrupts(struct intel_iommu *iommu)
  */
 static void lock_unit(struct intel_iommu *iommu)
 {
-	cycles_t start = get_cycles();
+	struct qi_watch watch;
 
+	qi_watch_start(iommu, &watch);
 	while (!spin_trylock(&iommu->lock)) {
-		if (get_cycles() - start > DMAR_OPERATION_TIMEOUT)
+		if (qi_watch_stalled(iommu, &watch, get_cycles()))
 			panic("%s: cannot be locked for the hand-over\n",
 			      iommu->name);
 		cpu_relax();
@@ -659,11 +763,12 @@ static void intel_unit_handover(struct iommu_device *iommu_dev,
 	spin_unlock(&iommu->lock);
 
 	intel_liveupdate_scrub(iommu, unit, iommu->lu_outgoing->rids);
+	intel_liveupdate_stop_posting(iommu);
 	intel_liveupdate_drain_prq(iommu);
 	if (!intel_liveupdate_test(no_mask))
 		mask_unit_interrupts(iommu);
-	pr_info("%s: handed over, stays translating for %u device(s)\n",
-		iommu->name, unit->nr_devices);
+	pr_debug("%s: handed over, stays translating for %u device(s)\n",
+		 iommu->name, unit->nr_devices);
 	intel_liveupdate_test_linger();
 }
 

@@ -46,6 +46,7 @@ struct intel_liveupdate {
 
 /* In iommu.c and pasid.c, for live update only */
 struct dmar_domain *paging_domain_alloc(void);
+void intel_iommu_warn_rmrr(struct intel_iommu *iommu);
 int domain_first_level_config(struct dmar_domain *domain, u64 *fsptptr);
 void pasid_pte_config_first_level(struct intel_iommu *iommu,
 				  struct pasid_entry *pte,
@@ -88,7 +89,13 @@ void intel_liveupdate_clear_rest(struct intel_iommu *iommu,
 void intel_liveupdate_scrub(struct intel_iommu *iommu,
 			    const struct iommu_unit_ser *unit,
 			    const unsigned long *rids);
+void intel_liveupdate_write(u64 *slot, u64 val);
+void intel_liveupdate_flush_cache(struct intel_iommu *iommu, void *addr,
+				  int size);
 void intel_liveupdate_flush_all(struct intel_iommu *iommu);
+void intel_liveupdate_flush_entry(struct intel_iommu *iommu, u16 rid,
+				  struct context_entry *context);
+void intel_liveupdate_flush_iec(struct intel_iommu *iommu);
 void intel_liveupdate_drain_prq(struct intel_iommu *iommu);
 int intel_liveupdate_config_entry(struct intel_iommu *iommu,
 				  struct pasid_entry *pte,
@@ -98,6 +105,8 @@ int intel_liveupdate_verify_device(struct device *dev,
 				   const struct iommu_attachment_ser *att);
 
 /* liveupdate.c */
+int intel_liveupdate_collect_rids(struct device *dev,
+				  struct iommu_attachment_ser *att);
 unsigned int intel_liveupdate_count_leaves(struct pasid_table *table);
 
 /* liveupdate-incoming.c */
@@ -106,21 +115,21 @@ intel_liveupdate_domain_restore(struct iommu_device *iommu_dev,
 				const struct iommu_domain_ser *dser);
 int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
 			       const struct iommu_attachment_ser *att);
-void intel_liveupdate_dev_block(struct device *dev);
 bool intel_liveupdate_adopt(struct intel_iommu *iommu);
 void intel_liveupdate_give_up(struct intel_iommu *iommu);
 bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus, u8 devfn);
+bool intel_liveupdate_device_incoming(struct device_domain_info *info);
 bool intel_liveupdate_foreign(struct device_domain_info *info, u8 bus, u8 devfn);
 bool intel_liveupdate_probe(struct device *dev);
 bool intel_liveupdate_release(struct device *dev);
-void intel_liveupdate_block_rid(struct intel_iommu *iommu, u16 rid);
 
 /* liveupdate-reclaim.c */
 void intel_liveupdate_disown(struct device *dev);
 bool intel_liveupdate_unit_match(struct iommu_device *iommu_dev,
 				 const struct iommu_unit_ser *unit);
-void intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
+bool intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
 				 const struct iommu_attachment_ser *att);
+bool intel_liveupdate_dev_block(struct device *dev);
 int intel_liveupdate_dev_unblock(struct device *dev);
 void intel_liveupdate_id_release(struct iommu_device *iommu_dev,
 				 struct iommu_domain *domain,
@@ -129,9 +138,18 @@ void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
 				  const struct iommu_attachment_ser *att);
 
 #if IS_ENABLED(CONFIG_KUNIT)
-void intel_liveupdate_write(u64 *slot, u64 val);
-void intel_liveupdate_flush_cache(struct intel_iommu *iommu, void *addr,
-				  int size);
+const char *intel_liveupdate_context_differs(const struct context_entry *live,
+					     const struct context_entry *want);
+const char *intel_liveupdate_pasid_differs(const struct pasid_entry *live,
+					   const struct pasid_entry *want);
+bool intel_liveupdate_same_rids(const struct iommu_attachment_ser *a,
+				const struct iommu_attachment_ser *b);
+#ifdef CONFIG_IRQ_REMAP
+bool intel_liveupdate_irte_accepts(const struct irte *irte,
+				   const unsigned long *rids);
+void intel_liveupdate_stop_posting(struct intel_iommu *iommu);
+#endif
+int intel_liveupdate_unit_supported(struct intel_iommu *iommu);
 int intel_liveupdate_preserve_pasid_table(struct pasid_table *table,
 					  struct iommu_attachment_ser *att,
 					  unsigned int *nr_leaves);
@@ -163,6 +181,12 @@ static inline void intel_liveupdate_give_up(struct intel_iommu *iommu)
 
 static inline bool intel_liveupdate_incoming(struct intel_iommu *iommu, u8 bus,
 					     u8 devfn)
+{
+	return false;
+}
+
+static inline bool
+intel_liveupdate_device_incoming(struct device_domain_info *info)
 {
 	return false;
 }

@@ -20,6 +20,9 @@
  * mark, also against an iommufd being preserved. Inside it the lock of
  * iommufd_ctx::objects keeps the other HWPTs from being freed while their
  * tokens are read.
+ *
+ * Any owner of an iommufd gets here as often as he likes, so that refusals are
+ * told to him by errno and to the log for debugging only.
  */
 #define pr_fmt(fmt) "iommufd: liveupdate: " fmt
 
@@ -52,12 +55,12 @@ static int hwpt_check_markable(struct iommufd_object *obj)
 			return 0;
 		break;
 	default:
-		pr_warn_ratelimited("cannot mark object %u: not a HWPT\n",
-				    obj->id);
+		pr_debug("cannot mark object %u: not a HWPT\n",
+			 obj->id);
 		return -ENOENT;
 	}
 
-	pr_warn_ratelimited("cannot mark HWPT %u: it %s\n", obj->id, reason);
+	pr_debug("cannot mark HWPT %u: it %s\n", obj->id, reason);
 	return -EOPNOTSUPP;
 }
 
@@ -94,18 +97,18 @@ static int hwpt_mark(struct iommufd_ctx *ictx,
 	guard(mutex)(&ictx->liveupdate.lock);
 
 	if (ictx->liveupdate.preserved) {
-		pr_warn_ratelimited("cannot mark HWPT %u: the iommufd is preserved\n",
-				    id);
+		pr_debug("cannot mark HWPT %u: the iommufd is preserved\n",
+			 id);
 		return -EBUSY;
 	}
 	if (hwpt_paging->liveupdate.marked) {
-		pr_warn_ratelimited("cannot mark HWPT %u: it is marked with token %#llx\n",
-				    id, hwpt_paging->liveupdate.token);
+		pr_debug("cannot mark HWPT %u: it is marked with token %#llx\n",
+			 id, hwpt_paging->liveupdate.token);
 		return -EEXIST;
 	}
 	if (token_in_use(ictx, token)) {
-		pr_warn_ratelimited("cannot mark HWPT %u: token %#llx is in use\n",
-				    id, token);
+		pr_debug("cannot mark HWPT %u: token %#llx is in use\n",
+			 id, token);
 		return -EADDRINUSE;
 	}
 
@@ -136,13 +139,13 @@ int iommufd_hwpt_liveupdate_mark_preserve(struct iommufd_ucmd *ucmd)
 
 	obj = iommufd_get_object(ucmd->ictx, cmd->hwpt_id, IOMMUFD_OBJ_ANY);
 	if (obj == ERR_PTR(-EOPNOTSUPP)) {
-		pr_warn_ratelimited("cannot mark HWPT %u: it is restored\n",
-				    cmd->hwpt_id);
+		pr_debug("cannot mark HWPT %u: it is restored\n",
+			 cmd->hwpt_id);
 		return -EOPNOTSUPP;
 	}
 	if (IS_ERR(obj)) {
-		pr_warn_ratelimited("cannot mark object %u: there is none\n",
-				    cmd->hwpt_id);
+		pr_debug("cannot mark object %u: there is none\n",
+			 cmd->hwpt_id);
 		return PTR_ERR(obj);
 	}
 

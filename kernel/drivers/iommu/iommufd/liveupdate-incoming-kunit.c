@@ -24,6 +24,7 @@
 #include <linux/xarray.h>
 
 #include "iommufd_private.h"
+#include "liveupdate-check.h"
 
 #define NR_HWPTS	2
 #define TOKEN		0x100000001ULL
@@ -112,12 +113,15 @@ static void test_record(struct kunit *test)
 {
 	struct iommufd_ser *ser;
 	size_t size = struct_size(ser, hwpts, NR_HWPTS);
+	u32 i;
 
 	ser = kunit_kzalloc(test, size, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, ser);
 	ser->version = IOMMUFD_SER_VERSION;
 	ser->length = size;
 	ser->nr_hwpts = NR_HWPTS;
+	for (i = 0; i < NR_HWPTS; i++)
+		ser->hwpts[i].domain_pa = DOMAIN_PA;
 	ser->hwpts[1].token = TOKEN;
 	/* As the previous kernel does it */
 	ser->crc = crc32_le(~0, (void *)ser, size);
@@ -336,7 +340,7 @@ static struct kunit_case iommufd_restored_cases[] = {
 };
 
 static struct kunit_suite iommufd_restored_suite = {
-	.name = "iommufd-restored",
+	.name = "iommufd-liveupdate-restored",
 	.init = world_init,
 	.exit = world_exit,
 	.test_cases = iommufd_restored_cases,

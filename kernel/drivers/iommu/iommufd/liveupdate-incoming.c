@@ -58,7 +58,6 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
-#include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/file.h>
@@ -72,7 +71,6 @@
 #include <linux/liveupdate.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
-#include <linux/overflow.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
@@ -80,6 +78,7 @@
 
 #include "../iommu-priv.h"
 #include "iommufd_private.h"
+#include "liveupdate-check.h"
 
 /**
  * struct iommufd_hwpt_restored - A HWPT that came from the previous kernel
@@ -104,31 +103,6 @@ to_hwpt_restored(struct iommufd_object *obj)
 }
 
 /* The record */
-
-static u32 ser_crc(const struct iommufd_ser *ser)
-{
-	const u32 none = 0;
-	u32 crc;
-
-	crc = crc32_le(~0, (const u8 *)ser, offsetof(struct iommufd_ser, crc));
-	crc = crc32_le(crc, (const u8 *)&none, sizeof(none));
-	return crc32_le(crc, (const u8 *)&ser->nr_hwpts,
-			ser->length - offsetof(struct iommufd_ser, nr_hwpts));
-}
-
-/* @order is that of the memory. Returns what is wrong, or NULL. */
-VISIBLE_IF_KUNIT const char *iommufd_ser_check(const struct iommufd_ser *ser,
-					       unsigned int order)
-{
-	if (ser->version != IOMMUFD_SER_VERSION)
-		return "version";
-	if (ser->length != struct_size(ser, hwpts, ser->nr_hwpts) ||
-	    get_order(ser->length) != order)
-		return "length";
-	if (ser->crc != ser_crc(ser))
-		return "checksum";
-	return NULL;
-}
 
 static struct iommufd_ser *ser_get(u64 pa)
 {
@@ -356,8 +330,7 @@ int iommufd_hwpt_liveupdate_restore(struct iommufd_ucmd *ucmd)
 		hwpt_put(ictx, restored);
 	}
 	if (!found) {
-		pr_warn_ratelimited("no restored HWPT with token %#llx\n",
-				    cmd->hwpt_token);
+		pr_debug("no restored HWPT with token %#llx\n", cmd->hwpt_token);
 		return -ENOENT;
 	}
 	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
@@ -420,8 +393,9 @@ err_log:
  * @args: Arguments of LUO
  *
  * The devices of the session are finished before, so no attachment is left as it
- * came in. A record that cannot be used stays with KHO: nobody knows how much
- * memory it is.
+ * came in, unless the record of a device named another one: that is seen to
+ * here, before the memory is finished. A record that cannot be used stays with
+ * KHO: nobody knows how much memory it is.
  *
  * Context: May sleep. The mutex of the session is held.
  */
@@ -433,8 +407,11 @@ void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args)
 		iommufd_ctx_unpin_restored(args->file->private_data);
 
 	ser = ser_get(args->serialized_data);
-	if (!IS_ERR(ser))
-		kho_restore_free(ser);
+	if (IS_ERR(ser))
+		return;
+	for (u32 i = 0; i < ser->nr_hwpts; i++)
+		iommu_liveupdate_abandon_domain(ser->hwpts[i].domain_pa);
+	kho_restore_free(ser);
 }
 
 /* Devices */
@@ -621,8 +598,12 @@ err_abort_device:
 err_put_restored:
 	hwpt_put(ictx, restored);
 err_log:
-	dev_warn_ratelimited(dev, "iommufd: cannot be reclaimed: %pe\n",
-			     ERR_PTR(rc));
+	/* Any iommufd gets -EPERM, as often as its owner likes */
+	if (rc == -EPERM)
+		dev_dbg(dev, "iommufd: cannot be reclaimed, did not come in by this iommufd\n");
+	else
+		dev_warn_ratelimited(dev, "iommufd: cannot be reclaimed: %pe\n",
+				     ERR_PTR(rc));
 	return ERR_PTR(rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_reclaim, "IOMMUFD");
@@ -631,18 +612,26 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_reclaim, "IOMMUFD");
  * iommufd_device_is_restored() - Does a device need its restored HWPT?
  * @idev: The device
  *
- * Context: May sleep. Takes the lock of the group.
+ * Context: May sleep. Takes the lock of the group, and does not wait long for it.
  * Return: true from iommufd_device_reclaim() until the device is attached to
- *	   another HWPT or detached.
+ *	   another HWPT or detached; also if that is just under way and does not
+ *	   come to an end.
  */
 bool iommufd_device_is_restored(struct iommufd_device *idev)
 {
+	struct iommufd_group *igroup = idev->igroup;
 	struct iommufd_attach *attach;
+	bool restored;
 
-	guard(mutex)(&idev->igroup->lock);
-
-	attach = xa_load(&idev->igroup->pasid_attach, IOMMU_NO_PASID);
-	return attach && iommufd_object_is_restored(&attach->hwpt->obj);
+	if (!mutex_lock_until(&igroup->lock, jiffies + IOMMUFD_LIVEUPDATE_WAIT)) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: an attach of its owner does not end, does it wait for a page fault?\n");
+		return true;
+	}
+	attach = xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
+	restored = attach && iommufd_object_is_restored(&attach->hwpt->obj);
+	mutex_unlock(&igroup->lock);
+	return restored;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_is_restored, "IOMMUFD");
 
@@ -667,9 +656,8 @@ int iommufd_device_check_replace(struct iommufd_device *idev,
 	if (!iommufd_object_is_restored(&old->obj) ||
 	    (hwpt_is_paging(hwpt) && !hwpt->fault))
 		return 0;
-	dev_warn_ratelimited(idev->dev,
-			     "iommufd: replace refused, its HWPT is restored and HWPT %u is nested or able to fault\n",
-			     hwpt->obj.id);
+	dev_dbg(idev->dev, "iommufd: replace refused, its HWPT is restored and HWPT %u is nested or able to fault\n",
+		hwpt->obj.id);
 	return -EOPNOTSUPP;
 }
 

@@ -51,11 +51,21 @@
  *   It is held from counting the marked HWPTs until the last one is preserved.
  * - iommufd_ioas::mutex keeps dirty tracking as it is.
  * - io_pagetable::domains_rwsem and iova_rwsem are both held for writing to
- *   check the areas and to change iopt_liveupdate::nr_preserved. They are not
+ *   check the areas and to raise iopt_liveupdate::nr_preserved. They are not
  *   held around calls of the core; the count is what keeps the IOAS from changing.
+ *   It is lowered without them, under iommufd_ctx_liveupdate::lock only: whoever
+ *   sees the new count too late is refused once more than need be.
  * - iommufd_ctx::objects is locked to find HWPTs and to take references, never
  *   around anything that may sleep.
  * - iommufd_group::lock protects what is preserved of a device.
+ *
+ * The owner of an iommufd can make the locks of an IOAS, and by an attach that
+ * of a group, be held across a page fault that he serves himself, or does not.
+ * LUO is not to wait for him: a kexec would wait for LUO, and with it all other
+ * sessions. So what is called by LUO takes them by mutex_lock_until() and
+ * down_write_until(), and gives up with -EBUSY. What gives things up again, and
+ * cannot fail, takes no lock of an IOAS, and that of a group only while its
+ * device is preserved, when nothing below the lock gets as far as to wait.
  *
  * Order: session mutex, then liveupdate.lock, ioas->mutex, domains_rwsem,
  * iova_rwsem, objects; and session mutex, then VFIO's dev_set->lock,
@@ -64,12 +74,14 @@
 #define pr_fmt(fmt) "iommufd: liveupdate: " fmt
 
 #include <linux/crc32.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/jiffies.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
@@ -78,6 +90,8 @@
 #include <linux/pagemap.h>
 #include <linux/printk.h>
 #include <linux/rwsem.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <uapi/linux/fcntl.h>
 
@@ -99,6 +113,42 @@ struct iommufd_liveupdate {
 	u32 nr_hwpts;
 	struct iommufd_hwpt_paging *hwpts[] __counted_by(nr_hwpts);
 };
+
+/* Mappings are looked up in pieces of this size at most, to come up for air */
+#define IOMMUFD_LIVEUPDATE_RUN SZ_1G
+
+/* Whether to ask for a lock once more. Nobody is woken, so it is asked often. */
+static bool wait_until(unsigned long deadline)
+{
+	if (time_after(jiffies, deadline) || fatal_signal_pending(current))
+		return false;
+	fsleep(USEC_PER_MSEC);
+	return true;
+}
+
+/**
+ * mutex_lock_until() - Take a mutex that user space may hold up
+ * @lock: The mutex
+ * @deadline: When to give up, in jiffies
+ *
+ * Context: May sleep.
+ * Return: true if the mutex is held.
+ */
+bool mutex_lock_until(struct mutex *lock, unsigned long deadline)
+{
+	while (!mutex_trylock(lock))
+		if (!wait_until(deadline))
+			return false;
+	return true;
+}
+
+static bool down_write_until(struct rw_semaphore *sem, unsigned long deadline)
+{
+	while (!down_write_trylock(sem))
+		if (!wait_until(deadline))
+			return false;
+	return true;
+}
 
 static u32 iopt_ioas_id(struct io_pagetable *iopt)
 {
@@ -131,10 +181,10 @@ int iopt_check_mutable(struct io_pagetable *iopt)
 {
 	lockdep_assert_held(&iopt->iova_rwsem);
 
-	if (!iopt->liveupdate.nr_preserved)
+	if (!READ_ONCE(iopt->liveupdate.nr_preserved))
 		return 0;
-	pr_warn_ratelimited("IOAS %u is preserved and cannot be changed\n",
-			    iopt_ioas_id(iopt));
+	pr_debug("IOAS %u is preserved and cannot be changed\n",
+		 iopt_ioas_id(iopt));
 	return -EBUSY;
 }
 
@@ -172,7 +222,7 @@ void iommufd_hwpt_unlock_dirty_tracking(struct iommufd_hwpt_paging *hwpt_paging,
  * iommufd_device_check_mutable() - May the use of its IOMMU be changed?
  * @idev: The device
  * @hwpt_paging: What is to be attached, NULL if it has no page table of ours
- * @what: What is to be done, for the log
+ * @what: What is to be done, for the debug log
  *
  * It is the group that is attached and replaced, whichever device asks for it.
  * A page table that is preserved gets no further users: the next kernel would
@@ -196,9 +246,8 @@ int iommufd_device_check_mutable(struct iommufd_device *idev,
 	if (!preserved)
 		return 0;
 
-	dev_warn_ratelimited(idev->dev,
-			     "iommufd: %s refused, %s is preserved for a live update\n",
-			     what, preserved);
+	dev_dbg(idev->dev, "iommufd: %s refused, %s is preserved for a live update\n",
+		what, preserved);
 	return -EBUSY;
 }
 
@@ -233,19 +282,53 @@ bool iommufd_device_is_preserved(struct iommufd_device *idev)
 
 /* Preserving an iommufd */
 
+/**
+ * struct mapped_run - What a domain maps in one piece
+ * @domain: The domain
+ * @last_iova: Where the area ends that is looked at
+ * @iova: Where the piece starts
+ * @length: Its length, 0 if @iova is not mapped
+ * @phys: What it is mapped to
+ */
+struct mapped_run {
+	struct iommu_domain *domain;
+	unsigned long last_iova;
+	unsigned long iova;
+	size_t length;
+	phys_addr_t phys;
+};
+
+/* How much from @iova on is mapped to @phys and what follows, 0 if none is */
+static size_t run_matches(struct mapped_run *run, unsigned long iova,
+			  phys_addr_t phys)
+{
+	if (iova - run->iova >= run->length) {
+		size_t rest = run->last_iova - iova;
+
+		run->iova = iova;
+		run->length = iommu_domain_mapped_run(run->domain, iova,
+						      min(rest, IOMMUFD_LIVEUPDATE_RUN - 1) + 1,
+						      &run->phys);
+	}
+	if (!run->length || run->phys + (iova - run->iova) != phys)
+		return 0;
+	return run->length - (iova - run->iova);
+}
+
 /*
  * Whether the domain maps @iova and what follows to @folio, from @offset on.
- * Page by page, as nothing is known about how the folio came to be mapped.
+ * Nothing is known about how the folio came to be mapped: it may be in many
+ * pieces, or only part of one.
  */
 static bool folio_is_mapped(struct folio *folio, size_t offset, size_t length,
-			    struct iommu_domain *domain, unsigned long iova)
+			    struct mapped_run *run, unsigned long iova)
 {
 	phys_addr_t phys = PFN_PHYS(folio_pfn(folio)) + offset;
 
 	while (length) {
-		size_t step = min(length, PAGE_SIZE - offset_in_page(phys));
+		size_t step = min(length, run_matches(run, iova, phys));
 
-		if (iommu_iova_to_phys(domain, iova) != phys)
+		if (!step)
 			return false;
 		iova += step;
 		phys += step;
@@ -264,6 +347,7 @@ static int area_check_frames(struct iopt_area *area, struct iommu_domain *domain
 	struct address_space *mapping = area->pages->file->f_mapping;
 	unsigned long last_iova = iopt_area_last_iova(area);
 	unsigned long iova = iopt_area_iova(area);
+	struct mapped_run run = { .domain = domain, .last_iova = last_iova };
 
 	for (;;) {
 		u64 pos = area->pages->start + iopt_area_start_byte(area, iova);
@@ -276,7 +360,7 @@ static int area_check_frames(struct iopt_area *area, struct iommu_domain *domain
 
 			length = min(folio_size(folio) - offset,
 				     last_iova - iova + 1);
-			if (!folio_is_mapped(folio, offset, length, domain, iova))
+			if (!folio_is_mapped(folio, offset, length, &run, iova))
 				length = 0;
 			folio_put(folio);
 		}
@@ -358,15 +442,12 @@ static bool hwpt_has_sw_msi(struct iommufd_ctx *ictx,
 	return !bitmap_empty(hwpt_paging->present_sw_msi.bitmap, 64);
 }
 
-/* Undone by ioas_make_mutable() */
-static int ioas_make_immutable(struct iommufd_hwpt_paging *hwpt_paging,
-			       struct liveupdate_session *session)
+static int ioas_make_immutable_locked(struct iommufd_hwpt_paging *hwpt_paging,
+				      struct liveupdate_session *session)
 {
-	struct iommufd_ioas *ioas = hwpt_paging->ioas;
-	struct io_pagetable *iopt = &ioas->iopt;
+	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
+	unsigned int nr = iopt->liveupdate.nr_preserved;
 	int rc;
-
-	guard(mutex)(&ioas->mutex);
 
 	if (hwpt_paging->liveupdate.dirty_tracking) {
 		pr_warn_ratelimited("cannot preserve HWPT %u: dirty tracking is on\n",
@@ -374,34 +455,75 @@ static int ioas_make_immutable(struct iommufd_hwpt_paging *hwpt_paging,
 		return -EBUSY;
 	}
 
-	guard(rwsem_write)(&iopt->domains_rwsem);
-	guard(rwsem_write)(&iopt->iova_rwsem);
-
 	/*
 	 * If it is immutable already it has not changed since it was checked,
 	 * and all its domains map the same pages.
 	 */
-	if (!iopt->liveupdate.nr_preserved) {
+	if (!nr) {
 		rc = iopt_check_areas(iopt, hwpt_paging->common.domain, session);
 		if (rc)
 			return rc;
 	}
-	iopt->liveupdate.nr_preserved++;
+	WRITE_ONCE(iopt->liveupdate.nr_preserved, nr + 1);
 	return 0;
 }
 
-static void ioas_make_mutable(struct iommufd_ioas *ioas)
+static bool ioas_lock_until(struct iommufd_ioas *ioas, unsigned long deadline)
 {
-	struct io_pagetable *iopt = &ioas->iopt;
+	if (!mutex_lock_until(&ioas->mutex, deadline))
+		return false;
+	if (!down_write_until(&ioas->iopt.domains_rwsem, deadline))
+		goto err_unlock_ioas;
+	if (!down_write_until(&ioas->iopt.iova_rwsem, deadline))
+		goto err_unlock_domains;
+	return true;
 
-	guard(rwsem_write)(&iopt->domains_rwsem);
-	guard(rwsem_write)(&iopt->iova_rwsem);
-	iopt->liveupdate.nr_preserved--;
+err_unlock_domains:
+	up_write(&ioas->iopt.domains_rwsem);
+err_unlock_ioas:
+	mutex_unlock(&ioas->mutex);
+	return false;
+}
+
+static void ioas_unlock(struct iommufd_ioas *ioas)
+{
+	up_write(&ioas->iopt.iova_rwsem);
+	up_write(&ioas->iopt.domains_rwsem);
+	mutex_unlock(&ioas->mutex);
+}
+
+/* Undone by ioas_make_mutable() */
+static int ioas_make_immutable(struct iommufd_hwpt_paging *hwpt_paging,
+			       struct liveupdate_session *session,
+			       unsigned long deadline)
+{
+	struct iommufd_ioas *ioas = hwpt_paging->ioas;
+	int rc;
+
+	if (!ioas_lock_until(ioas, deadline)) {
+		pr_warn_ratelimited("IOAS %u: a call of its owner does not end, does it wait for a page fault?\n",
+				    ioas->obj.id);
+		return -EBUSY;
+	}
+	rc = ioas_make_immutable_locked(hwpt_paging, session);
+	ioas_unlock(ioas);
+	return rc;
+}
+
+/* Waits for nobody, as the DOC block has it */
+static void ioas_make_mutable(struct iommufd_ctx *ictx,
+			      struct iommufd_ioas *ioas)
+{
+	unsigned int nr = ioas->iopt.liveupdate.nr_preserved;
+
+	lockdep_assert_held(&ictx->liveupdate.lock);
+	WRITE_ONCE(ioas->iopt.liveupdate.nr_preserved, nr - 1);
 }
 
 static int hwpt_preserve(struct iommufd_ctx *ictx,
 			 struct iommufd_hwpt_paging *hwpt_paging,
 			 struct liveupdate_session *session,
+			 unsigned long deadline,
 			 struct iommufd_hwpt_ser *hwpt_ser)
 {
 	u32 id = hwpt_paging->common.obj.id;
@@ -416,7 +538,12 @@ static int hwpt_preserve(struct iommufd_ctx *ictx,
 		return -EOPNOTSUPP;
 	}
 
-	rc = ioas_make_immutable(hwpt_paging, session);
+	/* Before all that takes time */
+	rc = iommu_domain_check_preserve(hwpt_paging->common.domain);
+	if (rc)
+		return rc;
+
+	rc = ioas_make_immutable(hwpt_paging, session, deadline);
 	if (rc)
 		return rc;
 
@@ -433,7 +560,7 @@ static int hwpt_preserve(struct iommufd_ctx *ictx,
 	return 0;
 
 err_make_mutable:
-	ioas_make_mutable(hwpt_paging->ioas);
+	ioas_make_mutable(ictx, hwpt_paging->ioas);
 	return rc;
 }
 
@@ -444,7 +571,7 @@ static void hwpt_unpreserve(struct iommufd_ctx *ictx,
 
 	WRITE_ONCE(hwpt_paging->liveupdate.preserved, false);
 	iommu_domain_unpreserve(hwpt_paging->common.domain);
-	ioas_make_mutable(hwpt_paging->ioas);
+	ioas_make_mutable(ictx, hwpt_paging->ioas);
 }
 
 static struct iommufd_hwpt_paging *object_marked_hwpt(struct iommufd_object *obj)
@@ -554,6 +681,7 @@ static bool iommufd_liveupdate_can_preserve(struct liveupdate_file_handler *fh,
  */
 static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
 {
+	unsigned long deadline = jiffies + IOMMUFD_LIVEUPDATE_WAIT;
 	struct iommufd_ctx *ictx = args->file->private_data;
 	struct iommufd_liveupdate *lu;
 	struct iommufd_ser *ser;
@@ -575,7 +703,7 @@ static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	}
 
 	for (i = 0; i < lu->nr_hwpts; i++) {
-		rc = hwpt_preserve(ictx, lu->hwpts[i], args->session,
+		rc = hwpt_preserve(ictx, lu->hwpts[i], args->session, deadline,
 				   &ser->hwpts[i]);
 		if (rc)
 			goto err_unpreserve_hwpts;
@@ -717,6 +845,32 @@ iommufd_device_preserved_hwpt(struct iommufd_device *idev)
 	return to_hwpt_paging(attach->hwpt);
 }
 
+static int device_preserve_locked(struct iommufd_device *idev, u64 token)
+{
+	struct iommufd_hwpt_paging *hwpt_paging;
+	int rc;
+
+	lockdep_assert_held(&idev->igroup->lock);
+
+	if (idev->liveupdate.preserved) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: it is preserved\n");
+		return -EBUSY;
+	}
+
+	hwpt_paging = iommufd_device_preserved_hwpt(idev);
+	if (IS_ERR(hwpt_paging))
+		return PTR_ERR(hwpt_paging);
+
+	rc = iommu_device_preserve(idev->dev, hwpt_paging->common.domain, token);
+	if (rc)
+		return rc;
+
+	idev->liveupdate.preserved = true;
+	idev->igroup->liveupdate.nr_preserved++;
+	return 0;
+}
+
 /**
  * iommufd_device_preserve() - Preserve the attachment of a device
  * @session: The session in which the device is being preserved
@@ -740,14 +894,13 @@ iommufd_device_preserved_hwpt(struct iommufd_device *idev)
  *	   a PASID or together with other devices of its group, or to a HWPT that
  *	   is nested or able to fault,
  *	   -EBUSY if the device is preserved already, or attached to a restored
- *	   HWPT, or
+ *	   HWPT, or if its owner holds a call on it up, or
  *	   what iommu_device_preserve() returns.
  */
 int iommufd_device_preserve(struct liveupdate_session *session,
 			    struct iommufd_device *idev, u64 *iommufd_token)
 {
 	struct iommufd_group *igroup = idev->igroup;
-	struct iommufd_hwpt_paging *hwpt_paging;
 	u64 token;
 	int rc;
 
@@ -765,26 +918,16 @@ int iommufd_device_preserve(struct liveupdate_session *session,
 		return rc;
 	}
 
-	guard(mutex)(&igroup->lock);
-
-	if (idev->liveupdate.preserved) {
+	if (!mutex_lock_until(&igroup->lock, jiffies + IOMMUFD_LIVEUPDATE_WAIT)) {
 		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: it is preserved\n");
+				     "iommufd: cannot preserve: an attach of its owner does not end, does it wait for a page fault?\n");
 		return -EBUSY;
 	}
-
-	hwpt_paging = iommufd_device_preserved_hwpt(idev);
-	if (IS_ERR(hwpt_paging))
-		return PTR_ERR(hwpt_paging);
-
-	rc = iommu_device_preserve(idev->dev, hwpt_paging->common.domain, token);
-	if (rc)
-		return rc;
-
-	idev->liveupdate.preserved = true;
-	igroup->liveupdate.nr_preserved++;
-	*iommufd_token = token;
-	return 0;
+	rc = device_preserve_locked(idev, token);
+	mutex_unlock(&igroup->lock);
+	if (!rc)
+		*iommufd_token = token;
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_preserve, "IOMMUFD");
 

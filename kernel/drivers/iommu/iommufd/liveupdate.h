@@ -10,6 +10,7 @@
 #define __IOMMUFD_LIVEUPDATE_H
 
 #include <linux/iommufd.h>
+#include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 
@@ -41,7 +42,8 @@ struct iommufd_ctx_liveupdate {
 
 /**
  * struct iopt_liveupdate - Part of struct io_pagetable
- * @nr_preserved: How many HWPTs are preserved. Written under both rwsems.
+ * @nr_preserved: How many HWPTs are preserved. Written under
+ *	iommufd_ctx_liveupdate::lock, and raised under both rwsems.
  */
 struct iopt_liveupdate {
 	unsigned int nr_preserved;
@@ -92,7 +94,11 @@ iommufd_ctx_liveupdate_destroy(struct iommufd_ctx_liveupdate *liveupdate)
 	mutex_destroy(&liveupdate->lock);
 }
 
+/* How long a call of LUO waits for what user space may hold up */
+#define IOMMUFD_LIVEUPDATE_WAIT (2 * HZ)
+
 /* liveupdate.c */
+bool mutex_lock_until(struct mutex *lock, unsigned long deadline);
 void iopt_pages_note_seals(struct iopt_pages *pages);
 int iopt_check_mutable(struct io_pagetable *iopt);
 void iommufd_hwpt_lock_dirty_tracking(struct iommufd_hwpt_paging *hwpt_paging);
@@ -126,8 +132,6 @@ void iommufd_device_left_restored(struct iommufd_device *idev,
 struct iommufd_hwpt_paging *
 iommufd_device_preserved_hwpt(struct iommufd_device *idev);
 #if IS_ENABLED(CONFIG_KUNIT)
-const char *iommufd_ser_check(const struct iommufd_ser *ser,
-			      unsigned int order);
 struct iommu_domain *iommufd_restored_domain(u64 domain_pa);
 int iommufd_hwpt_restored_create(struct iommufd_ctx *ictx,
 				 const struct iommufd_hwpt_ser *hwpt_ser);

@@ -253,6 +253,19 @@ static void test_immutable_ioas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_cut_iova(iopt, &iova, 1));
 }
 
+/* FINISH is refused and does not wait for who holds the group */
+static void test_held_group(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned long begin = jiffies;
+
+	KUNIT_EXPECT_FALSE(test, iommufd_device_is_restored(&w->idev));
+	scoped_guard(mutex, &w->igroup.lock)
+		KUNIT_EXPECT_TRUE(test, iommufd_device_is_restored(&w->idev));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, begin + 5 * HZ));
+	KUNIT_EXPECT_FALSE(test, iommufd_device_is_restored(&w->idev));
+}
+
 static struct kunit_case iommufd_liveupdate_cases[] = {
 	KUNIT_CASE(test_plain_attachment),
 	KUNIT_CASE(test_not_attached),
@@ -262,6 +275,7 @@ static struct kunit_case iommufd_liveupdate_cases[] = {
 	KUNIT_CASE(test_vdevice),
 	KUNIT_CASE(test_preserved_device),
 	KUNIT_CASE(test_immutable_ioas),
+	KUNIT_CASE(test_held_group),
 	{}
 };
 

@@ -8,23 +8,29 @@
  *
  * Preserves the device file of a vfio-pci device, opened through its character
  * device and bound to an iommufd, without the device noticing: it is neither
- * reset nor put to sleep, and its COMMAND register is not written, in either
- * kernel. What the next kernel cannot read from a running device is in the
- * record, include/linux/kho/abi/vfio_pci.h.
+ * reset nor put to sleep, and of its COMMAND register nothing is written but INTx
+ * disable, in either kernel. What the next kernel cannot read from a running
+ * device is in the record, include/linux/kho/abi/vfio_pci.h.
  *
  * Life cycle:
  *
- * 1. vfio_pci_liveupdate_can_preserve() looks at types only.
+ * 1. vfio_pci_liveupdate_can_preserve() takes all files of devices, so that a
+ *    refusal can say why.
  * 2. vfio_pci_liveupdate_preserve() checks what may change, then preserves in
  *    this order: what the device is attached to (iommufd), the function and the
  *    bridges above it (PCI core), the record. From the first step on
- *    attachment, reset, hot reset and low power are refused with -EBUSY; MMIO,
- *    config space and interrupts are the user's as before.
+ *    attachment, hot reset and low power are refused with -EBUSY; MMIO, config
+ *    space and interrupts are the user's as before, and so is a reset of this
+ *    one function, by ioctl or through config space: vfio_pci_liveupdate_reset().
+ *    It ends the DMA, as its owner wants it, and the translation stays.
  * 3. vfio_pci_liveupdate_freeze() refuses the kexec while interrupts are
  *    configured or the device is not in D0. Else the user loses access: file
- *    operations answer -EBUSY, BAR mappings are zapped and faults wait, dma-bufs
- *    are revoked, ioeventfds do nothing. The record is completed.
- *    vfio_pci_liveupdate_unfreeze() gives all of it back.
+ *    operations answer -EBUSY, BAR mappings are zapped and faults wait,
+ *    ioeventfds do nothing. INTx is disabled: nobody listens until the next
+ *    kernel's user does, and others may share the line. The record is completed.
+ *    vfio_pci_liveupdate_unfreeze() gives all of it back. dma-bufs are left
+ *    alone: whoever uses one is a device that is stopped at shutdown, and if the
+ *    kexec is refused could not be given back what was revoked.
  * 4. vfio_pci_liveupdate_unpreserve() undoes step 2, in reverse.
  * 5. Next kernel: vfio-pci may bind, without D3. A plain open of the device is
  *    refused, see vfio_device_incoming(); resets of its set as well.
@@ -32,32 +38,42 @@
  *
  * Limits. Refused: group files, variant drivers, noiommu, VFs and PFs with VFs,
  * VGA and Intel display devices. ATS and PRI are refused by the IOMMU side. The
- * user can reset the device through its registers and clear bus mastering at
- * any time; isolation does not depend on it. Migration and DMA logging do not
- * exist for vfio-pci. Unbinding the driver of a preserved device waits for its
- * file, as ever; begun before freeze it makes the kexec fail. Begun in the
- * moment between freeze and the shutdown of the device it makes the shutdown
- * wait, which nobody can prevent since a driver cannot refuse to be unbound.
+ * user can reset the device and clear bus mastering at any time; isolation does
+ * not depend on it. INTx of a device that cannot disable it stays as it is, its
+ * line is not shared. Migration and DMA logging do not exist for vfio-pci.
+ * Unbinding the driver of a preserved device waits for its file, as ever; begun
+ * before freeze it makes the kexec fail. Begun in the moment between freeze and
+ * the shutdown of the device it makes the shutdown wait, which nobody can prevent
+ * since a driver cannot refuse to be unbound.
  *
  * Locking:
  *
  * dev_set->lock
- *	vfio_device.liveupdate_preserved, and that the device stays open and
- *	attached as it is.
+ *	that vfio_device.liveupdate_preserved is not set, and that the device
+ *	stays open and attached as it is until it is.
  * memory_lock
- *	vfio_pci_core_device.liveupdate_frozen, as seen by page faults, BAR
- *	accesses and ioeventfds; and that low power is not entered between check
- *	and flag.
+ *	that vfio_pci_core_device.liveupdate_frozen is not set, as seen by page
+ *	faults, BAR accesses and ioeventfds; and that low power is not entered
+ *	between check and flag.
  * vfio_pci_core_device.liveupdate_users
- *	no lock: counts the file operations under way. Freeze raises the flag and
- *	waits for those that have not seen it, holding no lock that they may want.
- *	It does not wait for ever: they copy from and to memory of the user, who
- *	decides how long a page fault takes. BIND_IOMMUFD and ATTACH do so inside
- *	dev_set->lock; freeze does not take that, and can_finish only tries it.
+ *	no lock: counts the file operations under way, which are in
+ *	vfio_pci_liveupdate_user.c. Freeze raises the flag and waits for those that
+ *	have not seen it, holding no lock that they may want. It does not wait for
+ *	ever: they copy from and to memory of the user, who decides how long a page
+ *	fault takes.
+ *
+ * Whoever works for a session must not wait for ever either, for with it waits
+ * every kexec. dev_set->lock can be held for as long as a user likes, see
+ * drivers/vfio/liveupdate.c, so it is tried for some seconds only,
+ * vfio_pci_liveupdate_trylock_set(). igate and memory_lock are held over no page
+ * fault, but for as long as a reset or the importer of a dma-buf takes: waiting
+ * for them can be ended by a signal that kills. All that must not fail does
+ * without these locks: both flags are cleared without one.
  *
  * Order, outermost first: session mutex, device lock (by trylock), dev_set->lock,
  * igate, memory_lock; in preserve below dev_set->lock: the locks of iommufd,
- * then those of drivers/pci/liveupdate.c.
+ * then those of drivers/pci/liveupdate.c. A reset by the user tries the device
+ * lock inside memory_lock.
  */
 
 #define pr_fmt(fmt) "vfio-pci: live update: " fmt
@@ -68,6 +84,7 @@
 #include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/iommufd.h>
+#include <linux/iopoll.h>
 #include <linux/jiffies.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
@@ -77,178 +94,36 @@
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
 #include <linux/vfio-liveupdate.h>
+#include <linux/wait_bit.h>
 
 #include "vfio_pci_priv.h"
 
 /* How long freeze waits for file operations that are under way */
 #define VFIO_PCI_LIVEUPDATE_DRAIN	(2 * HZ)
 
-/* File operations: none while frozen, some not while preserved */
-
-static void vfio_pci_liveupdate_leave(struct vfio_device *core_vdev)
-{
-	/* Paired with atomic_read_acquire() in vfio_pci_liveupdate_shut() */
-	atomic_dec_return_release(&vfio_pci_liveupdate_vdev(core_vdev)->liveupdate_users);
-}
-
-static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
-{
-	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
-
-	/* Who comes again and again must not keep the count up */
-	if (vfio_pci_frozen(vdev))
-		return -EBUSY;
-
-	atomic_inc(&vdev->liveupdate_users);
-	/* Either the flag is seen here, or vfio_pci_liveupdate_shut() sees us */
-	smp_mb__after_atomic();
-	if (!vfio_pci_frozen(vdev))
-		return 0;
-
-	vfio_pci_liveupdate_leave(core_vdev);
-	return -EBUSY;
-}
-
-/* Call an operation of the VFIO PCI core unless the device is frozen */
-#define vfio_pci_liveupdate_call(op, core_vdev, ...)			\
-({									\
-	struct vfio_device *__vdev = core_vdev;				\
-	typeof(op(__vdev, __VA_ARGS__)) __ret;				\
-									\
-	__ret = vfio_pci_liveupdate_enter(__vdev);			\
-	if (!__ret) {							\
-		__ret = op(__vdev, __VA_ARGS__);			\
-		vfio_pci_liveupdate_leave(__vdev);			\
-	}								\
-	__ret;								\
-})
-
-/**
- * vfio_pci_liveupdate_ioctl - vfio_pci_core_ioctl() unless live update forbids
- * @core_vdev: The device
- * @cmd: The ioctl
- * @arg: Its argument
- *
- * Context: Process context, of any user.
- * Return: -EBUSY while frozen, and for a reset while preserved or not finished;
- * else as vfio_pci_core_ioctl().
- */
-long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
-			       unsigned long arg)
-{
-	/* The PCI core refuses a reset that comes before the flag is seen */
-	if (cmd == VFIO_DEVICE_RESET &&
-	    (vfio_device_refuse_preserved(core_vdev, "reset") ||
-	     vfio_pci_refuse_incoming(vfio_pci_liveupdate_vdev(core_vdev),
-				      "reset")))
-		return -EBUSY;
-
-	return vfio_pci_liveupdate_call(vfio_pci_core_ioctl, core_vdev, cmd, arg);
-}
-
-/**
- * vfio_pci_liveupdate_feature - vfio_pci_core_ioctl_feature() unless frozen
- * @core_vdev: The device
- * @flags: Which feature, and what to do with it
- * @arg: Its argument
- * @argsz: Size of the argument
- *
- * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_ioctl_feature().
- */
-int vfio_pci_liveupdate_feature(struct vfio_device *core_vdev, u32 flags,
-				void __user *arg, size_t argsz)
-{
-	return vfio_pci_liveupdate_call(vfio_pci_core_ioctl_feature, core_vdev,
-					flags, arg, argsz);
-}
-
-/**
- * vfio_pci_liveupdate_region_info - vfio_pci_ioctl_get_region_info() unless
- * frozen
- * @core_vdev: The device
- * @info: Region to ask about
- * @caps: Capabilities of the answer
- *
- * The question for the ROM switches memory decoding on for a moment.
- *
- * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_ioctl_get_region_info().
- */
-int vfio_pci_liveupdate_region_info(struct vfio_device *core_vdev,
-				    struct vfio_region_info *info,
-				    struct vfio_info_cap *caps)
-{
-	return vfio_pci_liveupdate_call(vfio_pci_ioctl_get_region_info,
-					core_vdev, info, caps);
-}
-
-/**
- * vfio_pci_liveupdate_read - vfio_pci_core_read() unless frozen
- * @core_vdev: The device
- * @buf: Where to
- * @count: How many bytes
- * @ppos: Region and offset
- *
- * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_read().
- */
-ssize_t vfio_pci_liveupdate_read(struct vfio_device *core_vdev,
-				 char __user *buf, size_t count, loff_t *ppos)
-{
-	return vfio_pci_liveupdate_call(vfio_pci_core_read, core_vdev, buf,
-					count, ppos);
-}
-
-/**
- * vfio_pci_liveupdate_write - vfio_pci_core_write() unless frozen
- * @core_vdev: The device
- * @buf: Where from
- * @count: How many bytes
- * @ppos: Region and offset
- *
- * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_write().
- */
-ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
-				  const char __user *buf, size_t count,
-				  loff_t *ppos)
-{
-	return vfio_pci_liveupdate_call(vfio_pci_core_write, core_vdev, buf,
-					count, ppos);
-}
-
-/**
- * vfio_pci_liveupdate_mmap - vfio_pci_core_mmap() unless frozen
- * @core_vdev: The device
- * @vma: The mapping
- *
- * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_mmap().
- */
-int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
-			     struct vm_area_struct *vma)
-{
-	return vfio_pci_liveupdate_call(vfio_pci_core_mmap, core_vdev, vma);
-}
-
-/**
- * vfio_pci_frozen_fault - Answer a fault on a BAR of a frozen device
- * @vmf: The fault
- *
- * Neither an error nor access: the fault is repeated until unfreeze. The kernel
- * must not repeat it on behalf of a user, as no signal ends that, nor an
- * unfreeze if it is a file operation that freeze waits for.
- *
- * Context: Page fault, memory_lock held.
- * Return: VM_FAULT_NOPAGE for a fault of user space, else VM_FAULT_SIGBUS.
- */
-vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
-{
-	return vmf->flags & FAULT_FLAG_USER ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
-}
+/* How long dev_set->lock is tried: a bind resets, and may reset a whole bus */
+#define VFIO_PCI_LIVEUPDATE_SET_US	(4 * USEC_PER_SEC)
 
 /* Sets of devices that are reset together */
+
+/**
+ * vfio_pci_liveupdate_trylock_set - Lock the set of a device, but not at any price
+ * @core_vdev: The device
+ *
+ * Whoever binds or attaches a device of the set holds the lock, and may wait in
+ * iommufd for a page fault that the user serves when it pleases him.
+ *
+ * Context: Process context. Sleeps for no more than some seconds.
+ * Return: true if dev_set->lock is held.
+ */
+bool vfio_pci_liveupdate_trylock_set(struct vfio_device *core_vdev)
+{
+	struct mutex *lock = &core_vdev->dev_set->lock;
+	bool locked;
+
+	return !read_poll_timeout(mutex_trylock, locked, locked, USEC_PER_MSEC,
+				  VFIO_PCI_LIVEUPDATE_SET_US, false, lock);
+}
 
 static struct vfio_pci_core_device *
 vfio_pci_dev_set_find_live(struct vfio_device_set *dev_set)
@@ -258,8 +133,7 @@ vfio_pci_dev_set_find_live(struct vfio_device_set *dev_set)
 	lockdep_assert_held(&dev_set->lock);
 
 	list_for_each_entry(vdev, &dev_set->device_list, vdev.dev_set_list)
-		if (vfio_device_preserved(&vdev->vdev) ||
-		    pci_liveupdate_incoming(vdev->pdev))
+		if (vfio_pci_live(vdev))
 			return vdev;
 	return NULL;
 }
@@ -412,9 +286,25 @@ static bool
 vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
 				 struct file *file)
 {
-	struct vfio_device *core_vdev = vfio_device_from_cdev_file(file);
+	return vfio_device_of_file(file);
+}
 
-	return core_vdev && core_vdev->ops == &vfio_pci_ops;
+static int vfio_pci_liveupdate_check_kind(struct file *file)
+{
+	struct vfio_device *core_vdev = vfio_device_of_file(file);
+
+	if (core_vdev->ops != &vfio_pci_ops) {
+		dev_warn_ratelimited(core_vdev->dev,
+				     "live update: driver %s cannot preserve it, use vfio-pci\n",
+				     core_vdev->ops->name);
+		return -EOPNOTSUPP;
+	}
+	if (!vfio_device_from_cdev_file(file)) {
+		dev_warn_ratelimited(core_vdev->dev,
+				     "live update: a file of its group cannot be preserved, open its character device\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
 }
 
 static int vfio_pci_liveupdate_check(struct vfio_pci_core_device *vdev,
@@ -458,20 +348,26 @@ static bool vfio_pci_liveupdate_awake(struct vfio_pci_core_device *vdev)
 /* Low power is checked and refused from now on under one lock */
 static int vfio_pci_liveupdate_mark(struct vfio_pci_core_device *vdev)
 {
-	guard(rwsem_write)(&vdev->memory_lock);
+	int err;
 
-	if (!vfio_pci_liveupdate_awake(vdev)) {
+	err = down_write_killable(&vdev->memory_lock);
+	if (err)
+		return err;
+
+	if (vfio_pci_liveupdate_awake(vdev)) {
+		WRITE_ONCE(vdev->vdev.liveupdate_preserved, true);
+	} else {
 		vfio_pci_liveupdate_say(vdev, "is in low power\n");
-		return -EINVAL;
+		err = -EINVAL;
 	}
-	WRITE_ONCE(vdev->vdev.liveupdate_preserved, true);
-	return 0;
+	up_write(&vdev->memory_lock);
+	return err;
 }
 
 static void vfio_pci_liveupdate_unmark(struct vfio_pci_core_device *vdev)
 {
-	guard(rwsem_write)(&vdev->memory_lock);
-	WRITE_ONCE(vdev->vdev.liveupdate_preserved, false);
+	/* Last: whoever sees it may do what was refused */
+	smp_store_release(&vdev->vdev.liveupdate_preserved, false);
 }
 
 /* All but the record; undone by vfio_pci_liveupdate_release() */
@@ -509,15 +405,13 @@ static void vfio_pci_liveupdate_release(struct vfio_pci_core_device *vdev)
 	vfio_pci_liveupdate_unmark(vdev);
 }
 
-static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
+static int
+vfio_pci_liveupdate_preserve_locked(struct vfio_pci_core_device *vdev,
+				    struct liveupdate_file_op_args *args)
 {
-	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
-	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
 	struct vfio_pci_ser *ser;
 	u64 token;
 	int err;
-
-	guard(mutex)(&core_vdev->dev_set->lock);
 
 	err = vfio_pci_liveupdate_check(vdev, args->file);
 	if (err)
@@ -540,11 +434,35 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
+static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
+{
+	struct vfio_pci_core_device *vdev;
+	struct vfio_device *core_vdev;
+	int err;
+
+	err = vfio_pci_liveupdate_check_kind(args->file);
+	if (err)
+		return err;
+
+	core_vdev = vfio_device_from_cdev_file(args->file);
+	vdev = vfio_pci_liveupdate_vdev(core_vdev);
+	if (!vfio_pci_liveupdate_trylock_set(core_vdev)) {
+		vfio_pci_liveupdate_say(vdev, "it or one of its set is being bound or attached, and that does not end\n");
+		return -EBUSY;
+	}
+
+	err = vfio_pci_liveupdate_preserve_locked(vdev, args);
+	mutex_unlock(&core_vdev->dev_set->lock);
+	return err;
+}
+
+/*
+ * Must not fail, so it does without dev_set->lock: the file is held, and the
+ * mark keeps the device as it is until it is taken away.
+ */
 static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
-
-	guard(mutex)(&core_vdev->dev_set->lock);
 
 	kho_unpreserve_free(args->private_data);
 	vfio_pci_liveupdate_release(vfio_pci_liveupdate_vdev(core_vdev));
@@ -570,19 +488,32 @@ static int vfio_pci_liveupdate_quiet(struct vfio_pci_core_device *vdev)
 /* Look before the user is shut out, so that a refusal changes nothing */
 static int vfio_pci_liveupdate_look(struct vfio_pci_core_device *vdev)
 {
-	guard(mutex)(&vdev->igate);
-	guard(rwsem_read)(&vdev->memory_lock);
+	int err;
 
-	return vfio_pci_liveupdate_quiet(vdev);
+	err = mutex_lock_killable(&vdev->igate);
+	if (err)
+		return err;
+
+	err = down_read_killable(&vdev->memory_lock);
+	if (!err) {
+		err = vfio_pci_liveupdate_quiet(vdev);
+		up_read(&vdev->memory_lock);
+	}
+	mutex_unlock(&vdev->igate);
+	return err;
 }
 
 /* Undone by vfio_pci_liveupdate_open(), also after a failure */
 static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
 {
 	unsigned long deadline = jiffies + VFIO_PCI_LIVEUPDATE_DRAIN;
+	int err;
 
-	scoped_guard(rwsem_write, &vdev->memory_lock)
-		WRITE_ONCE(vdev->liveupdate_frozen, true);
+	err = down_write_killable(&vdev->memory_lock);
+	if (err)
+		return err;
+	WRITE_ONCE(vdev->liveupdate_frozen, true);
+	up_write(&vdev->memory_lock);
 
 	/*
 	 * File operations that have not seen the flag run to their end. Some
@@ -603,11 +534,21 @@ static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
 
 static void vfio_pci_liveupdate_open(struct vfio_pci_core_device *vdev)
 {
-	guard(rwsem_write)(&vdev->memory_lock);
+	store_release_wake_up(&vdev->liveupdate_frozen, false);
+}
 
-	WRITE_ONCE(vdev->liveupdate_frozen, false);
-	if (__vfio_pci_memory_enabled(vdev))
-		vfio_pci_dma_buf_move(vdev, false);
+/* The line may be shared, and nobody listens to this device any more */
+static void vfio_pci_liveupdate_intx_off(struct vfio_pci_core_device *vdev)
+{
+	if (vdev->pci_2_3)
+		pci_intx(vdev->pdev, 0);
+}
+
+static void vfio_pci_liveupdate_intx_back(struct vfio_pci_core_device *vdev,
+					  const struct vfio_pci_ser *ser)
+{
+	if (vdev->pci_2_3 && !(ser->command & PCI_COMMAND_INTX_DISABLE))
+		pci_intx(vdev->pdev, 1);
 }
 
 /*
@@ -624,10 +565,10 @@ static int vfio_pci_liveupdate_complete(struct vfio_pci_core_device *vdev,
 	vfio_pci_zap_and_down_write_memory_lock(vdev);
 	err = vfio_pci_liveupdate_quiet(vdev);
 	if (!err) {
-		vfio_pci_dma_buf_move(vdev, true);
 		vfio_pci_ser_update(vdev, ser);
 		ser->flags |= VFIO_PCI_SER_FROZEN;
 		ser->crc = vfio_pci_ser_crc(ser);
+		vfio_pci_liveupdate_intx_off(vdev);
 	}
 	up_write(&vdev->memory_lock);
 	return err;
@@ -641,7 +582,7 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	int err;
 
 	/* Whoever unbinds the driver holds it until the file is closed */
-	if (!device_trylock(dev)) {
+	if (!pci_liveupdate_trylock(vdev->pdev)) {
 		vfio_pci_liveupdate_say(vdev, "kexec refused, it is being removed or configured\n");
 		return -EBUSY;
 	}
@@ -664,11 +605,13 @@ out_unlock:
 static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device *core_vdev = vfio_device_from_cdev_file(args->file);
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
 	struct vfio_pci_ser *ser = args->private_data;
 
 	ser->flags &= ~VFIO_PCI_SER_FROZEN;
 	ser->crc = vfio_pci_ser_crc(ser);
-	vfio_pci_liveupdate_open(vfio_pci_liveupdate_vdev(core_vdev));
+	vfio_pci_liveupdate_intx_back(vdev, ser);
+	vfio_pci_liveupdate_open(vdev);
 }
 
 static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {

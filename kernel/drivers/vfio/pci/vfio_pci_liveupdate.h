@@ -2,8 +2,8 @@
 /*
  * Copyright (c) 2026, the iommu-liveupdate authors
  *
- * vfio-pci live update: what vfio_pci_liveupdate.c offers to the rest of
- * vfio-pci.
+ * vfio-pci live update: what vfio_pci_liveupdate*.c offer to each other and to
+ * the rest of vfio-pci.
  */
 #ifndef VFIO_PCI_LIVEUPDATE_H
 #define VFIO_PCI_LIVEUPDATE_H
@@ -30,6 +30,13 @@ vfio_pci_liveupdate_vdev(struct vfio_device *core_vdev)
 	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
 }
 
+/* Does it go on with DMA, from preserve to finish? */
+static inline bool vfio_pci_live(struct vfio_pci_core_device *vdev)
+{
+	return vfio_device_preserved(&vdev->vdev) ||
+	       pci_liveupdate_incoming(vdev->pdev);
+}
+
 long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 			       unsigned long arg);
 int vfio_pci_liveupdate_feature(struct vfio_device *core_vdev, u32 flags,
@@ -46,18 +53,24 @@ int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
 			     struct vm_area_struct *vma);
 bool vfio_pci_dev_set_live(struct vfio_device_set *dev_set);
 int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set, const char *what);
+bool vfio_pci_liveupdate_trylock_set(struct vfio_device *core_vdev);
 vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf);
+vm_fault_t vfio_pci_frozen_wait(struct vfio_pci_core_device *vdev,
+				struct vm_fault *vmf);
+int vfio_pci_liveupdate_reset(struct vfio_pci_core_device *vdev);
+int vfio_pci_liveupdate_flr(struct vfio_pci_core_device *vdev);
 void vfio_pci_liveupdate_init(void);
 u32 vfio_pci_ser_crc(const struct vfio_pci_ser *ser);
 
 int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args);
 bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args);
 void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args);
-int vfio_pci_refuse_incoming(struct vfio_pci_core_device *vdev,
-			     const char *what);
 int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev);
 bool vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev);
+bool vfio_pci_liveupdate_trylock_reset(struct vfio_pci_core_device *vdev,
+				       struct pci_dev *pdev);
 void vfio_pci_liveupdate_closed(struct vfio_pci_core_device *vdev);
+void vfio_pci_liveupdate_registered(struct vfio_pci_core_device *vdev);
 
 /* Its file was retrieved, so what is open or opened is a running device */
 static inline bool vfio_pci_retrieved(struct vfio_pci_core_device *vdev)
@@ -94,6 +107,23 @@ static inline vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
 	return 0;
 }
 
+static inline vm_fault_t vfio_pci_frozen_wait(struct vfio_pci_core_device *vdev,
+					      struct vm_fault *vmf)
+{
+	return 0;
+}
+
+static inline int vfio_pci_liveupdate_reset(struct vfio_pci_core_device *vdev)
+{
+	return pci_try_reset_function(vdev->pdev);
+}
+
+static inline int vfio_pci_liveupdate_flr(struct vfio_pci_core_device *vdev)
+{
+	pci_try_reset_function(vdev->pdev);
+	return 0;
+}
+
 static inline void vfio_pci_liveupdate_init(void) { }
 
 static inline bool vfio_pci_retrieved(struct vfio_pci_core_device *vdev)
@@ -111,8 +141,20 @@ static inline bool vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev
 	return false;
 }
 
+static inline bool
+vfio_pci_liveupdate_trylock_reset(struct vfio_pci_core_device *vdev,
+				  struct pci_dev *pdev)
+{
+	return pci_dev_trylock(pdev);
+}
+
 static inline void
 vfio_pci_liveupdate_closed(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline void
+vfio_pci_liveupdate_registered(struct vfio_pci_core_device *vdev)
 {
 }
 

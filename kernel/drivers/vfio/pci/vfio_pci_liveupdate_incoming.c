@@ -22,24 +22,34 @@
  *    clean state to go back to at close. iommufd takes over the attachment
  *    afterwards, and if it fails vfio_pci_liveupdate_disable() gives back what
  *    the open has taken, and no more.
- * 3. From then on it is an open device, with interrupts, MMIO and config space.
- *    Only resets are refused, as the PCI core and the set of the device do.
- *    Attaching replaces the restored HWPT.
+ * 3. From then on it is an open device, with interrupts, MMIO, config space, and
+ *    a reset of its own. Only the hot reset is refused. Attaching replaces the
+ *    restored HWPT.
  * 4. vfio_pci_liveupdate_can_finish() says no as long as somebody holds the file
- *    and the device still needs its restored HWPT.
+ *    and the device still needs its restored HWPT. It says so for good if nobody
+ *    holds the file, the IOMMU of the device is not in use here, and it cannot be
+ *    reset: it may be writing to the memory of its session.
  * 5. vfio_pci_liveupdate_finish() makes an ordinary open device of it. One that
  *    is still attached to its restored HWPT belongs to nobody: it is detached,
  *    which blocks it, and closed and reset when LUO puts the file. If the reset
- *    cannot be had it stays blocked, vfio_pci_liveupdate_closed().
+ *    cannot be had it stays blocked, vfio_pci_liveupdate_closed(). When it is
+ *    closed it may sleep again.
  * 6. A device that was not opened is abandoned by its record, be it there or
  *    not, with a driver or without: blocked at the IOMMU, reset if that needs no
  *    waiting, else stripped of bus mastering and left blocked.
  *
- * Locking: vfio_pci_core_device.liveupdate_ser is written under dev_set->lock,
- * and means that the file was retrieved and the update is not finished;
- * likewise liveupdate_abandoned, which means that it was given up since. The
- * device lock is only ever tried: whoever unbinds the driver holds it and waits
- * for the file. Order as in vfio_pci_liveupdate.c.
+ * Locking: vfio_pci_core_device.liveupdate_ser is set under dev_set->lock, and
+ * means that the file was retrieved and the update is not finished;
+ * liveupdate_abandoned means that it was given up since. liveupdate_no_d3 means
+ * that disable_idle_d3 is for live update alone. Finish clears or sets them
+ * without dev_set->lock, which a user may hold for as long as he likes: either
+ * nobody but the session has the file, so that nobody can bind, attach or close
+ * it, or it is bound and on another HWPT, and then nobody looks at them before it
+ * is closed. An ordinary open is refused until the PCI core has finished the
+ * function, which comes last.
+ *
+ * The device lock is only ever tried: whoever unbinds the driver holds it and
+ * waits for the file. Order as in vfio_pci_liveupdate.c.
  */
 
 #define pr_fmt(fmt) "vfio-pci: live update: " fmt
@@ -55,6 +65,7 @@
 #include <linux/liveupdate.h>
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/vfio-liveupdate.h>
 
@@ -216,14 +227,20 @@ vfio_pci_liveupdate_make_file(struct vfio_pci_core_device *vdev,
 {
 	struct file *file;
 
-	guard(mutex)(&vdev->vdev.dev_set->lock);
+	if (!vfio_pci_liveupdate_trylock_set(&vdev->vdev)) {
+		vfio_pci_ser_say(warn, ser, "retrieve refused, one of its set is being bound or attached, and that does not end\n");
+		return ERR_PTR(-EAGAIN);
+	}
 
-	if (vdev->liveupdate_ser || vdev->vdev.open_count)
-		return ERR_PTR(-EBUSY);
-
-	file = vfio_device_retrieve_file(&vdev->vdev, iommufd_file);
-	if (!IS_ERR(file))
-		vdev->liveupdate_ser = ser;
+	if (vdev->liveupdate_ser || vdev->vdev.open_count) {
+		vfio_pci_ser_say(warn, ser, "retrieve refused, it is open\n");
+		file = ERR_PTR(-EBUSY);
+	} else {
+		file = vfio_device_retrieve_file(&vdev->vdev, iommufd_file);
+		if (!IS_ERR(file))
+			vdev->liveupdate_ser = ser;
+	}
+	mutex_unlock(&vdev->vdev.dev_set->lock);
 	return file;
 }
 
@@ -232,22 +249,24 @@ static struct file *vfio_pci_liveupdate_get_file(struct pci_dev *pdev,
 						 struct file *iommufd_file)
 {
 	struct vfio_pci_core_device *vdev;
-	struct file *file = ERR_PTR(-EAGAIN);
+	struct file *file;
 
-	if (!device_trylock(&pdev->dev))
-		goto out_say;
+	if (!pci_liveupdate_trylock(pdev)) {
+		vfio_pci_ser_say(warn, ser, "retrieve refused, it is being bound, unbound or configured, try again\n");
+		return ERR_PTR(-EAGAIN);
+	}
+
 	vdev = vfio_pci_liveupdate_bound(pdev);
-	if (vdev && IS_ERR_OR_NULL(iommu_liveupdate_device_attachment(&pdev->dev))) {
+	if (!vdev) {
+		vfio_pci_ser_say(warn, ser, "cannot be retrieved before vfio-pci is bound\n");
+		file = ERR_PTR(-EAGAIN);
+	} else if (IS_ERR_OR_NULL(iommu_liveupdate_device_attachment(&pdev->dev))) {
 		vfio_pci_ser_say(warn, ser, "retrieve refused, the IOMMU has blocked it\n");
 		file = ERR_PTR(-EIO);
-	} else if (vdev) {
+	} else {
 		file = vfio_pci_liveupdate_make_file(vdev, ser, iommufd_file);
 	}
 	device_unlock(&pdev->dev);
-
-out_say:
-	if (PTR_ERR_OR_ZERO(file) == -EAGAIN)
-		vfio_pci_ser_say(warn, ser, "cannot be retrieved before vfio-pci is bound\n");
 	return file;
 }
 
@@ -259,8 +278,8 @@ out_say:
  *
  * Context: Process context, session mutex held.
  * Return: 0, or
- * * -EAGAIN: vfio-pci is not bound to the device yet; this may be tried again,
- *   like -ENOMEM
+ * * -EAGAIN: vfio-pci is not bound to the device yet, or somebody else is at it;
+ *   this may be tried again, like -ENOMEM
  * * -EINVAL: the record cannot be used
  * * -ENODEV: the device is gone, or is another one
  * * -EIO: the device has not gone on, has other BARs, or was blocked
@@ -442,17 +461,65 @@ bool vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev)
 }
 
 /**
+ * vfio_pci_liveupdate_trylock_reset - Lock a function for the reset at close
+ * @vdev: The device that is closed
+ * @pdev: Its function, or the bridge above it
+ *
+ * One that was abandoned has no second chance to be reset.
+ *
+ * Context: Process context, dev_set->lock is held.
+ * Return: true if the locks of pci_dev_trylock() are held.
+ */
+bool vfio_pci_liveupdate_trylock_reset(struct vfio_pci_core_device *vdev,
+				       struct pci_dev *pdev)
+{
+	if (vdev->liveupdate_abandoned)
+		return pci_liveupdate_trylock_reset(pdev);
+	return pci_dev_trylock(pdev);
+}
+
+/**
+ * vfio_pci_liveupdate_registered - A device is registered, perhaps a running one
+ * @vdev: The device
+ *
+ * What goes on with DMA must not sleep.
+ *
+ * Context: Process context, probe of the driver.
+ */
+void vfio_pci_liveupdate_registered(struct vfio_pci_core_device *vdev)
+{
+	if (vdev->disable_idle_d3 || !pci_liveupdate_incoming(vdev->pdev))
+		return;
+
+	vdev->disable_idle_d3 = true;
+	vdev->liveupdate_no_d3 = true;
+}
+
+/* The caller owes a pm_runtime_put() afterwards, unless this says no */
+static bool vfio_pci_liveupdate_allow_d3(struct vfio_pci_core_device *vdev)
+{
+	if (!vdev->liveupdate_no_d3)
+		return false;
+
+	vdev->liveupdate_no_d3 = false;
+	vdev->disable_idle_d3 = false;
+	return true;
+}
+
+/**
  * vfio_pci_liveupdate_closed - A device was closed, and reset if that could be
  * had
  * @vdev: The device
  *
  * One that was abandoned may still be running without a reset. The IOMMU is
- * told before iommufd lets go of the group.
+ * told before iommufd lets go of the group. Else it may sleep from now on: the
+ * caller puts the runtime PM reference that an open device has.
  *
  * Context: Process context, dev_set->lock is held.
  */
 void vfio_pci_liveupdate_closed(struct vfio_pci_core_device *vdev)
 {
+	vfio_pci_liveupdate_allow_d3(vdev);
 	if (!vdev->liveupdate_abandoned)
 		return;
 
@@ -463,34 +530,31 @@ void vfio_pci_liveupdate_closed(struct vfio_pci_core_device *vdev)
 	vfio_pci_liveupdate_say(vdev, "abandoned, no reset, blocked until it is removed\n");
 }
 
-/**
- * vfio_pci_refuse_incoming - Refuse what would end the DMA of a running device
- * @vdev: The device
- * @what: What somebody wants to do to it, for the log
- *
- * Context: Any.
- * Return: 0, -EBUSY if the live update is not finished.
- */
-int vfio_pci_refuse_incoming(struct vfio_pci_core_device *vdev,
-			     const char *what)
-{
-	if (!pci_liveupdate_incoming(vdev->pdev))
-		return 0;
-
-	vfio_pci_liveupdate_say(vdev, "%s refused, it is not finished\n", what);
-	return -EBUSY;
-}
-
 /* Finish */
 
-static bool vfio_pci_liveupdate_restored(struct vfio_device *core_vdev,
-					 struct file *file)
+/* Nobody can bind or attach it anew while the caller looks, and until finish */
+static bool vfio_pci_liveupdate_settled(struct vfio_device *core_vdev,
+					struct file *file)
 {
 	lockdep_assert_held(&core_vdev->dev_set->lock);
 
-	if (vfio_cdev_file_is_bound(file))
-		return iommufd_device_is_restored(core_vdev->iommufd_device);
-	return iommu_liveupdate_device_restored(core_vdev->dev);
+	return vfio_cdev_file_is_bound(file) &&
+	       !iommufd_device_is_restored(core_vdev->iommufd_device);
+}
+
+/*
+ * One that the IOMMU cannot block can be taken by nobody any more, so it is reset
+ * without waiting for finish.
+ */
+static bool vfio_pci_liveupdate_can_stop(const struct vfio_pci_ser *ser)
+{
+	if (iommu_liveupdate_can_block(ser->segment, ser->rid) ||
+	    pci_liveupdate_abandon(ser->segment, ser->rid))
+		return true;
+
+	vfio_pci_ser_say(err, ser,
+			 "finish refused, its IOMMU is not in use here and it was not reset: its memory is kept until the machine is rebooted\n");
+	return false;
 }
 
 /**
@@ -503,38 +567,57 @@ static bool vfio_pci_liveupdate_restored(struct vfio_device *core_vdev,
  *
  * Context: Process context, session mutex held.
  * Return: false if that is so and anybody but LUO has the file, if only for a
- * moment; if somebody is just binding or attaching a device of its set, for that
- * may take as long as a page fault of the user; and if the record is damaged,
- * for then it is not known which device to stop, and its memory must not be
- * given back.
+ * moment; likewise if somebody is just binding or attaching a device of its set,
+ * and does not come to an end for some seconds, for that may take as long as a
+ * page fault of the user; if the record is damaged, for then it is not known
+ * which device to stop, and its memory must not be given back; and if it is known,
+ * but there is no way to.
  */
 bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 {
+	const struct vfio_pci_ser *ser;
 	struct vfio_device *core_vdev;
-	bool needed;
+	bool settled;
 
-	if (!vfio_pci_ser_incoming(args->serialized_data)) {
+	ser = vfio_pci_ser_incoming(args->serialized_data);
+	if (!ser) {
 		pr_err_ratelimited("finish refused, the record of a device is damaged\n");
 		return false;
 	}
-	if (args->retrieve_status <= 0)
-		return true;
+	/* Without another holder nobody can bind or attach it until finish */
+	if (args->retrieve_status <= 0 || file_count(args->file) == 1)
+		return vfio_pci_liveupdate_can_stop(ser);
 
 	core_vdev = vfio_device_from_cdev_file(args->file);
-	if (!mutex_trylock(&core_vdev->dev_set->lock)) {
+	if (!vfio_pci_liveupdate_trylock_set(core_vdev)) {
 		dev_warn_ratelimited(core_vdev->dev,
-				     "live update: finish refused, it or one of its set is just being bound or attached\n");
+				     "live update: finish refused, it or one of its set is being bound or attached, and that does not end\n");
 		return false;
 	}
-	/* Without another holder nobody can attach it until finish */
-	needed = file_count(args->file) > 1 &&
-		 vfio_pci_liveupdate_restored(core_vdev, args->file);
+	settled = vfio_pci_liveupdate_settled(core_vdev, args->file);
 	mutex_unlock(&core_vdev->dev_set->lock);
 
-	if (needed)
+	if (!settled)
 		dev_warn_ratelimited(core_vdev->dev,
 				     "live update: finish refused, it still needs its restored HWPT, and its file is open\n");
-	return !needed;
+	return settled;
+}
+
+/* Its driver, if it has one, does not know that it is an ordinary device now */
+static void vfio_pci_liveupdate_let_sleep(const struct vfio_pci_ser *ser)
+{
+	struct pci_dev *pdev __free(pci_dev_put) =
+		vfio_pci_liveupdate_get_pdev(ser);
+	struct vfio_pci_core_device *vdev;
+
+	/* Whoever unbinds the driver puts an end to it as well */
+	if (!pdev || !pci_liveupdate_trylock(pdev))
+		return;
+
+	vdev = vfio_pci_liveupdate_bound(pdev);
+	if (vdev && vfio_pci_liveupdate_allow_d3(vdev))
+		pm_runtime_put(&pdev->dev);
+	device_unlock(&pdev->dev);
 }
 
 /* Nobody has opened it since the kexec. Needs nothing but the record. */
@@ -545,6 +628,8 @@ static void vfio_pci_liveupdate_abandon(const struct vfio_pci_ser *ser)
 	iommu_liveupdate_block(ser->segment, ser->rid);
 	reset_done = pci_liveupdate_abandon(ser->segment, ser->rid);
 	iommu_liveupdate_abandon(ser->segment, ser->rid, reset_done);
+	if (reset_done)
+		vfio_pci_liveupdate_let_sleep(ser);
 	pci_liveupdate_finish(ser->segment, ser->rid);
 
 	if (reset_done)
@@ -560,18 +645,21 @@ static bool vfio_pci_liveupdate_settle(struct file *file,
 	struct vfio_device *core_vdev = vfio_device_from_cdev_file(file);
 	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
 
-	guard(mutex)(&core_vdev->dev_set->lock);
-
 	vdev->liveupdate_ser = NULL;
 	vfio_device_finish_file(file);
 	if (!vfio_cdev_file_is_bound(file))
 		return false;
 
-	/* The memory it writes to is given back before LUO puts the file */
-	if (iommufd_device_is_restored(core_vdev->iommufd_device)) {
+	/*
+	 * The memory it writes to is given back before LUO puts the file. With
+	 * another holder it is known to be on another HWPT, see can_finish, and
+	 * he may be attaching it, inside the lock that would be asked for.
+	 */
+	if (file_count(file) == 1 &&
+	    iommufd_device_is_restored(core_vdev->iommufd_device)) {
 		vfio_pci_ser_say(info, ser, "abandoned, it is reset when its file is closed\n");
 		vdev->liveupdate_abandoned = true;
-		core_vdev->ops->detach_ioas(core_vdev);
+		vfio_device_detach_abandoned(core_vdev);
 	}
 	pci_liveupdate_finish(ser->segment, ser->rid);
 	return true;
@@ -584,7 +672,8 @@ static bool vfio_pci_liveupdate_settle(struct file *file,
  * Afterwards the device is an ordinary one: open, if it was opened and attached
  * anew, or else stopped.
  *
- * Context: Process context, session mutex held. Waits for no driver.
+ * Context: Process context, session mutex held. Waits for no driver, and for no
+ * user: see locking above.
  */
 void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 {

@@ -66,6 +66,21 @@ struct pt_iommu_liveupdate_ops {
 	 */
 	void (*unpreserve)(struct pt_iommu *iommu_table,
 			   const struct iommu_domain_ser *ser);
+
+	/**
+	 * @mapped_run: See how much is mapped in one piece
+	 * @iommu_table: Table to look at
+	 * @iova: Where to start
+	 * @length: How much to look at, at most; not beyond what was ever mapped
+	 * @phys: Set to what @iova is mapped to, if it is
+	 *
+	 * Context: Any. The caller keeps the mappings from being changed.
+	 *
+	 * Returns: Bytes from @iova on that are mapped to memory without a gap,
+	 * at most @length; 0 if @iova is not mapped or beyond the table.
+	 */
+	size_t (*mapped_run)(struct pt_iommu *iommu_table, dma_addr_t iova,
+			     size_t length, phys_addr_t *phys);
 };
 
 #endif

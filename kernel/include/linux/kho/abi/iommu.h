@@ -39,7 +39,7 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 
-#define IOMMU_SER_FLB_COMPATIBLE	"iommu-liveupdate-v1"
+#define IOMMU_SER_FLB_COMPATIBLE	"ilu-iommu-v1"
 #define IOMMU_SER_VERSION		1
 
 /* Common to the flags of all records: the record was given up, skip it */

@@ -31,7 +31,7 @@
 #include <linux/types.h>
 
 /* The compatible string of the file handler */
-#define IOMMUFD_SER_FH_COMPATIBLE	"iommufd-v1"
+#define IOMMUFD_SER_FH_COMPATIBLE	"ilu-iommufd-v1"
 #define IOMMUFD_SER_VERSION		1
 
 /**

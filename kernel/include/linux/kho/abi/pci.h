@@ -7,9 +7,11 @@
  * DOC: PCI live update ABI
  *
  * What the PCI core of one kernel tells that of the next one: which functions,
- * and which bridges above them, go on with DMA across a live update. Nothing
- * else is handed over. Bus numbers, ACS, ARI and bus mastering are still in the
- * registers of these functions, and the next kernel adopts them from there.
+ * and which bridges above them, go on with DMA across a live update, and what
+ * can only be learned about them by writing to their registers: the sizes of
+ * BARs, and which windows a bridge has. Nothing else is handed over. BARs,
+ * windows, bus numbers, ACS, ARI and bus mastering are still in the registers of
+ * these functions, and the next kernel adopts them from there.
  *
  * This header is a contract between two kernels. It holds layout only. Every
  * field has a fixed width and a natural alignment, padding is explicit and
@@ -33,11 +35,12 @@
 #ifndef _LINUX_KHO_ABI_PCI_H
 #define _LINUX_KHO_ABI_PCI_H
 
+#include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
 
-#define PCI_SER_FLB_COMPATIBLE	"pci-liveupdate-v1"
+#define PCI_SER_FLB_COMPATIBLE	"ilu-pci-v1"
 #define PCI_SER_VERSION		1
 
 /**
@@ -65,13 +68,26 @@ static_assert(sizeof(struct pci_ser) == 24);
 static_assert(offsetof(struct pci_ser, crc) == 8);
 static_assert(offsetof(struct pci_ser, devices_pa) == 16);
 
+/* struct pci_dev_ser.flags */
+#define PCI_DEV_SER_SIZES		BIT(0)	/* the sizes below count */
+#define PCI_DEV_SER_IO_WINDOW		BIT(1)
+#define PCI_DEV_SER_PREF_WINDOW		BIT(2)
+#define PCI_DEV_SER_PREF_64_WINDOW	BIT(3)
+#define PCI_DEV_SER_FLAGS		0xf
+
+#define PCI_DEV_SER_NR_BARS	6
+
 /**
  * struct pci_dev_ser - One function that goes on with DMA
  * @segment: PCI segment, 32 bits wide because VMD numbers start at 0x10000
  * @rid: Bus, device and function
- * @reserved: 0
+ * @flags: PCI_DEV_SER_SIZES, and which optional windows a bridge has
  * @refcount: For an endpoint 1, for a bridge the number of preserved endpoints
  *	      below it, 0 for a record that was given up
+ * @reserved: 0
+ * @bar_lg2: Sizes of the BARs as powers of two, 0 where there is none, which
+ *	     the upper half of a BAR of 64 bits counts as
+ * @rom_lg2: The same for the expansion ROM
  * @reserved2: 0
  *
  * Written by pci_liveupdate_preserve() and pci_liveupdate_unpreserve(), read
@@ -80,13 +96,18 @@ static_assert(offsetof(struct pci_ser, devices_pa) == 16);
 struct pci_dev_ser {
 	u32 segment;
 	u16 rid;
-	u16 reserved;
+	u16 flags;
 	u32 refcount;
-	u32 reserved2;
+	u32 reserved;
+	u8 bar_lg2[PCI_DEV_SER_NR_BARS];
+	u8 rom_lg2;
+	u8 reserved2;
 };
-static_assert(sizeof(struct pci_dev_ser) == 16);
+static_assert(sizeof(struct pci_dev_ser) == 24);
 static_assert(offsetof(struct pci_dev_ser, rid) == 4);
 static_assert(offsetof(struct pci_dev_ser, refcount) == 8);
+static_assert(offsetof(struct pci_dev_ser, bar_lg2) == 16);
+static_assert(offsetof(struct pci_dev_ser, rom_lg2) == 22);
 
 /**
  * struct pci_saved_cap_ser - Saved registers of one capability

@@ -36,7 +36,7 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 
-#define VFIO_PCI_SER_COMPATIBLE		"vfio-pci-v1"
+#define VFIO_PCI_SER_COMPATIBLE		"ilu-vfio-pci-v1"
 #define VFIO_PCI_SER_VERSION		1
 
 /* No record is longer than this */
