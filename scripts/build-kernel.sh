@@ -8,7 +8,9 @@
 #
 #   pristine              the kernel without the series
 #   old, new              with it; two builds that differ on purpose
-#   debug-old, debug-new  the same with KASAN, lockdep and so on
+#   wide-old, wide-new    the same with much of what a distribution has: huge pages, NUMA,
+#                         memory and cards that come and go, crash kernels
+#   debug-old, debug-new  old and new with KASAN, lockdep and so on
 #   off                   the series applied, IOMMU_LIVEUPDATE=n
 #   kunit, kunit-pristine with the kernel's own tests; the series applied, and without it
 #
@@ -20,7 +22,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
 
-[ $# -eq 1 ] || { sed -n '3,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '3,18s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 variant=$1
 variant_files "$variant"
 for fragment in ${EXTRA_CONFIG:-}; do

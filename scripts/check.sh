@@ -41,11 +41,8 @@ part()
 [ ! -x "$TOP/tests/scripts/run.sh" ] || part scripts "$TOP/tests/scripts/run.sh"
 [ ! -f "$TOP/tests/unit/Makefile" ] ||
 	part unit "$TOP/scripts/env.sh" --kernels "" make --no-print-directory -C "$TOP/tests/unit" check
-# the kernels that the scenarios name: the columns OLD and NEW of that list
 kernels="pristine old new"
-if [ -f "$TOP/tests/vm/scenarios" ]; then
-	kernels=$(awk '!/^#/ && NF > 2 { print $2; print $3 }' "$TOP/tests/vm/scenarios" | sort -u | tr "\n" " ")
-fi
+[ ! -f "$TOP/tests/vm/scenarios" ] || kernels=$(listed_kernels "$TOP/tests/vm/scenarios")
 [ ! -x "$TOP/tests/vm/run-checks.sh" ] ||
 	part vm "$TOP/scripts/env.sh" --kernels "$kernels" "$TOP/tests/vm/run-checks.sh"
 

@@ -42,10 +42,13 @@ variant_files()
 	new) fragments="$host new" ;;
 	debug-old) fragments="$host old debug debug-old" ;;
 	debug-new) fragments="$host new debug debug-new" ;;
+	wide-old) fragments="$host old distribution wide-old" ;;
+	wide-new) fragments="$host new distribution wide-new" ;;
 	off) fragments="$small old off" ;;
 	kunit) fragments="$host old kunit kunit-series" ;;
 	kunit-pristine) fragments="$small host old kunit"; work=plain ;;
-	*) die "no such variant: $1" "one of: pristine old new debug-old debug-new off kunit kunit-pristine" ;;
+	*) die "no such variant: $1" \
+		"one of: pristine old new wide-old wide-new debug-old debug-new off kunit kunit-pristine" ;;
 	esac
 	files=
 	for fragment in $fragments; do

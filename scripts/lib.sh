@@ -133,6 +133,12 @@ overlay_list()
 		! -path './README*') | sed 's,^\./,,' | sort
 }
 
+# listed_kernels LIST: the variants that the scenarios of a list name.
+listed_kernels()
+{
+	awk '!/^#/ && NF > 2 { print $2; print $3 }' "$1" | sort -u | tr '\n' ' '
+}
+
 # tree_version DIR: prints 7.3.4 and the like, nothing if it is no kernel tree.
 tree_version()
 {

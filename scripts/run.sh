@@ -16,7 +16,8 @@ check-mutations) script=scripts/check-mutations.sh ;;
 esac
 [ -x "$TOP/$script" ] || die "there is no $script yet: this clone has nothing to run here"
 if [ "$1" = check-long ]; then
-	LONG=yes exec "$TOP/scripts/env.sh" --kernels "pristine old new off" "$TOP/$script"
+	kernels=$(listed_kernels "$TOP/tests/vm/scenarios.long")
+	LONG=yes exec "$TOP/scripts/env.sh" --kernels "$kernels" "$TOP/$script"
 fi
 if [ "$1" = check-debug ]; then
 	exec "$TOP/scripts/env.sh" --debug "$TOP/$script"

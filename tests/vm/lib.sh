@@ -3,7 +3,8 @@
 # Shared by run-checks.sh, run-demo.sh, run-soak.sh and run-chain.sh; sourced, not run.
 #
 #   QEMU, UAPI, BUILD_DIR        see scripts/env.sh
-#   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF   bzImages
+#   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF,
+#   KERNEL_WIDE_OLD, KERNEL_WIDE_NEW                      bzImages
 #   RATE      frames per second, default 1000
 #   TIMEOUT   seconds per run, default 180, 900 on debug kernels
 #   MEMORY    of the machine in MB, default 512, 2048 on debug kernels

@@ -34,6 +34,8 @@ kernel()
 	old) printf '%s' "${KERNEL_OLD:-}" ;;
 	new) printf '%s' "${KERNEL_NEW:-}" ;;
 	off) printf '%s' "${KERNEL_OFF:-}" ;;
+	wide-old) printf '%s' "${KERNEL_WIDE_OLD:-}" ;;
+	wide-new) printf '%s' "${KERNEL_WIDE_NEW:-}" ;;
 	esac
 }
 
@@ -66,8 +68,11 @@ lists()
 	[ $# -eq 0 ] ||
 		{ cat "$here/scenarios" "$here/scenarios.long"; debug_list; return; }
 	[ -z "${LONG:-}" ] || { cat "$here/scenarios.long"; return; }
-	cat "$here/scenarios"
-	[ -z "${CHECK_DEBUG:-}" ] || { debug_list; long_list_for_debug; }
+	[ -n "${CHECK_DEBUG:-}" ] || { cat "$here/scenarios"; return; }
+	# These kernels come without the checks of the debug kernels.
+	awk '$2 !~ /^wide-/' "$here/scenarios"
+	debug_list
+	long_list_for_debug
 }
 
 # A line of scenarios.debug that is only a name means one of scenarios.long.
