@@ -53,6 +53,10 @@ static void usage(void)
 		"  --cpus N --memory MB --rate N --timeout S\n"
 		"  --second-nic N        another card, with N frames for a thousand of the first\n"
 		"  --second-use WHAT     stray (its frames may land nowhere), preserved or spare\n"
+		"  --nodes N             memory and processors over so many NUMA nodes\n"
+		"  --more-nics N         so many cards besides, without traffic\n"
+		"  --x2apic              with interrupt remapping for more than 255 processors\n"
+		"  --hotplug             slots are the kernel's; one more is empty\n"
 		"  --updates N           how many kexecs in a row; both kernels go along\n"
 		"  --ats-device          a virtio card with ATS\n"
 		"  --shared-memory       lets the host look into guest memory\n"
@@ -82,6 +86,7 @@ static void set_defaults(struct options *options)
 		.memory_mb = 512,
 		.rate = 1000,
 		.updates = 1,
+		.nodes = 1,
 		.timeout_s = 180,
 	};
 }
@@ -90,8 +95,8 @@ enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
 	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_EXAMPLE, OPT_TESTS, OPT_SECOND_USE,
-	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES,
-	OPT_SECOND_NIC, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD, OPT_INTERRUPT_BUFFERS,
+	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_MORE_NICS,
+	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD, OPT_INTERRUPT_BUFFERS,
 };
 
 static const struct option long_options[] = {
@@ -121,6 +126,10 @@ static const struct option long_options[] = {
 	{ "second-nic", required_argument, NULL, OPT_SECOND_NIC },
 	{ "second-use", required_argument, NULL, OPT_SECOND_USE },
 	{ "updates", required_argument, NULL, OPT_UPDATES },
+	{ "nodes", required_argument, NULL, OPT_NODES },
+	{ "more-nics", required_argument, NULL, OPT_MORE_NICS },
+	{ "x2apic", no_argument, NULL, OPT_X2APIC },
+	{ "hotplug", no_argument, NULL, OPT_HOTPLUG },
 	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
 	{ "shared-memory", no_argument, NULL, OPT_SHARED_MEMORY },
 	{ "cold", no_argument, NULL, OPT_COLD },
@@ -144,6 +153,10 @@ static void set_number(struct options *options, int id, const char *text)
 		options->timeout_s = number;
 	else if (id == OPT_UPDATES)
 		options->updates = number;
+	else if (id == OPT_NODES)
+		options->nodes = number;
+	else if (id == OPT_MORE_NICS)
+		options->more_nics = number;
 	else
 		options->second_nic = number;
 }
@@ -186,6 +199,10 @@ static void parse(struct options *options, int argc, char **argv)
 			usage();
 		else if (id == OPT_ATS_DEVICE)
 			options->ats_device = true;
+		else if (id == OPT_X2APIC)
+			options->x2apic = true;
+		else if (id == OPT_HOTPLUG)
+			options->hotplug = true;
 		else if (id == OPT_SHARED_MEMORY)
 			options->shared_memory = true;
 		else if (id == OPT_COLD)
@@ -292,6 +309,7 @@ static void clean_up(const struct run *run)
 			unlink(path);
 		}
 	remove_file(run->socket_dir, "events");
+	remove_file(run->socket_dir, "monitor");
 	remove_file(run->socket_dir, "memory");
 	rmdir(run->socket_dir);
 	remove_file(run->options.output, "initramfs");

@@ -72,18 +72,59 @@ void next_command_line(const struct run *run, char *line, size_t size)
 	common_command_line(run, 2, run->options.new_append, line, size);
 }
 
+/* All nodes in one file, one behind the other, as the host looks through one. */
+static void add_memory_of(const struct run *run, struct arguments *arguments, int node)
+{
+	const struct options *options = &run->options;
+	int share = options->memory_mb / options->nodes;
+
+	add(arguments, "-object");
+	if (options->shared_memory)
+		add(arguments, "memory-backend-file,id=ram%d,size=%dM,offset=%dM,"
+		    "mem-path=%s/memory,share=on", node, share, node * share, run->socket_dir);
+	else
+		add(arguments, "memory-backend-ram,id=ram%d,size=%dM", node, share);
+}
+
+/* The processors of a machine with several nodes are dealt out one by one. */
+static void add_nodes(const struct run *run, struct arguments *arguments)
+{
+	const struct options *options = &run->options;
+
+	for (int node = 0; node < options->nodes; node++) {
+		add_memory_of(run, arguments, node);
+		add(arguments, "-numa");
+		add(arguments, "node,nodeid=%d,memdev=ram%d", node, node);
+	}
+	for (int cpu = 0; cpu < options->cpus; cpu++) {
+		add(arguments, "-numa");
+		add(arguments, "cpu,node-id=%d,socket-id=%d", cpu % options->nodes, cpu);
+	}
+}
+
+/* Without this the firmware's ACPI methods have the slots. */
+static void add_hotplug(const struct run *run, struct arguments *arguments)
+{
+	add_option(arguments, "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+	add(arguments, "-qmp");
+	add(arguments, "unix:%s/monitor,server=on,wait=off", run->socket_dir);
+}
+
 static void add_machine(const struct run *run, struct arguments *arguments)
 {
 	const struct options *options = &run->options;
 
 	add_option(arguments, "-accel", "tcg");
-	add_option(arguments, "-cpu", "qemu64");
+	add_option(arguments, "-cpu", options->x2apic ? "qemu64,+x2apic" : "qemu64");
 	add(arguments, "-smp");
-	add(arguments, "%d", options->cpus);
+	add(arguments, "%d,sockets=%d", options->cpus, options->cpus);
 	add(arguments, "-m");
 	add(arguments, "%d", options->memory_mb);
 	add(arguments, "-M");
-	if (options->shared_memory) {
+	if (options->nodes > 1) {
+		add(arguments, "q35,kernel-irqchip=split");
+		add_nodes(run, arguments);
+	} else if (options->shared_memory) {
 		add(arguments, "q35,kernel-irqchip=split,memory-backend=ram");
 		add(arguments, "-object");
 		add(arguments, "memory-backend-file,id=ram,size=%dM,mem-path=%s/memory,share=on",
@@ -93,6 +134,8 @@ static void add_machine(const struct run *run, struct arguments *arguments)
 	}
 	add(arguments, "-nodefaults");
 	add(arguments, "-no-reboot");
+	if (options->hotplug)
+		add_hotplug(run, arguments);
 	add_option(arguments, "-display", "none");
 }
 
@@ -140,10 +183,11 @@ static void add_iommu(const struct run *run, struct arguments *arguments)
 	const char *mode = run->options.mode;
 
 	add(arguments, "-device");
-	add(arguments, "intel-iommu,intremap=on,aw-bits=48,caching-mode=on%s%s%s",
+	add(arguments, "intel-iommu,intremap=on,aw-bits=48,caching-mode=on%s%s%s%s",
 	    strcmp(mode, "legacy") ? ",x-scalable-mode=on" : "",
 	    strcmp(mode, "sm-fs") ? "" : ",x-flts=on",
-	    run->options.ats_device ? ",device-iotlb=on" : "");
+	    run->options.ats_device ? ",device-iotlb=on" : "",
+	    run->options.x2apic ? ",eim=on" : "");
 }
 
 /* What goes in at one socket comes out at the other: see emulator_clock.c. */
@@ -191,9 +235,28 @@ static void add_main_nic(const struct run *run, struct arguments *arguments)
 		add_option(arguments, "-device", "x3130-upstream,id=up,bus=rp1");
 		add_option(arguments, "-device", "xio3130-downstream,id=rp2,bus=up,chassis=2,slot=2");
 	} else {
-		add_option(arguments, "-device", "pcie-root-port,id=rp2,chassis=2,slot=2,bus=rp1");
+		/* With the empty slot beside it, so that both are below a port that goes on. */
+		if (run->options.hotplug)
+			add_option(arguments, "-device",
+				   "pcie-root-port,id=empty,chassis=9,slot=9,bus=rp1,addr=0.1,"
+				   "mem-reserve=8M,io-reserve=4K");
+		add(arguments, "-device");
+		add(arguments, "pcie-root-port,id=rp2,chassis=2,slot=2,bus=rp1%s",
+		    run->options.hotplug ? ",addr=0.0,multifunction=on" : "");
 	}
 	add_nic(run, arguments, 0, "bus=rp2");
+}
+
+/* Cards of the main one's kind that nobody sends anything. */
+static void add_more_nics(const struct run *run, struct arguments *arguments)
+{
+	for (int i = 0; i < run->options.more_nics; i++) {
+		add(arguments, "-device");
+		add(arguments, "pcie-root-port,id=more%d,chassis=%d,slot=%d,addr=%x", i, 20 + i,
+		    20 + i, 0x10 + i);
+		add(arguments, "-device");
+		add(arguments, "%s,mac=52:54:00:00:01:%02x,bus=more%d", run->options.nic, i, i);
+	}
 }
 
 static void add_devices(const struct run *run, struct arguments *arguments)
@@ -206,6 +269,7 @@ static void add_devices(const struct run *run, struct arguments *arguments)
 			   "pcie-root-port,id=rp3,chassis=3,slot=3,addr=6");
 		add_nic(run, arguments, 1, "bus=rp3");
 	}
+	add_more_nics(run, arguments);
 	if (run->options.ats_device) {
 		add_option(arguments, "-device",
 			   "pcie-root-port,id=rp4,chassis=4,slot=4,addr=7");

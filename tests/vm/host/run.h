@@ -10,7 +10,7 @@
 #define NS_PER_MS	1000000LL
 #define NS_PER_S	1000000000LL
 #define STREAMS		2
-#define FUNCTIONS	8
+#define FUNCTIONS	24
 #define UPDATES		64
 #define PROBLEMS	64
 
@@ -40,11 +40,15 @@ struct options {
 	int rate;
 	int second_nic;
 	int updates;
+	int nodes;
+	int more_nics;
 	int timeout_s;
 	bool shared_memory;
 	bool ats_device;
 	bool cold;
 	bool interrupt_buffers;
+	bool x2apic;
+	bool hotplug;
 };
 
 enum frame_fate { FRAME_WAITING, FRAME_TAKEN, FRAME_REFUSED };
@@ -155,6 +159,10 @@ int initramfs_build(const struct run *run, const char *path);
 /* qemu.c */
 int qemu_start(struct run *run);
 void next_command_line(const struct run *run, char *line, size_t size);
+
+/* monitor.c: a card for a slot of --hotplug, while the machine runs; netdev may be "". */
+int monitor_add_card(const struct run *run, const char *card, const char *slot,
+		     const char *netdev);
 
 /* emulator_clock.c: for one thread; read it often, for it also asks. */
 struct emulator_clock;

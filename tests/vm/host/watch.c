@@ -316,6 +316,19 @@ static void stop_emulator(const struct run *run, const char *line)
 	kill(run->child, SIGCONT);
 }
 
+static void add_card(struct run *run, const char *line)
+{
+	char card[32], slot[32], netdev[32];
+	int error;
+
+	text_of(line, "card", card, sizeof(card));
+	text_of(line, "slot", slot, sizeof(slot));
+	text_of(line, "netdev", netdev, sizeof(netdev));
+	error = monitor_add_card(run, card, slot, netdev);
+	if (error)
+		run_problem(run, "no %s could be added: %s", card, strerror(-error));
+}
+
 static void stop_traffic(struct run *run)
 {
 	for (int i = 0; i < STREAMS; i++)
@@ -336,6 +349,8 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 		stop_traffic(run);
 	else if (is(word, "stop-emulator"))
 		stop_emulator(run, word);
+	else if (is(word, "add-card"))
+		add_card(run, word);
 	else if (is(word, "kexec-call"))
 		event_kexec_call(run, now);
 	else if (is(word, "memory-retrieved"))
