@@ -40,6 +40,8 @@ void hostile_old_kernel(void);
 void hostile_new_kernel(void);
 void two_devices_old_kernel(void);
 void two_devices_new_kernel(void);
+void many_old_kernel(void);
+void many_new_kernel(void);
 void restored_new_kernel(void);
 void switch_trace_new_kernel(void);
 void domain_ids_new_kernel(void);
