@@ -30,6 +30,8 @@ static const struct scenario scenarios[] = {
 	{ "hostile", hostile_old_kernel, hostile_new_kernel },
 	{ "two-devices", two_devices_old_kernel, two_devices_new_kernel },
 	{ "many", many_old_kernel, many_new_kernel },
+	{ "pulled", pulled_old_kernel, pulled_new_kernel },
+	{ "plugged", plugged_old_kernel, plugged_new_kernel },
 	{ "restored", update_old_kernel, restored_new_kernel },
 	{ "switch-trace", update_old_kernel, switch_trace_new_kernel },
 	{ "domain-ids", update_old_kernel, domain_ids_new_kernel },

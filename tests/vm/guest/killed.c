@@ -28,13 +28,12 @@
 #include "machine.h"
 #include "preserve.h"
 #include "scenarios.h"
+#include "slot.h"
 #include "wayback.h"
 
 /* The smallest that the card takes. */
 #define SMALL_RING	8
 
-#define SLOT_CONTROL	0x18	/* from the PCI Express capability on */
-#define SLOT_POWER_OFF	0x0700	/* and its indicator */
 #define VENDOR_ID	0x00
 #define NO_VENDOR	0xffff
 
@@ -133,25 +132,6 @@ static void reap(void)
 	use_afresh();
 }
 
-/* What a hotplug driver does when a card is to be taken out: then it is. */
-static void power_off_slot(const char *bdf)
-{
-	__u16 control = 0;
-	char port[BDF_LENGTH + 4];
-	unsigned int at;
-	int fd;
-
-	snprintf(port, sizeof(port), "%s/..", bdf);
-	at = pci_find_capability(port, PCI_CAP_EXPRESS) + SLOT_CONTROL;
-	fd = function_open(port, "config");
-	if (pread(fd, &control, sizeof(control), at) != sizeof(control))
-		give_up("slot control: %m");
-	control |= SLOT_POWER_OFF;
-	if (pwrite(fd, &control, sizeof(control), at) != sizeof(control))
-		give_up("slot control: %m");
-	close(fd);
-}
-
 static void expect_gone(const char *bdf)
 {
 	__u16 vendor = 0;
@@ -175,7 +155,7 @@ static void reap_without_card(void)
 
 	back_begin(&back, &receiver);
 	prepare_to_reap(&back);
-	power_off_slot(back.bdf);
+	slot_pull(back.bdf);
 	expect_gone(back.bdf);
 	back_take(&back, BACK_FINISH);
 	close(back.session);

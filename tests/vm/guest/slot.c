@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "events.h"
+#include "function.h"
+#include "machine.h"
+#include "slot.h"
+
+#define SLOT_CONTROL	0x18	/* from the PCI Express capability on */
+#define SLOT_POWER_OFF	0x0700	/* and its indicator */
+#define PATIENCE_MS	10000
+#define LOOK_EVERY_MS	50
+
+void slot_pull(const char *bdf)
+{
+	__u16 control = 0;
+	char port[BDF_LENGTH + 4];
+	unsigned int at;
+	int fd;
+
+	snprintf(port, sizeof(port), "%s/..", bdf);
+	at = pci_find_capability(port, PCI_CAP_EXPRESS) + SLOT_CONTROL;
+	fd = function_open(port, "config");
+	if (pread(fd, &control, sizeof(control), at) != sizeof(control))
+		give_up("slot control: %m");
+	control |= SLOT_POWER_OFF;
+	if (pwrite(fd, &control, sizeof(control), at) != sizeof(control))
+		give_up("slot control: %m");
+	close(fd);
+}
+
+void slot_plug(const char *card, const char *slot, const char *netdev)
+{
+	event_ask("add-card card=%s slot=%s netdev=%s", card, slot, netdev);
+}
+
+bool function_is_there(const char *bdf)
+{
+	char path[128];
+
+	function_path(path, sizeof(path), bdf, "config");
+	return !access(path, F_OK);
+}
+
+bool function_comes(unsigned int vendor, unsigned int device, char *bdf)
+{
+	for (int waited = 0; waited < PATIENCE_MS; waited += LOOK_EVERY_MS) {
+		if (!pci_find(vendor, device, 0, bdf))
+			return true;
+		sleep_ms(LOOK_EVERY_MS);
+	}
+	return false;
+}
+
+bool function_goes(const char *bdf)
+{
+	for (int waited = 0; waited < PATIENCE_MS; waited += LOOK_EVERY_MS) {
+		if (!function_is_there(bdf))
+			return true;
+		sleep_ms(LOOK_EVERY_MS);
+	}
+	return false;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The slots of vm-run --hotplug: what is taken out of them and put into them. */
+#ifndef TESTS_VM_GUEST_SLOT_H
+#define TESTS_VM_GUEST_SLOT_H
+
+#include <stdbool.h>
+
+/*
+ * The slot of this function loses its power, as if the card had been pulled out: it
+ * and all that is below it are gone, and the kernel hears of it afterwards.
+ */
+void slot_pull(const char *bdf);
+/* The host puts a card in, with frames of this netdev, if not "". */
+void slot_plug(const char *card, const char *slot, const char *netdev);
+
+bool function_is_there(const char *bdf);
+/* Whether the kernel has got so far within ten seconds. */
+bool function_comes(unsigned int vendor, unsigned int device, char *bdf);
+bool function_goes(const char *bdf);
+
+#endif
