@@ -21,6 +21,8 @@ static const char *const warning_signs[] = {
 	"WARNING:", "BUG:", "Oops", "refcount_t:", "possible circular", "possible recursive",
 	"KASAN", "UBSAN", "kmemleak:", "bad page", "rcu: INFO:", "Kernel panic",
 	"pagealloc:", "INFO: task", "INFO: trying to register",
+	/* A statistic below zero, when it is asked for. */
+	"vmstat_refresh:",
 };
 
 /* Lines that hold such a word but only tell that a checker is there. */
