@@ -84,12 +84,43 @@ void receiver_map_memory(struct receiver *receiver)
 		give_up("mmap of the ring: %m");
 }
 
+#define SHMEM_HUGE	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+/* In kB, of the whole machine. */
+static unsigned long huge_shared_memory(void)
+{
+	unsigned long kilobytes = 0;
+	char line[128];
+	FILE *file = fopen("/proc/meminfo", "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "ShmemHugePages: %lu", &kilobytes) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kilobytes;
+}
+
+static void expect_huge_pages(const struct receiver *receiver)
+{
+	unsigned long kilobytes = huge_shared_memory();
+
+	check(kilobytes >= receiver->size >> 10, "the ring's memory is in huge pages: %lu of %zu kB",
+	      kilobytes, receiver->size >> 10);
+}
+
 void receiver_create_memory(struct receiver *receiver)
 {
+	bool huge = option_number("thp", 0);
+
+	if (huge)
+		must(write_file(SHMEM_HUGE, "force"), "huge pages for memfds");
 	receiver->memfd = must(memory_create("ring", receiver->size), "create memfd");
 	must(memory_seal(receiver->memfd), "seal memfd");
 	receiver_map_memory(receiver);
 	receiver_fill_pattern(receiver);
+	if (huge)
+		expect_huge_pages(receiver);
 }
 
 /* Writing to all of it also makes every page present before it is mapped. */

@@ -5,6 +5,7 @@
  * reopen=1 it opens the device anew, as one has to that was not preserved.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,25 @@ static bool goes_back(void)
 	return is_preserved() && strcmp(option_text("back", "yes"), "no");
 }
 
+#define OUTGOING	"/sys/kernel/debug/iommu/liveupdate/outgoing"
+#define PAGE_OF_TABLE	(2ul << 20)	/* what a table of 4 KiB entries maps */
+
+/* With entries of 4 KiB there would be a table for each 2 MiB of the ring. */
+static void expect_large_entries(const struct receiver *receiver)
+{
+	unsigned long tables = ~0ul;
+	char line[128];
+	FILE *file = fopen(OUTGOING, "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "tables: %lu", &tables) == 1)
+			break;
+	if (file)
+		fclose(file);
+	check(tables < receiver->size / PAGE_OF_TABLE, "the ring is mapped by large entries: %lu tables",
+	      tables);
+}
+
 void update_old_kernel(void)
 {
 	int before_ms = option_number("before_ms", 1000);
@@ -40,6 +60,8 @@ void update_old_kernel(void)
 	if (goes_back())
 		report_pages("base");
 	preserve_as_asked(&receiver);
+	if (option_number("hugepages", 0) && is_preserved())
+		expect_large_entries(&receiver);
 	receiver_receive(&receiver, before_ms / 2);
 	must(announce_and_jump(), "kexec");
 }
