@@ -24,8 +24,10 @@ void unmap_old_kernel(void)
 	receiver_set_up(&receiver);
 	traffic_start(&receiver);
 	sleep_ms(option_number("before_ms", 1000));
+	event_ask("unmapping stream=0");
 	must(ioas_unmap(receiver.device.iommufd, receiver.ioas_id, receiver.ring.iova,
 			receiver.size), "unmap under traffic");
+	event_ask("unmapped stream=0");
 	sleep_ms(200);
 	traffic_stop();
 	receiver_report_landed(&receiver);

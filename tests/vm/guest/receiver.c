@@ -13,6 +13,7 @@
 #include "receiver.h"
 
 #define MEMORY_ALIGNMENT	(2ul << 20)
+#define PCI_PRIMARY_BUS		0x18
 #define SETTLE_MS		200
 #define DETAILS_MAX		8
 /* Frames go on arriving while slots are looked at. */
@@ -42,9 +43,12 @@ void receiver_choose_slots(struct receiver *receiver, __u32 slots)
 /* The host judges config writes by these places. */
 static void report_function(const char *bdf, const char *role)
 {
-	event("function bdf=%s role=%s pcie=0x%x pm=0x%x", bdf, role,
+	__u32 buses = 0;
+
+	must(pci_config_read(bdf, PCI_PRIMARY_BUS, &buses, sizeof(buses)), "bus numbers");
+	event("function bdf=%s role=%s pcie=0x%x pm=0x%x buses=0x%x", bdf, role,
 	      pci_find_capability(bdf, PCI_CAP_EXPRESS),
-	      pci_find_capability(bdf, PCI_CAP_POWER));
+	      pci_find_capability(bdf, PCI_CAP_POWER), buses & 0xffffff);
 }
 
 static void report_bridges_above(const char *bdf, const char *role)

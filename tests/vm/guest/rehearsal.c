@@ -30,6 +30,14 @@
 #define GCMD_SRTP	(1u << 30)
 #define GCMD_IRE	(1u << 25)
 
+#define BUS_NUMBERS	0x18
+#define LAST_BUS	0x1a
+/* From the PCI Express capability on */
+#define LINK_CONTROL	0x10
+#define LINK_DISABLE	(1u << 4)
+#define SLOT_CONTROL	0x18
+#define SLOT_POWER_OFF	(1u << 10)
+
 /* Long enough that frames are given up, short enough that most are not. */
 #define PAUSE_MS	60
 
@@ -53,12 +61,16 @@ static void write_global_command(__u32 set, __u32 clear)
 static void clear_bus_master(const struct device *device, unsigned int for_ms)
 {
 	__u64 offset = device->config_offset + PCI_COMMAND;
-	__u16 command = PCI_COMMAND_MEMORY;
+	__u16 command, without;
 
-	if (pwrite(device->fd, &command, sizeof(command), offset) != sizeof(command))
+	if (pread(device->fd, &command, sizeof(command), offset) != sizeof(command))
+		give_up("config read: %m");
+	without = command & ~PCI_COMMAND_MASTER;
+	if (pwrite(device->fd, &without, sizeof(without), offset) != sizeof(without))
 		give_up("config write: %m");
 	sleep_ms(for_ms);
-	device_set_bus_master(device);
+	if (pwrite(device->fd, &command, sizeof(command), offset) != sizeof(command))
+		give_up("config write: %m");
 }
 
 /* The port right above the card. */
@@ -74,6 +86,56 @@ static void clear_bus_master_above(const struct device *device)
 	    pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
 		give_up("config of the port: %m");
 	close(fd);
+}
+
+static void config_write(int fd, unsigned int place, unsigned int value, size_t size)
+{
+	if (pwrite(fd, &value, size, place) != (ssize_t)size)
+		give_up("config of a port: %m");
+}
+
+static unsigned int config_read(int fd, unsigned int place, size_t size)
+{
+	unsigned int value = 0;
+
+	if (pread(fd, &value, size, place) != (ssize_t)size)
+		give_up("config of a port: %m");
+	return value;
+}
+
+/* One more bus than there are: by a byte here, by all four bytes there. */
+static void change_bus_numbers(const char *bdf, const char *port, unsigned int place, size_t size)
+{
+	int fd = function_open(bdf, port);
+	unsigned int value = config_read(fd, place, size);
+
+	config_write(fd, place, value + (size == 1 ? 1 : 1 << 16), size);
+	config_write(fd, place, value, size);
+	close(fd);
+}
+
+static void set_for_a_moment(const char *bdf, unsigned int register_, unsigned int bit)
+{
+	char port[BDF_LENGTH + 4];
+	unsigned int place, value;
+	int fd;
+
+	snprintf(port, sizeof(port), "%s/..", bdf);
+	place = pci_find_capability(port, PCI_CAP_EXPRESS) + register_;
+	fd = function_open(port, "config");
+	value = config_read(fd, place, 2);
+	config_write(fd, place, value | bit, 2);
+	config_write(fd, place, value, 2);
+	close(fd);
+}
+
+/* What the model may not even notice: the card goes on, mostly. */
+static void disturb_ports(const char *bdf)
+{
+	change_bus_numbers(bdf, "../../config", BUS_NUMBERS, 4);
+	change_bus_numbers(bdf, "../config", LAST_BUS, 1);
+	set_for_a_moment(bdf, LINK_CONTROL, LINK_DISABLE);
+	set_for_a_moment(bdf, SLOT_CONTROL, SLOT_POWER_OFF);
 }
 
 static void reset(const struct device *device)
@@ -172,6 +234,10 @@ static void do_harm(const struct receiver *receiver, const char *harm)
 		clear_bus_master(&receiver->device, 0);
 	else if (!strcmp(harm, "port"))
 		clear_bus_master_above(&receiver->device);
+	else if (!strcmp(harm, "ports"))
+		disturb_ports(receiver->device.bdf);
+	else if (!strcmp(harm, "panic"))
+		must(write_file("/proc/sysrq-trigger", "c"), "crash");
 	else if (!strcmp(harm, "reset"))
 		reset(&receiver->device);
 	else if (!strcmp(harm, "translation"))
@@ -195,7 +261,7 @@ static void do_harm(const struct receiver *receiver, const char *harm)
 	else if (!strcmp(harm, "unmap-early"))
 		unmap_secretly(receiver);
 	else if (!strcmp(harm, "emulator"))
-		event("stop-emulator ms=300");
+		event("stop-emulator ms=%ld", option_number("ms", 300));
 	else if (strcmp(harm, "none"))
 		give_up("no such harm");
 }

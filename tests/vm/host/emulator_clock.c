@@ -9,6 +9,9 @@
  * proves that the loop ran, so it moves this clock on by the time the round
  * took, but never by more than ROUND_NS.  With a stopped card the answers come
  * as ever, and the clock runs like any other.
+ *
+ * What this clock leaves out is time in which a stopped card would not be
+ * noticed.  So it remembers how it went, and says afterwards what it cannot tell.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,15 +24,14 @@
 
 /* Two intervals of the sender: an answer is read when the sender wakes. */
 #define ROUND_NS	(2 * NS_PER_MS)
-/* What is worth telling; a round is usually over within one interval. */
-#define STALL_NS	(20 * NS_PER_MS)
+#define TICKS_AT_FIRST	4096
 
 struct emulator_clock {
 	int out, in;
 	struct sockaddr_un remote;
 	int64_t asked_ns;	/* 0: no answer is awaited */
 	int64_t running_ns;
-	int64_t stalled_ns, longest_stall_ns;
+	struct clock_history history;
 };
 
 int64_t monotonic_ns(void)
@@ -65,6 +67,21 @@ struct emulator_clock *emulator_clock_create(const char *ask, const char *answer
 	return clock->out < 0 || clock->in < 0 ? NULL : clock;
 }
 
+/* Without memory for it a run is not judged at all. */
+void clock_history_add(struct clock_history *history, int64_t wall_ns, int64_t running_ns)
+{
+	if (history->count == history->room) {
+		history->room = history->room ? 2 * history->room : TICKS_AT_FIRST;
+		history->ticks = realloc(history->ticks, history->room * sizeof(*history->ticks));
+		if (!history->ticks)
+			abort();
+	}
+	history->ticks[history->count++] = (struct clock_tick) {
+		.wall_ns = wall_ns,
+		.running_ns = running_ns,
+	};
+}
+
 static void take_answer(struct emulator_clock *clock, int64_t now)
 {
 	char answer[64];
@@ -75,11 +92,7 @@ static void take_answer(struct emulator_clock *clock, int64_t now)
 	round = now - clock->asked_ns;
 	clock->asked_ns = 0;
 	clock->running_ns += round < ROUND_NS ? round : ROUND_NS;
-	if (round < STALL_NS)
-		return;
-	clock->stalled_ns += round;
-	if (round > clock->longest_stall_ns)
-		clock->longest_stall_ns = round;
+	clock_history_add(&clock->history, wall_clock_ns(), clock->running_ns);
 }
 
 static void ask(struct emulator_clock *clock, int64_t now)
@@ -103,9 +116,50 @@ int64_t emulator_clock_read(struct emulator_clock *clock)
 	return clock->running_ns;
 }
 
-void emulator_clock_stalls(const struct emulator_clock *clock, int64_t *sum_ns,
-			   int64_t *longest_ns)
+const struct clock_history *emulator_clock_history(const struct emulator_clock *clock)
 {
-	*sum_ns = clock->stalled_ns;
-	*longest_ns = clock->longest_stall_ns;
+	return &clock->history;
+}
+
+/* Time without an answer at the end of the span counts as much as any other. */
+int64_t clock_history_ran(const struct clock_history *history, int64_t from_ns, int64_t until_ns)
+{
+	int64_t first = 0, last = 0;
+
+	for (size_t i = 0; i < history->count; i++) {
+		const struct clock_tick *tick = &history->ticks[i];
+
+		if (tick->wall_ns <= from_ns)
+			first = tick->running_ns;
+		if (tick->wall_ns <= until_ns)
+			last = tick->running_ns;
+	}
+	return last - first;
+}
+
+/*
+ * A tick ends a round, so who waits for running_ns from right after one tick on
+ * has waited enough at the first tick that is so much later.
+ */
+int64_t clock_history_longest_wait(const struct clock_history *history, int64_t running_ns,
+				   int64_t from_ns, int64_t until_ns)
+{
+	int64_t longest = 0, waited;
+	size_t end = 0;
+
+	for (size_t i = 0; i < history->count; i++) {
+		const struct clock_tick *tick = &history->ticks[i];
+
+		while (end < history->count &&
+		       history->ticks[end].running_ns - tick->running_ns < running_ns)
+			end++;
+		if (tick->wall_ns < from_ns || tick->wall_ns > until_ns)
+			continue;
+		/* Not over when the span ends: at least until then. */
+		waited = (end < history->count ? history->ticks[end].wall_ns : until_ns) -
+			 tick->wall_ns;
+		if (waited > longest)
+			longest = waited;
+	}
+	return longest;
 }

@@ -7,11 +7,19 @@
 
 #include "run.h"
 
+/* The part of the judged time for which the emulator has to have run. */
+#define RAN_AT_LEAST	3
+
+struct share {
+	unsigned int sent, landed;
+};
+
 struct figures {
 	unsigned int sent, landed, late, lost, refused;
-	unsigned int blackout_sent, blackout_landed;
-	unsigned int after_landed;	/* sent after the first line of the new user space */
-	unsigned int unmapped_landed;	/* sent when they had no mapping any more */
+	struct share before;		/* the first kexec call */
+	struct share blackout;		/* of all updates */
+	struct share blackouts[UPDATES];
+	struct share unmapped;		/* sent when they had no mapping any more */
 	int64_t gap_ns, blackout_ns;
 };
 
@@ -20,29 +28,48 @@ static bool is_due(const struct run *run, unsigned int stream, const struct fram
 {
 	int64_t released = run->parting[stream].released_ns;
 
-	return !released || record->taken_ns < released;
+	return !released || record->sent_ns < released;
+}
+
+/* Longer than a frame is on its way to memory: RELEASE_MS in guest/wayback.c. */
+#define ON_ITS_WAY_NS	(100 * NS_PER_MS)
+
+static void count_in(struct share *share, bool landed)
+{
+	share->sent++;
+	share->landed += landed;
+}
+
+/* A frame that was refused may have landed all the same, but too late. */
+static bool landed_in_time(const struct frame_record *record)
+{
+	return record->landed && record->fate == FRAME_TAKEN;
 }
 
 static void count_frame(const struct run *run, unsigned int stream,
 			const struct frame_record *record, struct figures *figures)
 {
-	int64_t user_space = run->updates[0].user_space_ns;
 	int64_t unmapped = run->parting[stream].unmapped_ns;
+	bool landed = landed_in_time(record);
+	int update;
 
-	if (unmapped && record->taken_ns > unmapped)
-		figures->unmapped_landed += record->landed;
+	if (unmapped && record->sent_ns > unmapped)
+		count_in(&figures->unmapped, record->landed);
 	if (!is_due(run, stream, record))
 		return;
 	figures->sent++;
 	figures->late += record->late;
 	figures->refused += record->fate == FRAME_REFUSED;
-	figures->landed += record->landed;
-	if (run_had_kexec(run) && run_in_blackout(run, record->taken_ns)) {
-		figures->blackout_sent++;
-		figures->blackout_landed += record->landed;
-	}
-	if (user_space && record->taken_ns > user_space)
-		figures->after_landed += record->landed;
+	figures->landed += landed;
+	if (!run_had_kexec(run))
+		return;
+	if (record->sent_ns < run_begin_ns(run) - ON_ITS_WAY_NS)
+		count_in(&figures->before, landed);
+	update = run_blackout_of(run, record->sent_ns);
+	if (update < 0)
+		return;
+	count_in(&figures->blackout, landed);
+	count_in(&figures->blackouts[update], landed);
 }
 
 /* Between neighbours that landed, and up to the last frame that was due. */
@@ -56,12 +83,12 @@ static int64_t longest_gap(const struct run *run, struct sender *sender, unsigne
 		if (!is_due(run, 0, record))
 			break;
 		if (!before)
-			before = record->taken_ns;
+			before = record->sent_ns;
 		if (!record->landed && i + 1 < count)
 			continue;
-		if (record->taken_ns - before > longest)
-			longest = record->taken_ns - before;
-		before = record->taken_ns;
+		if (record->sent_ns - before > longest)
+			longest = record->sent_ns - before;
+		before = record->sent_ns;
 	}
 	return longest;
 }
@@ -127,7 +154,7 @@ static void write_frames(const struct run *run)
 		const struct frame_record *record = sender_record(run->senders[0], i);
 
 		fprintf(file, "%u %.3f %u %u %u\n", i,
-			(record->taken_ns - run_begin_ns(run)) / 1e6, record->landed, record->late,
+			(record->sent_ns - run_begin_ns(run)) / 1e6, record->landed, record->late,
 			record->slot);
 	}
 	fclose(file);
@@ -167,8 +194,19 @@ static void write_phases(const struct run *run)
 
 static bool same_ring(const struct registers *a, const struct registers *b)
 {
-	return a->known && b->known && a->rctl == b->rctl && a->rdbal == b->rdbal &&
-	       a->rdlen == b->rdlen;
+	return a->known && b->known && a->command == b->command && a->rctl == b->rctl &&
+	       a->rdbal == b->rdbal && a->rdlen == b->rdlen;
+}
+
+static void expect_same_ring(struct run *run, const struct registers *now, const char *when)
+{
+	const struct registers *armed = &run->armed;
+
+	if (!same_ring(armed, now))
+		run_problem(run, "registers of the card are not what they were %s: command=0x%x "
+			    "rctl=0x%x rdbal=0x%x rdlen=0x%x, armed with 0x%x 0x%x 0x%x 0x%x",
+			    when, now->command, now->rctl, now->rdbal, now->rdlen,
+			    armed->command, armed->rctl, armed->rdbal, armed->rdlen);
 }
 
 static void expect_nothing_due_lost(struct run *run, const struct figures *figures)
@@ -200,6 +238,23 @@ static void expect_no_disturbance(struct run *run, const struct figures *figures
 		run_problem(run, "there was a kexec");
 }
 
+/*
+ * That nothing was lost says little if little was sent.  A busy host sends late, but
+ * then all that is due; what was sent before user space is in memory.
+ */
+static void expect_frames_of_blackout(struct run *run, int index, const struct share *blackout)
+{
+	const struct update *update = &run->updates[index];
+	int64_t length = update->user_space_ns - update->kexec_ns;
+	int64_t due = length * run->options.rate / NS_PER_S;
+
+	if (!update->user_space_ns)
+		return;
+	if (blackout->landed < due / 2 || !blackout->landed)
+		run_problem(run, "only %u frames landed of the blackout of kexec %d, %u were sent and %"
+			    PRId64 " due", blackout->landed, index + 1, blackout->sent, due);
+}
+
 static void expect_kexecs(struct run *run, const struct figures *figures)
 {
 	if (!run_had_kexec(run))
@@ -207,10 +262,11 @@ static void expect_kexecs(struct run *run, const struct figures *figures)
 	if (run->update_count != run->options.updates || !run_update(run)->user_space_ns)
 		run_problem(run, "%d kexecs, wanted %d", run->update_count,
 			    run->options.updates);
-	if (!figures->blackout_landed)
-		run_problem(run, "no frame landed between the kexec call and user space");
-	if (!same_ring(&run->armed, &run->after))
-		run_problem(run, "registers of the card are not what they were");
+	for (int i = 0; i < run->update_count; i++)
+		expect_frames_of_blackout(run, i, &figures->blackouts[i]);
+	expect_same_ring(run, &run->after, "after the kexec");
+	if (run->end.seen)
+		expect_same_ring(run, &run->end, "at the end");
 	if (run->pages_leaked)
 		run_problem(run, "%lu pages of the IOMMU leaked or missing", run->pages_leaked);
 }
@@ -251,40 +307,57 @@ static void expect_unmapped(struct run *run, const struct figures *figures)
 	expect_fault_of_unmapped(run, 0);
 	if (second_is_preserved(run))
 		expect_fault_of_unmapped(run, 1);
-	if (figures->unmapped_landed)
-		run_problem(run, "%u frames landed without a mapping", figures->unmapped_landed);
+	if (figures->unmapped.landed)
+		run_problem(run, "%u frames landed without a mapping", figures->unmapped.landed);
 }
 
+/* Nothing is lost before the kexec, and then at least half of what comes in the blackout. */
 static void expect_loss(struct run *run, const struct figures *figures)
 {
+	unsigned int lost = figures->blackout.sent - figures->blackout.landed;
+
 	if (!run_had_kexec(run))
 		run_problem(run, "there was no kexec");
-	if (!figures->landed)
+	if (!figures->before.landed)
 		run_problem(run, "no frame landed even before the kexec");
-	if (!figures->lost)
-		run_problem(run, "no frame was lost");
-	if (figures->lost < figures->blackout_sent / 2)
-		run_problem(run, "only %u of %u frames sent in the blackout were lost",
-			    figures->lost, figures->blackout_sent);
+	if (figures->before.landed != figures->before.sent)
+		run_problem(run, "%u of %u frames lost before the kexec",
+			    figures->before.sent - figures->before.landed, figures->before.sent);
+	if (!figures->blackout.sent || lost < figures->blackout.sent / 2)
+		run_problem(run, "only %u of %u frames sent in the blackout were lost", lost,
+			    figures->blackout.sent);
 }
 
+/* All lands until the mapping is gone, nothing afterwards, and each access faults. */
 static void expect_fault(struct run *run, const struct figures *figures)
 {
+	unsigned int with_mapping = figures->sent - figures->unmapped.sent;
+
 	trace_check(run);
 	if (!run->trace_faults[0] || !run->console_faults)
 		run_problem(run, "no fault was seen: trace %u, log %u", run->trace_faults[0],
 			    run->console_faults);
-	if (!figures->lost)
-		run_problem(run, "frames landed without a mapping");
+	expect_fault_of_unmapped(run, 0);
+	if (!figures->unmapped.sent)
+		run_problem(run, "no frame was sent without a mapping");
+	if (figures->unmapped.landed)
+		run_problem(run, "%u of %u frames landed without a mapping",
+			    figures->unmapped.landed, figures->unmapped.sent);
+	if (figures->landed < with_mapping / 2)
+		run_problem(run, "only %u of %u frames landed while they had a mapping",
+			    figures->landed, with_mapping);
 }
 
-/* After the hand-over the device is cut off: nothing lands, nowhere. */
+/*
+ * After the hand-over the device is cut off: nothing lands, nowhere.  The session
+ * may be unreadable, so all of guest memory is searched: judge_always().
+ */
 static void expect_blocked(struct run *run, const struct figures *figures)
 {
 	if (!run_had_kexec(run))
 		run_problem(run, "there was no kexec");
-	if (figures->after_landed)
-		run_problem(run, "%u frames landed in the new kernel", figures->after_landed);
+	if (figures->refused == figures->sent)
+		run_problem(run, "no frame was taken even before the kexec");
 	if (!run->scanned)
 		run_problem(run, "guest memory was not searched");
 	if (run->raw)
@@ -319,9 +392,9 @@ static void judge_neighbour(struct run *run)
 
 		if (record->fate != FRAME_TAKEN)
 			continue;
-		if (record->taken_ns > run_begin_ns(run))
+		if (record->sent_ns > run_begin_ns(run))
 			after++;
-		else if (record->taken_ns > run_begin_ns(run) - BUSY_BEFORE_NS)
+		else if (record->sent_ns > run_begin_ns(run) - BUSY_BEFORE_NS)
 			before++;
 	}
 	printf("  the neighbour took %u frames in the 100 ms before the kexec call, %u after\n",
@@ -335,9 +408,6 @@ static void judge_neighbour(struct run *run)
 		run_problem(run, "guest memory was not searched");
 }
 
-/* Longer than a frame is on its way to memory: RELEASE_MS in guest/wayback.c. */
-#define ON_ITS_WAY_NS	(100 * NS_PER_MS)
-
 static unsigned int frames_while_unmapping(const struct run *run, unsigned int stream)
 {
 	const struct parting *parting = &run->parting[stream];
@@ -350,8 +420,8 @@ static unsigned int frames_while_unmapping(const struct run *run, unsigned int s
 		const struct frame_record *record = sender_record(sender, i);
 
 		count += record->fate == FRAME_TAKEN &&
-			 record->taken_ns >= parting->unmapping_ns - ON_ITS_WAY_NS &&
-			 record->taken_ns <= parting->unmapped_ns;
+			 record->sent_ns >= parting->unmapping_ns - ON_ITS_WAY_NS &&
+			 record->sent_ns <= parting->unmapped_ns;
 	}
 	return count;
 }
@@ -417,6 +487,39 @@ static void judge_expectation(struct run *run, const struct figures *figures)
 		run_problem(run, "unknown expectation %s", expect);
 }
 
+/* The time that is judged; the traffic as a whole where there was no kexec. */
+static void judged_span(const struct run *run, int64_t *from, int64_t *until)
+{
+	*from = run->traffic_ns;
+	*until = run->traffic_end_ns;
+	if (run_had_kexec(run)) {
+		*from = run_begin_ns(run);
+		*until = run_judged_until(run);
+	}
+}
+
+/*
+ * Where the emulator did not run, a stopped card would not be seen.  A stop of its
+ * own is left out of each frame's time, so only the sum tells how much was looked at.
+ */
+static void judge_clock(struct run *run)
+{
+	int64_t from, until, ran;
+
+	judged_span(run, &from, &until);
+	if (!run->traffic_ns || until <= from)
+		return;
+	ran = clock_history_ran(sender_clock(run->senders[0]), from, until);
+	printf("  the emulator ran for %" PRId64 " of %" PRId64 " ms; a stop of the card is noticed "
+	       "from %" PRId64 " ms on\n", (int64_t)(ran / NS_PER_MS),
+	       (int64_t)((until - from) / NS_PER_MS),
+	       (int64_t)(sender_blind_ns(run->senders[0], from, until) / NS_PER_MS));
+	if (ran < (until - from) / RAN_AT_LEAST)
+		run_problem(run, "not to be judged: the host is too busy, the emulator ran for %"
+			    PRId64 " of %" PRId64 " ms", (int64_t)(ran / NS_PER_MS),
+			    (int64_t)((until - from) / NS_PER_MS));
+}
+
 static const char *build_name(const char *build)
 {
 	return *build ? build : "-";
@@ -476,26 +579,42 @@ static bool contains(const char *text, const char *pattern)
 	return false;
 }
 
-/* Nobody has to guess why frames were late. */
-static void print_stalls(const struct run *run)
+static bool contains_one(const char *problem, const char *const *words, int count)
 {
-	int64_t sum, longest;
-
-	sender_stalls(run->senders[0], &sum, &longest);
-	if (sum)
-		printf("  the emulator did not run for %" PRId64 " ms, at most %" PRId64
-		       " ms at once\n", (int64_t)(sum / NS_PER_MS), (int64_t)(longest / NS_PER_MS));
+	for (int i = 0; i < count; i++)
+		if (contains(problem, words[i]))
+			return true;
+	return false;
 }
 
+static bool has_problem_with(const struct run *run, const char *word)
+{
+	for (int i = 0; i < run->problem_count; i++)
+		if (contains(run->problems[i], word))
+			return true;
+	printf("  the judge found no problem with '%s'\n", word);
+	return false;
+}
+
+/* All that was asked for, and what comes with it and was named: nothing else. */
 static bool verdict(const struct run *run)
 {
-	if (!run->options.must_find)
-		return !run->problem_count;
-	for (int i = 0; i < run->problem_count; i++)
-		if (contains(run->problems[i], run->options.must_find))
-			return true;
-	printf("  the judge found no problem with '%s'\n", run->options.must_find);
-	return false;
+	const struct options *options = &run->options;
+	bool passed = true;
+
+	for (int i = 0; i < options->must_find_count; i++)
+		passed = has_problem_with(run, options->must_find[i]) && passed;
+	for (int i = 0; i < run->problem_count; i++) {
+		const char *problem = run->problems[i];
+
+		if (contains_one(problem, options->must_find, options->must_find_count) ||
+		    contains_one(problem, options->may_find, options->may_find_count))
+			continue;
+		if (options->must_find_count)
+			printf("  not what was to be found: %s\n", problem);
+		passed = false;
+	}
+	return passed;
 }
 
 bool judge(struct run *run)
@@ -503,6 +622,7 @@ bool judge(struct run *run)
 	struct figures figures;
 
 	compute(run, &figures);
+	judge_clock(run);
 	judge_always(run);
 	judge_expectation(run, &figures);
 	write_frames(run);
@@ -511,8 +631,7 @@ bool judge(struct run *run)
 		printf("  %s\n", run->problems[i]);
 	if (run_had_kexec(run))
 		printf("  %u of %u frames sent in the blackout landed\n",
-		       figures.blackout_landed, figures.blackout_sent);
-	print_stalls(run);
+		       figures.blackout.landed, figures.blackout.sent);
 	if (run->scanned)
 		printf("  %u frames found in all of guest memory, %u of them stray\n", run->found,
 		       run->stray);

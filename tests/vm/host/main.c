@@ -44,6 +44,8 @@ static void usage(void)
 		"  --expect WHAT         continuity, unmapped, loss, fault, blocked, nothing-lost\n"
 		"                        or checks\n"
 		"  --must-find TEXT      passes only if the judge finds a problem with this word\n"
+		"                        and no other; may be given several times\n"
+		"  --may-find TEXT       what comes with it by its nature; several times\n"
 		"  --example PATH        the example program, for its script\n"
 		"  --tests DIR           programs for the script kernel-tests\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
@@ -94,9 +96,11 @@ static void set_defaults(struct options *options)
 enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
-	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_EXAMPLE, OPT_TESTS, OPT_SECOND_USE,
+	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_MAY_FIND, OPT_EXAMPLE, OPT_TESTS,
+	OPT_SECOND_USE,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_MORE_NICS,
-	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD, OPT_INTERRUPT_BUFFERS,
+	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD,
+	OPT_INTERRUPT_BUFFERS,
 };
 
 static const struct option long_options[] = {
@@ -115,6 +119,7 @@ static const struct option long_options[] = {
 	{ "preserve", required_argument, NULL, OPT_PRESERVE },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
 	{ "must-find", required_argument, NULL, OPT_MUST_FIND },
+	{ "may-find", required_argument, NULL, OPT_MAY_FIND },
 	{ "guest", required_argument, NULL, OPT_GUEST },
 	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "old-append", required_argument, NULL, OPT_OLD_APPEND },
@@ -161,6 +166,13 @@ static void set_number(struct options *options, int id, const char *text)
 		options->second_nic = number;
 }
 
+static void add_word(const char **words, int *count, const char *word)
+{
+	if (*count == WORDS)
+		usage();
+	words[(*count)++] = word;
+}
+
 static void set_text(struct options *options, int id, const char *text)
 {
 	const char **const places[] = {
@@ -176,7 +188,6 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_TOPOLOGY] = &options->topology,
 		[OPT_PRESERVE] = &options->preserve,
 		[OPT_EXPECT] = &options->expect,
-		[OPT_MUST_FIND] = &options->must_find,
 		[OPT_EXAMPLE] = &options->example,
 		[OPT_TESTS] = &options->tests,
 		[OPT_SECOND_USE] = &options->second_use,
@@ -209,11 +220,17 @@ static void parse(struct options *options, int argc, char **argv)
 			options->cold = true;
 		else if (id == OPT_INTERRUPT_BUFFERS)
 			options->interrupt_buffers = true;
+		else if (id == OPT_MAY_FIND)
+			add_word(options->may_find, &options->may_find_count, optarg);
+		else if (id == OPT_MUST_FIND)
+			add_word(options->must_find, &options->must_find_count, optarg);
 		else if (id >= OPT_CPUS)
 			set_number(options, id, optarg);
 		else
 			set_text(options, id, optarg);
 	}
+	if (options->may_find_count && !options->must_find_count)
+		usage();
 	if (optind != argc || !options->qemu || !options->old_kernel || !options->init ||
 	    !options->output)
 		usage();

@@ -13,6 +13,7 @@
 #define FUNCTIONS	24
 #define UPDATES		64
 #define PROBLEMS	64
+#define WORDS		8
 
 struct options {
 	const char *name;
@@ -30,7 +31,10 @@ struct options {
 	const char *preserve;
 	const char *expect;
 	const char *second_use;
-	const char *must_find;
+	const char *must_find[WORDS];
+	int must_find_count;
+	const char *may_find[WORDS];
+	int may_find_count;
 	const char *guest;
 	const char *append;
 	const char *old_append;
@@ -56,7 +60,7 @@ enum frame_fate { FRAME_WAITING, FRAME_TAKEN, FRAME_REFUSED };
 struct frame_record {
 	int64_t due_ns;		/* monotonic */
 	int64_t due_running_ns;	/* of the emulator's clock */
-	int64_t taken_ns;	/* wall clock; the last offer when refused */
+	int64_t sent_ns;	/* wall clock: put into QEMU's socket, or given up */
 	uint8_t fate;
 	uint8_t late;
 	uint8_t landed;		/* how often it was found */
@@ -68,11 +72,15 @@ struct function {
 	char bdf[16];
 	char role[8];
 	unsigned int pcie, pm;
+	bool bridge;			/* above the card */
+	uint8_t buses[3];		/* config space from 0x18 on: of all writes */
+	int64_t told_ns;
 };
 
 struct registers {
-	bool known;
-	unsigned int command, rctl, rdbal, rdlen, rdh;
+	bool seen;		/* the guest has told something */
+	bool known;		/* and could read all of it */
+	unsigned int command, rctl, rdbal, rdlen;
 };
 
 /* One kexec and what follows, by the wall clock; 0 when it did not happen. */
@@ -92,6 +100,16 @@ struct pages {
 	unsigned long iommu, secondary;
 };
 
+/* The emulator's clock against the wall's, at the end of each of its rounds. */
+struct clock_tick {
+	int64_t wall_ns, running_ns;
+};
+
+struct clock_history {
+	struct clock_tick *ticks;
+	size_t count, room;
+};
+
 struct sender;
 struct sockaddr_un;
 
@@ -104,7 +122,7 @@ struct run {
 	struct sender *senders[STREAMS];
 
 	char old_build[200], new_build[200];
-	int64_t start_ns, traffic_ns, reopened_ns;
+	int64_t start_ns, traffic_ns, traffic_end_ns, reopened_ns;
 	int64_t last_attach_ns;		/* of a neighbour, refused or not */
 	bool last_attach_refused;
 	struct update updates[UPDATES];
@@ -150,8 +168,10 @@ bool run_had_kexec(const struct run *run);
 bool run_is_judged(const struct run *run, int64_t when);
 /* Not once a device was let go; but when its mapping was taken away. */
 bool run_fault_counts(const struct run *run, unsigned int stream, int64_t when);
-/* From a kexec call to the first line of the new user space. */
-bool run_in_blackout(const struct run *run, int64_t when);
+/* The last finish, or the last first line of user space; 0 when it never came. */
+int64_t run_judged_until(const struct run *run);
+/* From a kexec call to the first line of the new user space: of which, or -1. */
+int run_blackout_of(const struct run *run, int64_t when);
 
 /* initramfs.c */
 int initramfs_build(const struct run *run, const char *path);
@@ -169,8 +189,13 @@ struct emulator_clock;
 struct emulator_clock *emulator_clock_create(const char *ask, const char *answer,
 					     const char *remote);
 int64_t emulator_clock_read(struct emulator_clock *clock);
-void emulator_clock_stalls(const struct emulator_clock *clock, int64_t *sum_ns,
-			   int64_t *longest_ns);
+const struct clock_history *emulator_clock_history(const struct emulator_clock *clock);
+void clock_history_add(struct clock_history *history, int64_t wall_ns, int64_t running_ns);
+/* How long it ran between two moments of the wall clock. */
+int64_t clock_history_ran(const struct clock_history *history, int64_t from_ns, int64_t until_ns);
+/* How long, at most, one had to wait until it had run for running_ns. */
+int64_t clock_history_longest_wait(const struct clock_history *history, int64_t running_ns,
+				   int64_t from_ns, int64_t until_ns);
 int64_t monotonic_ns(void);
 
 /* sender.c: stream numbers a sender's frames; nothing is sent before start. */
@@ -178,7 +203,9 @@ struct sockaddr_un unix_address(const char *path);
 struct sender *sender_create(const char *local, const char *remote,
 			     struct emulator_clock *clock, unsigned int stream, int rate,
 			     int limit_s);
-void sender_stalls(const struct sender *sender, int64_t *sum_ns, int64_t *longest_ns);
+const struct clock_history *sender_clock(const struct sender *sender);
+/* A stop of the card that is not longer than this might not have been noticed. */
+int64_t sender_blind_ns(const struct sender *sender, int64_t from_ns, int64_t until_ns);
 int sender_start(struct sender *sender);
 void sender_stop(struct sender *sender);
 unsigned int sender_count(const struct sender *sender);

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sends numbered frames by an absolute schedule.  A frame that is refused is
- * offered again for 20 ms.  They are counted from its first offer, or from when
- * the card last took another one: after a stall there is a queue to work off.
- * And they are counted only while the emulator runs, see emulator_clock.c.
+ * Sends numbered frames by an absolute schedule, one at a time: the next one is
+ * put into the socket when QEMU has read the one before.  So what QEMU's socket
+ * can hold, which differs from host to host, plays no part, and a stopped card
+ * holds back all frames but two, one in QEMU and one in the socket.
+ *
+ * A frame that QEMU has not read 20 ms after it was due is refused, even if it
+ * lands later.  They are counted from when it was due, or from when another one
+ * was read last: after a stall there is a queue to work off.  And they are
+ * counted only while the emulator runs, see emulator_clock.c.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,10 +29,14 @@
 #include "frame.h"
 #include "run.h"
 
-#define OFFER_AGAIN_NS	(20 * NS_PER_MS)
+/* Both by the emulator's clock. */
+#define TAKEN_WITHIN_NS	(20 * NS_PER_MS)
+#define LATE_NS		(5 * NS_PER_MS)
 /* Of the host's time, for an emulator that has ended. */
 #define GIVE_UP_NS	(2 * NS_PER_S)
-#define RETRY_NS	(NS_PER_MS / 2)
+/* While a frame is on its way into QEMU, and else: the clock wants to be read. */
+#define LOOK_AGAIN_NS	(NS_PER_MS / 5)
+#define WAKE_NS		NS_PER_MS
 
 struct sender {
 	int socket;
@@ -37,7 +48,9 @@ struct sender {
 	struct frame_record *records;
 	pthread_t thread;
 	bool running;
-	int64_t taken_running_ns;	/* when the card last took a frame, by clock */
+	int64_t taken_running_ns;	/* when QEMU last read a frame, by clock */
+	bool in_socket;
+	unsigned int last_sent;		/* the one that is, or was last, in the socket */
 	atomic_bool stop;
 	atomic_uint scheduled;
 };
@@ -93,14 +106,27 @@ struct sender *sender_create(const char *local, const char *remote,
 	return sender;
 }
 
-static bool offer(struct sender *sender, unsigned int sequence, int64_t now_ns)
+/* The socket keeps count of what its peer has not read. */
+static bool socket_is_empty(const struct sender *sender)
 {
+	int unread = 0;
+
+	return !ioctl(sender->socket, SIOCOUTQ, &unread) && !unread;
+}
+
+static bool put_into_socket(struct sender *sender, unsigned int sequence)
+{
+	struct frame_record *record = &sender->records[sequence];
 	struct frame frame;
 
-	frame_build(&frame, sender->stream, sequence, now_ns);
-	return sendto(sender->socket, &frame, sizeof(frame), 0,
-		      (struct sockaddr *)&sender->remote, sizeof(sender->remote)) ==
-	       sizeof(frame);
+	record->sent_ns = wall_clock_ns();
+	frame_build(&frame, sender->stream, sequence, record->sent_ns);
+	if (sendto(sender->socket, &frame, sizeof(frame), 0,
+		   (struct sockaddr *)&sender->remote, sizeof(sender->remote)) != sizeof(frame))
+		return false;
+	sender->in_socket = true;
+	sender->last_sent = sequence;
+	return true;
 }
 
 static bool time_is_over(const struct sender *sender, const struct frame_record *record)
@@ -109,27 +135,43 @@ static bool time_is_over(const struct sender *sender, const struct frame_record 
 
 	if (since < sender->taken_running_ns)
 		since = sender->taken_running_ns;
-	if (emulator_clock_read(sender->clock) - since >= OFFER_AGAIN_NS)
+	if (emulator_clock_read(sender->clock) - since >= TAKEN_WITHIN_NS)
 		return true;
 	return sender->stop && monotonic_ns() - record->due_ns >= GIVE_UP_NS;
 }
 
+/* The frame in the socket may have been given up before: it cannot be taken back. */
+static void note_what_was_read(struct sender *sender)
+{
+	struct frame_record *record = &sender->records[sender->last_sent];
+	int64_t running = emulator_clock_read(sender->clock);
+
+	if (!sender->in_socket || !socket_is_empty(sender))
+		return;
+	sender->in_socket = false;
+	sender->taken_running_ns = running;
+	if (record->fate != FRAME_WAITING)
+		return;
+	record->fate = FRAME_TAKEN;
+	record->late = running - record->due_running_ns > LATE_NS;
+}
+
 /* Whether the frame's fate is decided. */
-static bool offer_again(struct sender *sender, unsigned int sequence)
+static bool move_on(struct sender *sender, unsigned int sequence)
 {
 	struct frame_record *record = &sender->records[sequence];
 
-	record->taken_ns = wall_clock_ns();
-	if (offer(sender, sequence, record->taken_ns)) {
-		record->fate = FRAME_TAKEN;
-		sender->taken_running_ns = emulator_clock_read(sender->clock);
+	note_what_was_read(sender);
+	if (record->fate == FRAME_TAKEN)
 		return true;
-	}
-	record->late = 1;
+	if (!sender->in_socket)
+		put_into_socket(sender, sequence);
 	if (!time_is_over(sender, record))
 		return false;
+	/* Or it would count as sent when it was not even tried. */
+	if (!record->sent_ns)
+		record->sent_ns = wall_clock_ns();
 	record->fate = FRAME_REFUSED;
-	record->late = 0;
 	return true;
 }
 
@@ -155,6 +197,13 @@ static void raise_priority(void)
 	sched_setscheduler(0, SCHED_RR, &first);
 }
 
+static int64_t next_look(const struct sender *sender, bool waiting, int64_t due)
+{
+	int64_t now = monotonic_ns(), latest = now + (waiting ? LOOK_AGAIN_NS : WAKE_NS);
+
+	return sender->stop || due > latest ? latest : due;
+}
+
 /*
  * Frames go out in order.  With a stopped card the oldest waits for its end
  * while the ones behind it wait as well, each for 20 ms of its own.
@@ -167,20 +216,15 @@ static void *send_all(void *argument)
 
 	raise_priority();
 	for (;;) {
-		int64_t wake;
-
+		emulator_clock_read(sender->clock);
 		if (!sender->stop)
 			next = schedule_due_frames(sender, next, begin);
-		while (oldest < next && offer_again(sender, oldest))
+		while (oldest < next && move_on(sender, oldest))
 			oldest++;
 		if (oldest == next && (sender->stop || next == sender->limit))
 			return NULL;
-		wake = begin + next * sender->interval_ns;
-		if (oldest < next && wake > monotonic_ns() + RETRY_NS)
-			wake = monotonic_ns() + RETRY_NS;
-		if (sender->stop)
-			wake = monotonic_ns() + RETRY_NS;
-		sleep_until(wake);
+		sleep_until(next_look(sender, oldest < next,
+				      begin + next * sender->interval_ns));
 	}
 }
 
@@ -201,9 +245,19 @@ void sender_stop(struct sender *sender)
 	sender->running = false;
 }
 
-void sender_stalls(const struct sender *sender, int64_t *sum_ns, int64_t *longest_ns)
+const struct clock_history *sender_clock(const struct sender *sender)
 {
-	emulator_clock_stalls(sender->clock, sum_ns, longest_ns);
+	return emulator_clock_history(sender->clock);
+}
+
+/*
+ * The emulator's 20 ms, at worst. Before them one frame goes into QEMU and the next
+ * one into the socket, each when it is due.
+ */
+int64_t sender_blind_ns(const struct sender *sender, int64_t from_ns, int64_t until_ns)
+{
+	return 2 * sender->interval_ns + WAKE_NS +
+	       clock_history_longest_wait(sender_clock(sender), TAKEN_WITHIN_NS, from_ns, until_ns);
 }
 
 unsigned int sender_count(const struct sender *sender)

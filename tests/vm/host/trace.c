@@ -23,18 +23,31 @@
 
 #define PCI_COMMAND		0x04
 #define PCI_COMMAND_MASTER	(1u << 2)
-#define PCI_PRIMARY_BUS		0x18
+#define PCI_PRIMARY_BUS		0x18	/* then the secondary and the last one below */
+#define PCI_BUS_NUMBERS		3
 #define PCI_BRIDGE_CONTROL	0x3e
 #define PCI_BRIDGE_RESET	(1u << 6)
 #define PCI_EXP_DEVCTL		0x08
 #define PCI_EXP_DEVCTL_FLR	(1u << 15)
+#define PCI_EXP_LNKCTL		0x10
+#define PCI_EXP_LNKCTL_LD	(1u << 4)
+#define PCI_EXP_SLTCTL		0x18
+#define PCI_EXP_SLTCTL_PCC	(1u << 10)
 #define PCI_PM_CTRL		0x04
 #define PCI_PM_CTRL_STATE	3u
+
+/* A register of two bytes in which a bit that is set stops the device. */
+struct stopping_bit {
+	unsigned int place;	/* 0: this function does not have it */
+	unsigned int bits;
+	bool of_bridge;
+	const char *what;
+};
 
 struct trace {
 	struct run *run;
 	bool remapping_on;
-	unsigned int bus_numbers[FUNCTIONS];
+	unsigned int not_understood;
 	int64_t *first_use_ns;		/* of each slot's page, for the cold check */
 };
 
@@ -44,11 +57,22 @@ static bool must_only_stay_translated(const struct run *run)
 	return !strcmp(run->options.expect, "blocked");
 }
 
+/* What the judge cannot read it has not judged. */
+static void note_line(struct trace *trace, const char *text)
+{
+	if (!trace->not_understood++)
+		run_problem(trace->run, "trace: a line is not understood: %s", text);
+}
+
 static void check_global_command(struct trace *trace, int64_t when, const char *text)
 {
 	const char *value = strstr(text, "value ");
 	uint32_t command = value ? strtoul(value + 6, NULL, 0) : 0;
 
+	if (!value) {
+		note_line(trace, text);
+		return;
+	}
 	if (run_is_judged(trace->run, when)) {
 		if (!(command & GCMD_TE))
 			run_problem(trace->run, "trace: translation off: %s", text);
@@ -70,43 +94,115 @@ static int find_function(const struct run *run, const char *bdf)
 	return -1;
 }
 
-static void check_config_value(struct trace *trace, int index, unsigned int offset,
-			       unsigned int value, const char *text)
-{
-	struct run *run = trace->run;
-	const struct function *function = &run->functions[index];
-	bool bridge = !strcmp(function->role, "bridge");
+/*
+ * QEMU does not tell how wide a write was: as wide as its place and its value allow.
+ * What it may have covered without changing the value are zeroes, and counts as well.
+ */
+struct config_write {
+	unsigned int offset, value, width;
+	const char *text;
+};
 
-	if (offset == PCI_COMMAND && !(value & PCI_COMMAND_MASTER))
-		run_problem(run, "trace: bus master off: %s", text);
-	if (function->pcie && offset == function->pcie + PCI_EXP_DEVCTL &&
-	    value & PCI_EXP_DEVCTL_FLR)
-		run_problem(run, "trace: function level reset: %s", text);
-	if (function->pm && offset == function->pm + PCI_PM_CTRL && value & PCI_PM_CTRL_STATE)
-		run_problem(run, "trace: low power state: %s", text);
-	if (bridge && offset == PCI_BRIDGE_CONTROL && value & PCI_BRIDGE_RESET)
-		run_problem(run, "trace: secondary bus reset: %s", text);
-	if (bridge && offset == PCI_PRIMARY_BUS && trace->bus_numbers[index] &&
-	    (value & 0xffffff) != trace->bus_numbers[index])
-		run_problem(run, "trace: other bus numbers: %s", text);
+static bool covers(const struct config_write *write, unsigned int place)
+{
+	return place >= write->offset && place < write->offset + write->width;
+}
+
+static unsigned int byte_at(const struct config_write *write, unsigned int place)
+{
+	return write->value >> 8 * (place - write->offset) & 0xff;
+}
+
+static void check_bus_numbers(struct run *run, const struct function *function,
+			      const struct config_write *write)
+{
+	for (unsigned int i = 0; i < PCI_BUS_NUMBERS; i++) {
+		unsigned int place = PCI_PRIMARY_BUS + i;
+
+		if (covers(write, place) && byte_at(write, place) != function->buses[i]) {
+			run_problem(run, "trace: other bus numbers: %s", write->text);
+			return;
+		}
+	}
+}
+
+static void check_stopping_bits(struct run *run, const struct function *function,
+				const struct config_write *write)
+{
+	unsigned int pcie = function->pcie, pm = function->pm;
+	const struct stopping_bit all[] = {
+		{ pcie ? pcie + PCI_EXP_DEVCTL : 0, PCI_EXP_DEVCTL_FLR, false, "function level reset" },
+		{ pm ? pm + PCI_PM_CTRL : 0, PCI_PM_CTRL_STATE, false, "low power state" },
+		{ PCI_BRIDGE_CONTROL, PCI_BRIDGE_RESET, true, "secondary bus reset" },
+		{ pcie ? pcie + PCI_EXP_LNKCTL : 0, PCI_EXP_LNKCTL_LD, true, "link disabled" },
+		{ pcie ? pcie + PCI_EXP_SLTCTL : 0, PCI_EXP_SLTCTL_PCC, true, "slot power off" },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		unsigned int bits = 0;
+
+		if (!all[i].place || (all[i].of_bridge && !function->bridge))
+			continue;
+		for (unsigned int byte = 0; byte < 2; byte++)
+			if (covers(write, all[i].place + byte))
+				bits |= byte_at(write, all[i].place + byte) << 8 * byte;
+		if (bits & all[i].bits)
+			run_problem(run, "trace: %s: %s", all[i].what, write->text);
+	}
+}
+
+static void check_config_value(struct run *run, const struct function *function,
+			       const struct config_write *write)
+{
+	if (covers(write, PCI_COMMAND) && !(byte_at(write, PCI_COMMAND) & PCI_COMMAND_MASTER))
+		run_problem(run, "trace: bus master off: %s", write->text);
+	check_stopping_bits(run, function, write);
+	if (function->bridge)
+		check_bus_numbers(run, function, write);
+}
+
+/* Until it is judged a kernel may number as it likes; zeroes that may not be there do not count. */
+static void note_bus_numbers(struct function *function, int64_t when,
+			     const struct config_write *write)
+{
+	if (when < function->told_ns)
+		return;
+	for (unsigned int i = 0; i < PCI_BUS_NUMBERS; i++) {
+		unsigned int place = PCI_PRIMARY_BUS + i;
+
+		if (covers(write, place) && (place == write->offset || byte_at(write, place)))
+			function->buses[i] = byte_at(write, place);
+	}
+}
+
+static unsigned int width_of(unsigned int offset, unsigned int value)
+{
+	if (offset % 2 || (offset % 4 && value > 0xffff))
+		return 1;
+	return offset % 4 ? 2 : 4;
 }
 
 /* pci_cfg_write NAME BUS:SLOT.FN @OFFSET <- VALUE */
 static void check_config_write(struct trace *trace, int64_t when, const char *text)
 {
+	struct config_write write = { .text = text };
+	struct run *run = trace->run;
 	char bdf[16];
-	unsigned int offset, value;
 	int index;
 
-	if (sscanf(text, "pci_cfg_write %*s %15s @%x <- %x", bdf, &offset, &value) != 3)
+	if (sscanf(text, "pci_cfg_write %*s %15s @%x <- %x", bdf, &write.offset,
+		   &write.value) != 3) {
+		note_line(trace, text);
 		return;
-	index = find_function(trace->run, bdf);
-	if (index < 0 || must_only_stay_translated(trace->run))
+	}
+	write.width = width_of(write.offset, write.value);
+	index = find_function(run, bdf);
+	if (index < 0 || must_only_stay_translated(run))
 		return;
-	if (run_is_judged(trace->run, when))
-		check_config_value(trace, index, offset, value, text);
-	else if (offset == PCI_PRIMARY_BUS)
-		trace->bus_numbers[index] = value & 0xffffff;
+	if (run_is_judged(run, when))
+		check_config_value(run, &run->functions[index], &write);
+	else if (run->functions[index].bridge)
+		note_bus_numbers(&run->functions[index], when, &write);
 }
 
 int run_stream_of(const struct run *run, int function)
@@ -137,8 +233,11 @@ static void count_fault(struct trace *trace, int64_t when, const char *text)
 	unsigned int id, reason;
 	int stream;
 
-	if (sscanf(text, "vtd_dmar_fault sid %x fault %u", &id, &reason) != 2 ||
-	    !run->traffic_ns || when < run->traffic_ns)
+	if (sscanf(text, "vtd_dmar_fault sid %x fault %u", &id, &reason) != 2) {
+		note_line(trace, text);
+		return;
+	}
+	if (!run->traffic_ns || when < run->traffic_ns)
 		return;
 	stream = stream_of_requester(run, id);
 	if (stream < 0 || !run_fault_counts(run, stream, when))
@@ -159,8 +258,9 @@ static void count_raised_vector(struct trace *trace, const char *text)
 {
 	unsigned long address;
 
-	if (sscanf(text, "vtd_ir_remap_msi (addr %lx", &address) == 1 &&
-	    address >> 12 == INTERRUPT_IOVA >> 12 && address & REMAPPABLE_FORMAT)
+	if (sscanf(text, "vtd_ir_remap_msi (addr %lx", &address) != 1)
+		note_line(trace, text);
+	else if (address >> 12 == INTERRUPT_IOVA >> 12 && address & REMAPPABLE_FORMAT)
 		trace->run->raised++;
 }
 
@@ -169,35 +269,57 @@ static void note_first_use(struct trace *trace, int64_t when, const char *text)
 	struct run *run = trace->run;
 	uint64_t iova, slot;
 
-	if (!trace->first_use_ns ||
-	    sscanf(text, "vtd_iotlb_page_update IOTLB page update sid %*s iova 0x%" SCNx64,
-		   &iova) != 1)
+	if (sscanf(text, "vtd_iotlb_page_update IOTLB page update sid %*s iova 0x%" SCNx64,
+		   &iova) != 1) {
+		note_line(trace, text);
+		return;
+	}
+	if (!trace->first_use_ns)
 		return;
 	slot = (iova - run->buffers_iova) / run->slot_stride;
 	if (iova >= run->buffers_iova && slot < run->slots && !trace->first_use_ns[slot])
 		trace->first_use_ns[slot] = when;
 }
 
+static bool is_event(const char *text, const char *name)
+{
+	size_t length = strlen(name);
+
+	return !strncmp(text, name, length) && text[length] == ' ';
+}
+
+static void check_switch(struct trace *trace, int64_t when, const char *text, const char *name,
+			 bool for_all, const char *what)
+{
+	int enabled;
+
+	if (sscanf(text + strlen(name), " enable %d", &enabled) != 1)
+		note_line(trace, text);
+	else if (!enabled && run_is_judged(trace->run, when) &&
+		 (for_all || !must_only_stay_translated(trace->run)))
+		run_problem(trace->run, "trace: %s disabled: %s", what, text);
+}
+
 static void handle(struct trace *trace, int64_t when, const char *text)
 {
-	if (!strncmp(text, "pci_cfg_write ", 14))
+	if (is_event(text, "pci_cfg_write"))
 		check_config_write(trace, when, text);
-	else if (!strncmp(text, "vtd_reg_write_gcmd ", 19))
+	else if (is_event(text, "vtd_reg_write_gcmd"))
 		check_global_command(trace, when, text);
-	else if (!strncmp(text, "vtd_reg_dmar_root ", 18) && run_is_judged(trace->run, when) &&
-		 !must_only_stay_translated(trace->run))
-		run_problem(trace->run, "trace: new root: %s", text);
-	else if (!strncmp(text, "vtd_dmar_enable enable 0", 24) && run_is_judged(trace->run, when))
-		run_problem(trace->run, "trace: translation disabled: %s", text);
-	else if (!strncmp(text, "vtd_ir_enable enable 0", 22) && run_is_judged(trace->run, when) &&
-		 !must_only_stay_translated(trace->run))
-		run_problem(trace->run, "trace: interrupt remapping disabled: %s", text);
-	else if (!strncmp(text, "vtd_dmar_fault ", 15))
+	else if (is_event(text, "vtd_dmar_enable"))
+		check_switch(trace, when, text, "vtd_dmar_enable", true, "translation");
+	else if (is_event(text, "vtd_ir_enable"))
+		check_switch(trace, when, text, "vtd_ir_enable", false, "interrupt remapping");
+	else if (is_event(text, "vtd_dmar_fault"))
 		count_fault(trace, when, text);
-	else if (!strncmp(text, "vtd_ir_remap_msi ", 17))
+	else if (is_event(text, "vtd_ir_remap_msi"))
 		count_raised_vector(trace, text);
-	else if (!strncmp(text, "vtd_iotlb_page_update ", 22))
+	else if (is_event(text, "vtd_iotlb_page_update"))
 		note_first_use(trace, when, text);
+	else if (!is_event(text, "vtd_reg_dmar_root"))
+		note_line(trace, text);
+	else if (run_is_judged(trace->run, when) && !must_only_stay_translated(trace->run))
+		run_problem(trace->run, "trace: new root: %s", text);
 }
 
 /*
@@ -213,8 +335,8 @@ static unsigned int check_cold_pages(struct trace *trace, int64_t moment_ns, int
 	for (unsigned int i = 0; i < count; i++) {
 		const struct frame_record *record = sender_record(run->senders[0], i);
 
-		if (!record->landed || record->taken_ns < moment_ns ||
-		    (until_ns && record->taken_ns > until_ns))
+		if (!record->landed || record->sent_ns < moment_ns ||
+		    (until_ns && record->sent_ns > until_ns))
 			continue;
 		/* The last of them may be written after that time is over. */
 		if (trace->first_use_ns[record->slot] >= moment_ns)
@@ -254,11 +376,26 @@ static void read_trace(struct trace *trace)
 		int text;
 
 		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%*d@%lld.%lld:%n", &seconds, &microseconds, &text) == 2)
-			handle(trace, seconds * NS_PER_S + microseconds * 1000, line + text);
+		if (sscanf(line, "%*d@%lld.%lld:%n", &seconds, &microseconds, &text) != 2) {
+			note_line(trace, line);
+			continue;
+		}
+		handle(trace, seconds * NS_PER_S + microseconds * 1000, line + text);
 		trace->run->trace_lines++;
 	}
 	fclose(file);
+}
+
+/* Without the numbers that a bridge had, other ones would not show. */
+static void check_functions(struct run *run)
+{
+	for (int i = 0; i < run->function_count; i++) {
+		const struct function *function = &run->functions[i];
+
+		if (function->bridge && !function->buses[1])
+			run_problem(run, "the guest has not told the bus numbers of %s",
+				    function->bdf);
+	}
 }
 
 void trace_check(struct run *run)
@@ -267,9 +404,12 @@ void trace_check(struct run *run)
 
 	if (run->options.cold && run->slots)
 		trace.first_use_ns = calloc(run->slots, sizeof(*trace.first_use_ns));
+	check_functions(run);
 	read_trace(&trace);
 	if (!run->trace_lines)
 		run_problem(run, "the trace is empty: nothing was checked");
+	if (trace.not_understood > 1)
+		run_problem(run, "trace: %u lines are not understood", trace.not_understood);
 	if (trace.first_use_ns)
 		check_cold(&trace);
 	free(trace.first_use_ns);

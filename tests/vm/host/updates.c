@@ -17,8 +17,7 @@ bool run_had_kexec(const struct run *run)
 	return run->updates[0].kexec_ns && run->updates[0].user_space_ns;
 }
 
-/* The last finish, or the last first line of user space; 0 when it never came. */
-static int64_t judged_until(const struct run *run)
+int64_t run_judged_until(const struct run *run)
 {
 	const struct update *last = &run->updates[run->update_count ? run->update_count - 1 : 0];
 
@@ -27,7 +26,7 @@ static int64_t judged_until(const struct run *run)
 
 bool run_is_judged(const struct run *run, int64_t when)
 {
-	int64_t until = judged_until(run);
+	int64_t until = run_judged_until(run);
 
 	if (!run_begin_ns(run) || when < run_begin_ns(run) || (until && when > until))
 		return false;
@@ -41,14 +40,14 @@ bool run_fault_counts(const struct run *run, unsigned int stream, int64_t when)
 	return !parting->released_ns || when < parting->released_ns || parting->unmapping_ns;
 }
 
-bool run_in_blackout(const struct run *run, int64_t when)
+int run_blackout_of(const struct run *run, int64_t when)
 {
 	for (int i = 0; i < run->update_count; i++) {
 		const struct update *update = &run->updates[i];
 
 		if (when >= update->kexec_ns &&
 		    (!update->user_space_ns || when <= update->user_space_ns))
-			return true;
+			return i;
 	}
-	return false;
+	return -1;
 }

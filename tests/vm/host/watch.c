@@ -127,7 +127,7 @@ static void event_user_space(struct run *run, const char *line, int64_t now)
 	}
 }
 
-static void event_function(struct run *run, const char *line)
+static void event_function(struct run *run, const char *line, int64_t now)
 {
 	struct function *function = &run->functions[run->function_count];
 
@@ -138,6 +138,10 @@ static void event_function(struct run *run, const char *line)
 	text_of(line, "role", function->role, sizeof(function->role));
 	function->pcie = value_of(line, "pcie");
 	function->pm = value_of(line, "pm");
+	function->bridge = !strcmp(function->role, "bridge");
+	function->told_ns = now;
+	for (int i = 0; i < 3; i++)
+		function->buses[i] = value_of(line, "buses") >> 8 * i;
 	run->function_count++;
 }
 
@@ -155,12 +159,12 @@ static void event_registers(struct run *run, const char *line)
 		registers = &run->end;
 	else
 		return;
+	registers->seen = true;
 	registers->known = strstr(line, "rctl=");
 	registers->command = value_of(line, "command");
 	registers->rctl = value_of(line, "rctl");
 	registers->rdbal = value_of(line, "rdbal");
 	registers->rdlen = value_of(line, "rdlen");
-	registers->rdh = value_of(line, "rdh");
 }
 
 static void note_landed(struct run *run, unsigned int stream, unsigned int sequence,
@@ -216,8 +220,12 @@ static void event_diverted(struct run *run, const char *line)
 static void event_scan_memory(struct run *run, const char *line)
 {
 	unsigned int stream = value_of(line, "stream");
-	int64_t after = stream ? run_update(run)->handed_over_ns : run_update(run)->user_space_ns;
+	const struct update *update = run_update(run);
+	int64_t after = stream ? update->handed_over_ns : update->vtd_ns;
 
+	/* Where the IOMMU's driver says nothing the device is cut off all the same. */
+	if (!after)
+		after = update->user_space_ns;
 	run->scanned = true;
 	run->found = memory_count_frames(run, stream, 0);
 	/* What is not to be found: what was sent when the device was cut off. */
@@ -333,6 +341,8 @@ static void add_card(struct run *run, const char *line)
 
 static void stop_traffic(struct run *run)
 {
+	if (run->traffic_ns && !run->traffic_end_ns)
+		run->traffic_end_ns = wall_clock_ns();
 	for (int i = 0; i < STREAMS; i++)
 		sender_stop(run->senders[i]);
 }
@@ -342,7 +352,7 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 	if (is(word, "user-space"))
 		event_user_space(run, word, now);
 	else if (is(word, "function"))
-		event_function(run, word);
+		event_function(run, word, now);
 	else if (is(word, "registers"))
 		event_registers(run, word);
 	else if (is(word, "traffic-start"))
