@@ -2,10 +2,13 @@
 /* Boots one virtual machine, runs one scenario in it, judges it. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +19,9 @@
 #define EXIT_USAGE	2
 #define EXIT_SKIPPED	4
 #define EXIT_NO_START	5	/* not even the first kernel came up */
+
+/* For QEMU itself and the judge */
+#define MEMORY_BESIDES_MB	200
 
 void run_problem(struct run *run, const char *format, ...)
 {
@@ -276,15 +282,54 @@ static int second_rate(const struct options *options)
 	return rate ? rate : 1;
 }
 
-/*
- * Socket paths must be short, and guest memory should not go to a disk: so
- * these are not in the output directory.
- */
+/* Socket paths must be short, so these are not in the output directory. */
 static int make_socket_directory(struct run *run)
 {
-	snprintf(run->socket_dir, sizeof(run->socket_dir), "%s/vm-run.XXXXXX",
-		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	snprintf(run->socket_dir, sizeof(run->socket_dir), "/tmp/vm-run.XXXXXX");
 	return mkdtemp(run->socket_dir) ? 0 : -errno;
+}
+
+/* In MB; without an answer of the kernel there is no reason to refuse. */
+static long available_memory(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kilobytes, megabytes = LONG_MAX;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %ld", &kilobytes) == 1)
+			megabytes = kilobytes / 1024;
+	if (file)
+		fclose(file);
+	return megabytes;
+}
+
+static int check_memory(const struct run *run)
+{
+	long available = available_memory(), needed = run->options.memory_mb + MEMORY_BESIDES_MB;
+
+	if (available >= needed)
+		return 0;
+	fprintf(stderr, "%ld MB of memory are needed for the machine, %ld MB are available\n",
+		needed, available);
+	return -ENOMEM;
+}
+
+/*
+ * Guest memory that the host looks into.  It has no name, so it goes when the
+ * last process that has it ends, and takes no room in /dev/shm.
+ */
+static int make_memory(struct run *run)
+{
+	run->memory = -1;
+	if (!run->options.shared_memory)
+		return 0;
+	/* QEMU inherits it. */
+	run->memory = memfd_create("guest", 0);
+	if (run->memory < 0 ||
+	    ftruncate(run->memory, (off_t)run->options.memory_mb << 20))
+		return -errno;
+	return 0;
 }
 
 static int prepare(struct run *run)
@@ -295,7 +340,11 @@ static int prepare(struct run *run)
 	run->events = -1;
 	run->listener = -1;
 	mkdir(run->options.output, 0755);
-	error = make_socket_directory(run);
+	error = check_memory(run);
+	if (!error)
+		error = make_memory(run);
+	if (!error)
+		error = make_socket_directory(run);
 	if (error)
 		return error;
 	run_path(run, "initramfs", path, sizeof(path));
@@ -327,26 +376,47 @@ static void clean_up(const struct run *run)
 		}
 	remove_file(run->socket_dir, "events");
 	remove_file(run->socket_dir, "monitor");
-	remove_file(run->socket_dir, "memory");
 	rmdir(run->socket_dir);
 	remove_file(run->options.output, "initramfs");
 }
 
+static struct run run;
+
+/* An interrupt must not leave the machine behind, nor what belongs to it. */
+static void end_early(int signal)
+{
+	if (run.child > 0)
+		kill(run.child, SIGKILL);
+	if (*run.socket_dir)
+		clean_up(&run);
+	_exit(128 + signal);
+}
+
+static void watch_for_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction action = { .sa_handler = end_early };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
 int main(int argc, char **argv)
 {
-	static struct run run;
 	bool passed;
 	int error;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(&run.options, argc, argv);
+	watch_for_signals();
 	error = prepare(&run);
 	run.start_ns = wall_clock_ns();
 	if (!error)
 		error = qemu_start(&run);
 	if (error) {
 		fprintf(stderr, "cannot start the machine: %s\n", strerror(-error));
-		clean_up(&run);
+		if (*run.socket_dir)
+			clean_up(&run);
 		return EXIT_FAILED;
 	}
 	watch(&run);

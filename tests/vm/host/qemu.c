@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -127,8 +129,9 @@ static void add_machine(const struct run *run, struct arguments *arguments)
 	} else if (options->shared_memory) {
 		add(arguments, "q35,kernel-irqchip=split,memory-backend=ram");
 		add(arguments, "-object");
-		add(arguments, "memory-backend-file,id=ram,size=%dM,mem-path=%s/memory,share=on",
-		    options->memory_mb, run->socket_dir);
+		add(arguments,
+		    "memory-backend-file,id=ram,size=%dM,mem-path=/proc/self/fd/%d,share=on",
+		    options->memory_mb, run->memory);
 	} else {
 		add(arguments, "q35,kernel-irqchip=split");
 	}
@@ -316,11 +319,15 @@ static void go_before_other_programs(void)
 	sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first);
 }
 
-static void exec_qemu(struct run *run, struct arguments *arguments, int console)
+static void exec_qemu(struct run *run, struct arguments *arguments, int console, pid_t parent)
 {
 	char path[512];
 	int log;
 
+	/* In a session of its own it hears of no interrupt; it has to end all the same. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
 	run_path(run, "qemu.log", path, sizeof(path));
 	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	dup2(console, STDOUT_FILENO);
@@ -351,6 +358,7 @@ int qemu_start(struct run *run)
 {
 	struct arguments arguments = { 0 };
 	int ends[2], error = listen_for_events(run);
+	pid_t parent = getpid();
 
 	if (error)
 		return error;
@@ -368,7 +376,7 @@ int qemu_start(struct run *run)
 	if (run->child < 0)
 		return -errno;
 	if (!run->child)
-		exec_qemu(run, &arguments, ends[1]);
+		exec_qemu(run, &arguments, ends[1], parent);
 	close(ends[1]);
 	run->console = ends[0];
 	return 0;

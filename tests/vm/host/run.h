@@ -116,6 +116,7 @@ struct sockaddr_un;
 struct run {
 	struct options options;
 	char socket_dir[64];
+	int memory;		/* of the guest, if it is shared */
 	int child;
 	int console;
 	int listener, events;
