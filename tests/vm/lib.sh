@@ -3,6 +3,7 @@
 # Shared by run-checks.sh, run-demo.sh, run-soak.sh and run-chain.sh; sourced, not run.
 #
 #   QEMU, UAPI, BUILD_DIR        see scripts/env.sh
+#   RESULTS   where the logs go, default $BUILD_DIR/results
 #   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF,
 #   KERNEL_WIDE_OLD, KERNEL_WIDE_NEW                      bzImages
 #   RATE      frames per second, default 1000
@@ -24,21 +25,45 @@ else
 fi
 results=${RESULTS:-$BUILD_DIR/results}
 mkdir -p "$results"
+# One run at a time: two would write over each other's logs.
+exec 6>"$results/lock"
+if ! flock -n 6; then
+	echo "waiting for another run that uses $results (RESULTS= puts this one elsewhere)" >&2
+	flock 6
+fi
 "$here/build.sh" >/dev/null
+
+# in_use KERNEL... ; what is used is not removed as old, however long all of it takes
+in_use()
+{
+	for used; do
+		used=${used%/arch/x86/boot/bzImage}/.complete
+		[ ! -f "$used" ] || touch "$used"
+	done
+	touch "$BUILD_DIR"
+}
+
+# lacks_series KERNEL
+lacks_series()
+{
+	[ "$1" = "${KERNEL_PRISTINE:-}" ] || [ "$1" = "${KERNEL_KUNIT_PRISTINE:-}" ]
+}
 
 # vm_run NAME OLD NEW OPTIONS... ; status: 0 passed, 1 failed, 4 skipped. Rarely an
 # emulated machine with two processors hangs in the first kernel's set-up of its
-# timers. Nothing has been tried by then, so such a machine is started once more.
+# timers. Nothing has been tried by then, so such a machine is started once more;
+# but not with a kernel that has the series, which might be what hangs.
 vm_run()
 {
 	vm_status=0
 	vm_start "$@" || vm_status=$?
-	if [ "$vm_status" -eq 5 ]; then
-		echo "AGAIN $1: the machine did not come up"
-		vm_status=0
-		vm_start "$@" || vm_status=$?
+	[ "$vm_status" -eq 5 ] || return "$vm_status"
+	if ! lacks_series "$2"; then
+		echo "  the machine did not come up"
+		return 1
 	fi
-	return "$vm_status"
+	echo "AGAIN $1: the machine did not come up"
+	vm_start "$@"
 }
 
 # options_of_kernel OPTIONS... ; where the host looks for stray frames in all of the
@@ -55,6 +80,7 @@ vm_start()
 {
 	vm_name=$1 vm_old=$2 vm_new=$3
 	shift 3
+	in_use "$vm_old" "$vm_new"
 	mkdir -p "$results/$vm_name"
 	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
 		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --example "$BUILD_DIR/survive" --output "$results/$vm_name" \

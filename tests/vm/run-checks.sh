@@ -26,6 +26,21 @@ wanted()
 	return 1
 }
 
+# A NAME that matches nothing is a mistake: it would pass without a test.
+check_names()
+{
+	for asked; do
+		found=
+		while read -r name _; do
+			case $name in '' | '#'*) continue ;; esac
+			wanted "$name" "$asked" || continue
+			found=yes
+			break
+		done <"$results/list"
+		[ -n "$found" ] || { echo "run-checks.sh: no scenario is called $asked" >&2; exit 2; }
+	done
+}
+
 # kernel WORD ; empty when this kernel is not at hand
 kernel()
 {
@@ -91,6 +106,7 @@ long_list_for_debug()
 }
 
 lists "$@" >"$results/list"
+check_names "$@"
 while read -r name old new options; do
 	case $name in '' | '#'*) continue ;; esac
 	wanted "$name" "$@" || continue
@@ -99,4 +115,4 @@ while read -r name old new options; do
 done <"$results/list"
 
 echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
