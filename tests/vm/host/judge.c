@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* From what was seen to one line of figures and one verdict. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,50 @@ struct figures {
 	struct share unmapped;		/* sent when they had no mapping any more */
 	int64_t gap_ns, blackout_ns;
 };
+
+/* A dot stands for any character: scenario options hold no blanks. */
+static bool contains(const char *text, const char *pattern)
+{
+	for (; *text; text++) {
+		size_t i = 0;
+
+		while (pattern[i] && (pattern[i] == text[i] || (pattern[i] == '.' && text[i])))
+			i++;
+		if (!pattern[i])
+			return true;
+	}
+	return false;
+}
+
+static bool contains_one(const char *problem, const char *const *words, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (contains(problem, words[i]))
+			return true;
+	return false;
+}
+
+static bool is_named(const struct options *options, const char *problem)
+{
+	return contains_one(problem, options->must_find, options->must_find_count) ||
+	       contains_one(problem, options->may_find, options->may_find_count);
+}
+
+/* What was named may come a thousand times, and must not hide anything else. */
+void run_problem(struct run *run, const char *format, ...)
+{
+	char problem[sizeof(run->problems[0])];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(problem, sizeof(problem), format, arguments);
+	va_end(arguments);
+	if (run->problem_count < PROBLEMS)
+		run->problem_count++;
+	else if (is_named(&run->options, problem))
+		return;
+	memcpy(run->problems[run->problem_count - 1], problem, sizeof(problem));
+}
 
 /* What lands of a device that was let go or unmapped is no loss and no gain. */
 static bool is_due(const struct run *run, unsigned int stream, const struct frame_record *record)
@@ -565,28 +610,6 @@ static void print_chain(const struct run *run, const struct figures *figures)
 	       figures->lost, faults(run), run->warnings, run->pages_leaked);
 }
 
-/* A dot stands for any character: scenario options hold no blanks. */
-static bool contains(const char *text, const char *pattern)
-{
-	for (; *text; text++) {
-		size_t i = 0;
-
-		while (pattern[i] && (pattern[i] == text[i] || (pattern[i] == '.' && text[i])))
-			i++;
-		if (!pattern[i])
-			return true;
-	}
-	return false;
-}
-
-static bool contains_one(const char *problem, const char *const *words, int count)
-{
-	for (int i = 0; i < count; i++)
-		if (contains(problem, words[i]))
-			return true;
-	return false;
-}
-
 static bool has_problem_with(const struct run *run, const char *word)
 {
 	for (int i = 0; i < run->problem_count; i++)
@@ -607,8 +630,7 @@ static bool verdict(const struct run *run)
 	for (int i = 0; i < run->problem_count; i++) {
 		const char *problem = run->problems[i];
 
-		if (contains_one(problem, options->must_find, options->must_find_count) ||
-		    contains_one(problem, options->may_find, options->may_find_count))
+		if (is_named(options, problem))
 			continue;
 		if (options->must_find_count)
 			printf("  not what was to be found: %s\n", problem);

@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,23 +21,6 @@
 
 /* For QEMU itself and the judge */
 #define MEMORY_BESIDES_MB	200
-
-void run_problem(struct run *run, const char *format, ...)
-{
-	va_list arguments;
-
-	if (run->problem_count == PROBLEMS)
-		return;
-	va_start(arguments, format);
-	vsnprintf(run->problems[run->problem_count++], sizeof(run->problems[0]), format,
-		  arguments);
-	va_end(arguments);
-}
-
-void run_path(const struct run *run, const char *file, char *path, size_t size)
-{
-	snprintf(path, size, "%s/%s", run->options.output, file);
-}
 
 static void usage(void)
 {
@@ -285,7 +267,11 @@ static int second_rate(const struct options *options)
 /* Socket paths must be short, so these are not in the output directory. */
 static int make_socket_directory(struct run *run)
 {
-	snprintf(run->socket_dir, sizeof(run->socket_dir), "/tmp/vm-run.XXXXXX");
+	const char *place = getenv("TMPDIR");
+
+	if (!place || strlen(place) + sizeof("/vm-run.XXXXXX") > sizeof(run->socket_dir))
+		place = "/tmp";
+	snprintf(run->socket_dir, sizeof(run->socket_dir), "%s/vm-run.XXXXXX", place);
 	return mkdtemp(run->socket_dir) ? 0 : -errno;
 }
 

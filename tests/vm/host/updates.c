@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* When what happened: the kexecs of a run, and the time that is judged. */
+/* When what happened: the kexecs of a run, and the time that is judged; where its files are. */
+#include <stdio.h>
+
 #include "run.h"
+
+void run_path(const struct run *run, const char *file, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", run->options.output, file);
+}
 
 struct update *run_update(struct run *run)
 {

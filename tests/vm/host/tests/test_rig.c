@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The judge without a machine: a thread plays QEMU's socket and its echo, traces
+ * and fates of frames are made up, and the verdict has to be the right one.
+ */
+#include <poll.h>
+#include <stdarg.h>
+
+/* For the records of frames that were never sent. */
+#include "../emulator_clock.c"
+#include "../sender.c"
+
+static unsigned int passed, failed;
+static char directory[] = "/tmp/test-rig.XXXXXX";
+
+static void expect(bool holds, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void expect(bool holds, const char *format, ...)
+{
+	va_list arguments;
+
+	if (holds) {
+		passed++;
+		return;
+	}
+	failed++;
+	va_start(arguments, format);
+	fputs("FAIL: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+}
+
+static const char *in_directory(const char *name)
+{
+	static char paths[8][128];
+	static int next;
+	char *path = paths[next++ % 8];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", directory, name);
+	return path;
+}
+
+/* ---------------------------------------------------------------- the clock */
+
+static void test_history(void)
+{
+	struct clock_history history = { 0 };
+	int64_t ms = NS_PER_MS;
+
+	/* It runs for 100 ms, stands for 300, and runs for 100 again. */
+	for (int tick = 1; tick <= 200; tick++)
+		clock_history_add(&history, (tick <= 100 ? tick : tick + 300) * ms, tick * ms);
+	expect(clock_history_ran(&history, 0, 500 * ms) == 200 * ms, "it ran for 200 ms");
+	expect(clock_history_ran(&history, 100 * ms, 400 * ms) == 0, "it stood for 300 ms");
+	expect(clock_history_ran(&history, 50 * ms, 450 * ms) == 100 * ms, "a part of it");
+	expect(clock_history_longest_wait(&history, 20 * ms, 0, 500 * ms) == 320 * ms,
+	       "20 ms took 320 ms at worst");
+	expect(clock_history_longest_wait(&history, 20 * ms, 0, 70 * ms) == 20 * ms,
+	       "20 ms took 20 ms before");
+	/* After it has ended nothing runs any more. */
+	expect(clock_history_longest_wait(&history, 20 * ms, 450 * ms, 900 * ms) >= 400 * ms,
+	       "a clock that has ended stands");
+	free(history.ticks);
+}
+
+/* ---------------------------------------------------------------- the sender */
+
+struct emulator {
+	int nic, echo, answers;
+	struct sockaddr_un answer;
+	atomic_bool card_stopped, stopped, end;
+	unsigned int held;	/* frames that a stopped card has QEMU keep */
+	pthread_t thread;
+};
+
+static int socket_at(const char *path)
+{
+	struct sockaddr_un address = unix_address(path);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)))
+		abort();
+	return fd;
+}
+
+/* As QEMU does: of a card that takes nothing it keeps one frame, and reads no more. */
+static void *emulate(void *argument)
+{
+	struct emulator *emulator = argument;
+	char datagram[256];
+
+	while (!emulator->end) {
+		bool full = emulator->card_stopped && emulator->held;
+		struct pollfd fds[] = {
+			{ .fd = emulator->echo, .events = POLLIN },
+			{ .fd = full ? -1 : emulator->nic, .events = POLLIN },
+		};
+
+		if (emulator->stopped) {
+			usleep(200);
+			continue;
+		}
+		if (!emulator->card_stopped)
+			emulator->held = 0;
+		if (poll(fds, 2, 1) <= 0)
+			continue;
+		if (fds[0].revents && recv(emulator->echo, datagram, sizeof(datagram), 0) > 0 &&
+		    sendto(emulator->answers, datagram, 64, 0,
+			   (struct sockaddr *)&emulator->answer, sizeof(emulator->answer)) != 64)
+			abort();
+		if (fds[1].revents && recv(emulator->nic, datagram, sizeof(datagram), 0) > 0)
+			emulator->held = emulator->card_stopped;
+	}
+	return NULL;
+}
+
+static void start_emulator(struct emulator *emulator)
+{
+	memset(emulator, 0, sizeof(*emulator));
+	emulator->nic = socket_at(in_directory("nic"));
+	emulator->echo = socket_at(in_directory("echo"));
+	emulator->answers = socket_at(in_directory("back"));
+	emulator->answer = unix_address(in_directory("answer"));
+	if (pthread_create(&emulator->thread, NULL, emulate, emulator))
+		abort();
+}
+
+static void remove_sockets(void)
+{
+	static const char *const names[] = { "nic", "echo", "back", "answer", "ask", "host" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(in_directory(names[i]));
+}
+
+static void stop_emulator(struct emulator *emulator)
+{
+	emulator->end = true;
+	pthread_join(emulator->thread, NULL);
+	close(emulator->nic);
+	close(emulator->echo);
+	close(emulator->answers);
+	remove_sockets();
+}
+
+static struct sender *make_sender(int rate)
+{
+	struct emulator_clock *clock = emulator_clock_create(in_directory("ask"),
+							     in_directory("answer"),
+							     in_directory("echo"));
+
+	return sender_create(in_directory("host"), in_directory("nic"), clock, 0, rate, 10);
+}
+
+static unsigned int count_fate(struct sender *sender, enum frame_fate fate)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < sender_count(sender); i++)
+		count += sender_record(sender, i)->fate == fate;
+	return count;
+}
+
+struct stop {
+	int rate, card_ms, emulator_ms;
+	unsigned int refused_at_least, refused_at_most;
+};
+
+static void test_sender(const struct stop *stop)
+{
+	struct emulator emulator;
+	struct sender *sender;
+	unsigned int refused;
+
+	start_emulator(&emulator);
+	sender = make_sender(stop->rate);
+	sender_start(sender);
+	usleep(200 * 1000);
+	emulator.card_stopped = stop->card_ms;
+	usleep(stop->card_ms * 1000);
+	emulator.card_stopped = false;
+	emulator.stopped = stop->emulator_ms;
+	usleep(stop->emulator_ms * 1000);
+	emulator.stopped = false;
+	usleep(200 * 1000);
+	sender_stop(sender);
+	refused = count_fate(sender, FRAME_REFUSED);
+	expect(refused >= stop->refused_at_least && refused <= stop->refused_at_most,
+	       "card stopped for %d ms, emulator for %d ms, %d frames/s: %u refused, wanted %u to %u",
+	       stop->card_ms, stop->emulator_ms, stop->rate, refused, stop->refused_at_least,
+	       stop->refused_at_most);
+	expect(!count_fate(sender, FRAME_WAITING), "the fate of each frame is decided");
+	stop_emulator(&emulator);
+	close(sender->socket);
+}
+
+/* On a busy host this program sleeps longer than it wants to. */
+#define ANY	~0u
+
+static void test_senders(void)
+{
+	static const struct stop stops[] = {
+		{ 1000, 0, 0, 0, 0 },
+		{ 1000, 60, 0, 25, ANY },
+		{ 100, 60, 0, 1, ANY },
+		{ 100, 0, 0, 0, 0 },
+		{ 1000, 0, 300, 0, 0 },
+		{ 100, 0, 300, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		test_sender(&stops[i]);
+}
+
+/* ---------------------------------------------------------------- the judge */
+
+#define BEGIN_S		1000
+#define SENT		3000
+#define RATE		1000
+
+/* Three seconds of traffic, a blackout in the second one, all landed. */
+static void make_run(struct run *run)
+{
+	static struct function card = { .bdf = "0000:02:00.0", .role = "device", .pcie = 0xa0, .pm = 0x40 };
+	static struct function port = { .bdf = "0000:01:00.0", .role = "bridge", .pcie = 0x54,
+					.bridge = true, .buses = { 1, 2, 2 } };
+	static struct function root = { .bdf = "0000:00:04.0", .role = "bridge", .pcie = 0x54,
+					.bridge = true, .buses = { 0, 1, 2 } };
+	struct sender *sender = make_sender(RATE);
+	int64_t begin = BEGIN_S * NS_PER_S;
+
+	memset(run, 0, sizeof(*run));
+	run->options = (struct options) {
+		.name = "test", .nic = "igb", .mode = "legacy", .preserve = "yes", .guest = "",
+		.expect = "continuity", .second_use = "stray", .output = directory,
+		.rate = RATE, .updates = 1,
+	};
+	run->memory = -1;
+	run->senders[0] = sender;
+	sender->scheduled = SENT;
+	for (unsigned int i = 0; i < SENT; i++)
+		sender->records[i] = (struct frame_record) {
+			.sent_ns = begin + i * NS_PER_MS, .fate = FRAME_TAKEN, .landed = 1,
+		};
+	for (int tick = 0; tick <= SENT; tick++)
+		clock_history_add(&sender->clock->history, begin + tick * NS_PER_MS,
+				  tick * NS_PER_MS);
+	run->traffic_ns = begin;
+	run->traffic_end_ns = begin + 3 * NS_PER_S;
+	run->update_count = 1;
+	run->updates[0].kexec_ns = begin + NS_PER_S;
+	run->updates[0].user_space_ns = begin + 2 * NS_PER_S;
+	run->functions[0] = card;
+	run->functions[1] = port;
+	run->functions[2] = root;
+	run->function_count = 3;
+	run->armed = (struct registers) { .seen = true, .known = true, .command = 0x107, .rctl = 1 };
+	run->after = run->armed;
+	run->done = true;
+}
+
+static void end_run(struct run *run)
+{
+	struct emulator_clock *clock = run->senders[0]->clock;
+
+	free(clock->history.ticks);
+	close(clock->out);
+	close(clock->in);
+	close(run->senders[0]->socket);
+	free(run->senders[0]->records);
+	remove_sockets();
+}
+
+/* In the middle of the blackout unless it says otherwise. */
+static void write_trace(const char *line, int64_t after_ms)
+{
+	FILE *file = fopen(in_directory("trace.log"), "w");
+
+	fprintf(file, "1@%d.000000:pci_cfg_write igb 02:00.0 @0x4 <- 0x107\n", BEGIN_S);
+	if (line)
+		fprintf(file, "1@%lld.%06lld:%s\n", (long long)(BEGIN_S + after_ms / 1000),
+			(long long)(after_ms % 1000 * 1000), line);
+	fclose(file);
+}
+
+static bool found(const struct run *run, const char *word)
+{
+	for (int i = 0; i < run->problem_count; i++)
+		if (strstr(run->problems[i], word))
+			return true;
+	return false;
+}
+
+static bool judge_quietly(struct run *run)
+{
+	int out = dup(STDOUT_FILENO);
+	bool good;
+
+	fflush(stdout);
+	if (!freopen("/dev/null", "w", stdout))
+		abort();
+	good = judge(run);
+	fflush(stdout);
+	dup2(out, STDOUT_FILENO);
+	close(out);
+	return good;
+}
+
+struct traced {
+	const char *line, *problem;	/* none: it is harmless */
+};
+
+static void test_trace(void)
+{
+	static const struct traced lines[] = {
+		{ NULL, NULL },
+		{ "pci_cfg_write igb 02:00.0 @0x4 <- 0x107", NULL },
+		{ "pci_cfg_write igb 02:00.0 @0x4 <- 0x103", "bus master off" },
+		{ "pci_cfg_write igb 02:00.0 @0x5 <- 0x1", NULL },
+		{ "pci_cfg_write igb 02:00.0 @0xa8 <- 0x8000", "function level reset" },
+		{ "pci_cfg_write igb 02:00.0 @0xa9 <- 0x80", "function level reset" },
+		{ "pci_cfg_write igb 02:00.0 @0x44 <- 0x3", "low power" },
+		{ "pci_cfg_write igb 02:00.0 @0x18 <- 0xc001", NULL },
+		{ "pci_cfg_write pcie-root-port 00:04.0 @0x4 <- 0x3", "bus master off" },
+		/* a byte, two bytes, all of them; the root port and the one below */
+		{ "pci_cfg_write pcie-root-port 00:04.0 @0x1a <- 0x2", NULL },
+		{ "pci_cfg_write pcie-root-port 00:04.0 @0x1a <- 0x3", "other bus numbers" },
+		{ "pci_cfg_write pcie-root-port 00:04.0 @0x18 <- 0x20100", NULL },
+		{ "pci_cfg_write pcie-root-port 00:04.0 @0x18 <- 0xff0100", "other bus numbers" },
+		{ "pci_cfg_write pcie-root-port 01:00.0 @0x19 <- 0x3", "other bus numbers" },
+		{ "pci_cfg_write pcie-root-port 01:00.0 @0x18 <- 0x20201", NULL },
+		{ "pci_cfg_write pcie-root-port 01:00.0 @0x18 <- 0x0", "other bus numbers" },
+		{ "pci_cfg_write pcie-root-port 01:00.0 @0x3e <- 0x40", "secondary bus reset" },
+		{ "pci_cfg_write pcie-root-port 01:00.0 @0x3c <- 0x40010b", "secondary bus reset" },
+		{ "pci_cfg_write pcie-root-port 01:00.0 @0x64 <- 0x10", "link disabled" },
+		{ "pci_cfg_write igb 02:00.0 @0xb0 <- 0x10", NULL },
+		{ "pci_cfg_write pcie-root-port 01:00.0 @0x6c <- 0x400", "slot power off" },
+		{ "pci_cfg_write pcie-root-port 01:00.0 @0x6d <- 0x4", "slot power off" },
+		{ "vtd_reg_write_gcmd value 0x0", "translation off" },
+		{ "vtd_reg_write_gcmd value 0xc0000000", "root pointer" },
+		{ "vtd_dmar_enable enable 0", "translation disabled" },
+		{ "vtd_dmar_enable enable", "not understood" },
+		{ "vtd_dmar_fault sid 0x200 fault 5 addr 0x0 write 1", "DMAR faults" },
+		{ "vtd_dmar_fault of another form", "not understood" },
+		{ "something new", "not understood" },
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const char *problem = lines[i].problem;
+		static struct run run;
+		bool good;
+
+		make_run(&run);
+		write_trace(lines[i].line, 1500);
+		good = judge_quietly(&run);
+		expect(good == !problem && (!problem || found(&run, problem)),
+		       "'%s' means '%s', found '%s'", lines[i].line ? lines[i].line : "nothing",
+		       problem ? problem : "no harm", run.problems[0]);
+		end_run(&run);
+	}
+}
+
+/* Numbers that were written before the kexec call are those that have to stay. */
+static void test_shadow(void)
+{
+	static struct run run;
+
+	make_run(&run);
+	write_trace("pci_cfg_write pcie-root-port 00:04.0 @0x1a <- 0x3", 500);
+	expect(judge_quietly(&run), "a new number before the kexec: %s", run.problems[0]);
+	expect(run.functions[2].buses[2] == 3, "and it is kept");
+	end_run(&run);
+	make_run(&run);
+	memset(run.functions[1].buses, 0, sizeof(run.functions[1].buses));
+	write_trace(NULL, 0);
+	expect(!judge_quietly(&run) && found(&run, "has not told"), "numbers that nobody has told");
+	end_run(&run);
+}
+
+typedef void (*change)(struct run *run);
+
+static void lose_one(struct run *run) { run->senders[0]->records[1500].landed = 0; }
+static void one_too_late(struct run *run) { run->senders[0]->records[1500].fate = FRAME_REFUSED; }
+static void leak(struct run *run) { run->pages_leaked = 1; }
+static void other_command(struct run *run) { run->after.command = 0x507; }
+static void other_end(struct run *run) { run->end = run->armed; run->end.rctl = 0; }
+static void same_end(struct run *run) { run->end = run->armed; }
+static void nothing(struct run *run) { (void)run; }
+
+/* All frames of the blackout but one come after it. */
+static void nearly_no_blackout(struct run *run)
+{
+	for (int i = 1001; i < 2000; i++)
+		run->senders[0]->records[i].sent_ns = run->updates[0].user_space_ns + NS_PER_MS;
+}
+
+static void stand_still(struct run *run)
+{
+	struct clock_history *history = &run->senders[0]->clock->history;
+
+	for (size_t i = 1000; i < history->count; i++)
+		history->ticks[i].running_ns = 1000 * NS_PER_MS + (i > 1800 ? (i - 1800) * NS_PER_MS : 0);
+}
+
+static void lose(struct run *run, int from, int until)
+{
+	for (int i = from; i < until; i++)
+		run->senders[0]->records[i].landed = 0;
+	run->options.expect = "loss";
+}
+
+static void lose_blackout(struct run *run) { lose(run, 1000, 2000); }
+static void lose_after_it(struct run *run) { lose(run, 2000, 3000); }
+static void lose_before_it(struct run *run) { lose(run, 500, 2000); }
+
+static void test_figures(void)
+{
+	static const struct {
+		change change;
+		const char *problem;
+	} cases[] = {
+		{ nothing, NULL },
+		{ same_end, NULL },
+		{ lose_one, "1 of 3000 frames lost" },
+		{ one_too_late, "1 of 3000 frames lost" },
+		{ leak, "1 pages of the IOMMU" },
+		{ other_command, "registers of the card" },
+		{ other_end, "registers of the card" },
+		{ nearly_no_blackout, "of the blackout of kexec 1" },
+		{ stand_still, "the host is too busy" },
+		{ lose_blackout, NULL },
+		{ lose_after_it, "only 1 of 1001" },
+		{ lose_before_it, "lost before the kexec" },
+	};
+
+	write_trace(NULL, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *problem = cases[i].problem;
+		static struct run run;
+		bool good;
+
+		make_run(&run);
+		cases[i].change(&run);
+		good = judge_quietly(&run);
+		expect(good == !problem && (!problem || found(&run, problem)),
+		       "case %zu: wanted '%s', found '%s'", i, problem ? problem : "no problem",
+		       run.problems[0]);
+		end_run(&run);
+	}
+}
+
+static void test_must_find(void)
+{
+	static struct run run;
+
+	write_trace("pci_cfg_write igb 02:00.0 @0x4 <- 0x103", 1500);
+	make_run(&run);
+	run.options.must_find[run.options.must_find_count++] = "bus.master.off";
+	expect(judge_quietly(&run), "what was to be found is found");
+	end_run(&run);
+
+	make_run(&run);
+	run.options.must_find[run.options.must_find_count++] = "bus.master.off";
+	run_problem(&run, "log: Kernel panic - not syncing");
+	expect(!judge_quietly(&run), "a panic besides is a failure");
+	run.problem_count = 0;
+	run.options.may_find[run.options.may_find_count++] = "Kernel.panic";
+	run_problem(&run, "log: Kernel panic - not syncing");
+	expect(judge_quietly(&run), "unless it is named");
+	end_run(&run);
+
+	make_run(&run);
+	run.options.must_find[run.options.must_find_count++] = "bus.master.off";
+	run.options.must_find[run.options.must_find_count++] = "level.reset";
+	expect(!judge_quietly(&run), "all that was to be found has to be found");
+	end_run(&run);
+
+	make_run(&run);
+	run.options.must_find[run.options.must_find_count++] = "bus.master.off";
+	for (int i = 0; i < 2 * PROBLEMS; i++)
+		run_problem(&run, "bus master off");
+	run_problem(&run, "log: Kernel panic - not syncing");
+	expect(!judge_quietly(&run), "a panic is not hidden by many others");
+	end_run(&run);
+}
+
+int main(void)
+{
+	if (!mkdtemp(directory))
+		return 2;
+	test_history();
+	test_senders();
+	test_trace();
+	test_shadow();
+	test_figures();
+	test_must_find();
+	unlink(in_directory("trace.log"));
+	unlink(in_directory("frames.dat"));
+	unlink(in_directory("phases.dat"));
+	rmdir(directory);
+	printf("%u passed, %u failed, 0 skipped\n", passed, failed);
+	return failed ? 1 : 0;
+}
