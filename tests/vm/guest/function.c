@@ -28,8 +28,7 @@ void function_expect_busy(const char *bdf, const char *attribute, const char *va
 
 	function_path(path, sizeof(path), bdf, attribute);
 	snprintf(what, sizeof(what), "%s of %s", attribute, bdf);
-	if (!access(path, F_OK))
-		check_errno(write_file(path, value), EBUSY, what);
+	check_errno(write_file(path, value), EBUSY, what);
 }
 
 int function_open(const char *bdf, const char *attribute)

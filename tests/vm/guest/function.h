@@ -8,7 +8,7 @@
 
 void function_path(char *path, size_t size, const char *bdf, const char *attribute);
 void function_write(const char *bdf, const char *attribute, const char *value);
-/* An attribute that this kernel or function does not have cannot do harm. */
+/* The attribute has to be there: what is tried on nothing proves nothing. */
 void function_expect_busy(const char *bdf, const char *attribute, const char *value);
 /* For reading and writing; the caller closes it. */
 int function_open(const char *bdf, const char *attribute);

@@ -47,8 +47,6 @@ static void try_driver(const struct way_back *back, const char *driver)
 	char override[128], bind[128], what[64];
 
 	snprintf(bind, sizeof(bind), "/sys/bus/pci/drivers/%s/bind", driver);
-	if (access(bind, F_OK))
-		return;
 	function_path(override, sizeof(override), back->bdf, "driver_override");
 	must(write_file(override, driver), "override the driver");
 	snprintf(what, sizeof(what), "hostile bind of %s", driver);
@@ -84,26 +82,24 @@ static int open_group(const struct way_back *back)
 }
 
 /*
- * The group's file opens until the device has an owner in user space; it is of no
- * use.  What asks for the device itself is told that it is busy, what claims the
+ * The group's file is there as long as vfio-pci is bound, and opens until the device
+ * has an owner in user space; it is of no use.  What asks for the device itself is told that it is busy, what claims the
  * group that it belongs to somebody else.
  */
-static void try_group(const struct way_back *back)
+static void try_group(const struct way_back *back, bool bound)
 {
 	int group = open_group(back), container;
 
-	if (group == -ENOENT)
-		return;
-	if (group < 0) {
-		check_errno(group, EBUSY, "hostile open of the group");
+	if (!bound || group < 0) {
+		check_errno(group, bound ? EBUSY : ENOENT, "hostile open of the group");
 		return;
 	}
 	check_errno(ioctl(group, VFIO_GROUP_GET_DEVICE_FD, back->bdf) < 0 ? -errno : 0, EBUSY,
 		    "hostile open of the device by its group");
 	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	if (container >= 0)
-		check_errno(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ? -errno : 0, EPERM,
-			    "hostile container");
+	check(container >= 0, "there is a container");
+	check_errno(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ? -errno : 0, EPERM,
+		    "hostile container");
 	close(container);
 	close(group);
 }
@@ -138,7 +134,7 @@ static void try_everything(const struct way_back *back, bool bound)
 	try_driver(back, "pci-stub");
 	try_driver(back, "pci-pf-stub");
 	try_open(back, bound);
-	try_group(back);
+	try_group(back, bound);
 	try_other_iommufds(back);
 	function_expect_busy(back->bdf, "reset", "1");
 	function_expect_busy(back->bdf, "reset_method", "default");

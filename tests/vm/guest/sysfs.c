@@ -27,9 +27,10 @@ static void expect_no_sleep(void)
 	char known[64];
 
 	read_file("/sys/power/state", known, sizeof(known));
-	for (int i = 0; i < 2; i++)
-		if (strstr(known, states[i]))
-			check_errno(write_file("/sys/power/state", states[i]), EBUSY, states[i]);
+	for (int i = 0; i < 2; i++) {
+		check(strstr(known, states[i]), "this kernel knows the state %s", states[i]);
+		check_errno(write_file("/sys/power/state", states[i]), EBUSY, states[i]);
+	}
 }
 
 static void expect_function_stays(const char *bdf)
@@ -82,14 +83,15 @@ static void expect_no_driver(const char *bdf, const char *driver)
 {
 	char path[128], what[64];
 
-	function_path(path, sizeof(path), bdf, "driver_override");
-	write_file(path, driver);
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s", driver);
+	check(!access(path, F_OK), "there is a driver %s", driver);
+	function_write(bdf, "driver_override", driver);
+	/* Whatever it says: what counts is who drives the function then. */
 	write_file("/sys/bus/pci/drivers_probe", bdf);
 	function_path(path, sizeof(path), bdf, "driver");
 	snprintf(what, sizeof(what), "%s does not bind", driver);
 	check(access(path, F_OK), "%s", what);
-	function_path(path, sizeof(path), bdf, "driver_override");
-	write_file(path, "\n");
+	function_write(bdf, "driver_override", "\n");
 }
 
 /* The driver may come and go: what it drives stays as it is. */
