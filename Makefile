@@ -57,40 +57,36 @@ fetch: packages
 	@scripts/fetch-kernel.sh
 	@scripts/fetch-qemu.sh
 
-kernels: packages
+kernels:
+	@scripts/install-packages.sh build
 	@scripts/env.sh
 
-demo: packages
+demo:
+	@scripts/install-packages.sh build demo
 	@scripts/run.sh demo
 
-check: packages
+check:
+	@scripts/install-packages.sh series build unit
 	@scripts/check.sh
 
-check-scripts: packages
+check-scripts:
+	@scripts/install-packages.sh series
 	@tests/scripts/run.sh
 
-check-long: packages
-	@scripts/run.sh check-long
+check-long check-debug check-mutations soak chain:
+	@scripts/install-packages.sh build
+	@scripts/run.sh $@
 
-check-debug: packages
-	@scripts/run.sh check-debug
-
-check-kernel: packages
+check-kernel:
+	@scripts/install-packages.sh build kernel
 	@scripts/run.sh check-kernel
 
-check-mutations: packages
-	@scripts/run.sh check-mutations
-
-soak: packages
-	@scripts/run.sh soak
-
-chain: packages
-	@scripts/run.sh chain
-
-series: packages
+series:
+	@scripts/install-packages.sh series
 	@scripts/make-series.sh
 
-check-series: packages
+check-series:
+	@scripts/install-packages.sh series build static
 	@scripts/check-series.sh
 
 apply:

@@ -31,6 +31,7 @@ for fragment in ${EXTRA_CONFIG:-}; do
 	variant=$variant-extra
 done
 
+need_x86_64
 need_tool gcc make flex bison bc cpio lz4 perl python3 patch flock cmp
 base=$("$TOP/scripts/fetch-kernel.sh")
 IOMMU_LIVEUPDATE_QUIET=1; export IOMMU_LIVEUPDATE_QUIET

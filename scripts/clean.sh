@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Removes work trees, builds, kernels and logs from the cache. Downloads, the
-# pristine source and QEMU stay, and ccache too: with ALL=1 everything goes.
+# Removes work trees, builds, kernels and logs from the cache, and out/ from the
+# clone, with the exported mails. Downloads, the pristine source and QEMU stay, and
+# ccache too: with ALL=1 everything goes.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
+rm -rf "$TOP/out"
 [ -d "$CACHE" ] || { say "nothing to remove"; exit 0; }
 # only a directory that is ours
 [ -d "$CACHE/lock" ] || die "$CACHE does not look like the cache of this project" "nothing was removed"

@@ -30,6 +30,7 @@ while [ $# -gt 0 ]; do
 	esac
 done
 
+need_x86_64
 QEMU=$("$TOP/scripts/fetch-qemu.sh")
 IOMMU_LIVEUPDATE_QUIET=; export IOMMU_LIVEUPDATE_QUIET
 "$TOP/scripts/fetch-kernel.sh" >/dev/null

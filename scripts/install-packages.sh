@@ -1,20 +1,46 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Installs the Debian packages that the build and the tests need, as root; says
-# what is missing otherwise. Does nothing, and takes no time, when all are there.
+# usage: install-packages.sh [GROUP...]
+# Installs the Debian packages that are needed for something, as root; says what is
+# missing otherwise. Does nothing, and takes no time, when all are there. Without a
+# GROUP all packages.
+#
+#   series   patches and mails: make series, make apply
+#   build    kernels, headers, programs of the guest
+#   unit     unit tests
+#   static   make check-series
+#   kernel   programs of kselftest
+#   demo     the picture
 #
 #   SKIP_PACKAGES=1   look at nothing, install nothing
+#   APT_OPTIONS       for every call of apt-get and apt-cache
 # shellcheck disable=SC2015,SC2016,SC2034,SC2086
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 
-# kernel build; patches and series; checks; tests; demo
-PACKAGES="gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio lz4 xz-utils python3 perl ccache rsync
-	patch git ca-certificates
-	sparse
-	libcmocka-dev libcap-dev
-	gnuplot-nox"
+packages_of()
+{
+	case $1 in
+	series) echo patch git xz-utils ca-certificates ;;
+	build) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio lz4 xz-utils python3 \
+		perl ccache rsync patch ca-certificates ;;
+	unit) echo gcc libc6-dev make libcmocka-dev ;;
+	static) echo sparse ;;
+	kernel) echo libcap-dev ;;
+	demo) echo gnuplot-nox ;;
+	*) die "no such group of packages: $1" "one of: series build unit static kernel demo" ;;
+	esac
+}
+
+PACKAGES=
+[ $# -gt 0 ] || set -- series build unit static kernel demo
+for group; do
+	group_packages=$(packages_of "$group")
+	for package in $group_packages; do
+		case " $PACKAGES " in *" $package "*) ;; *) PACKAGES="$PACKAGES $package" ;; esac
+	done
+done
 
 [ -z "${SKIP_PACKAGES:-}" ] || exit 0
 command -v dpkg-query >/dev/null 2>&1 ||

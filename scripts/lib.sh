@@ -3,7 +3,8 @@
 # Common ground of the scripts: where things are kept, messages, locks, and the
 # synchronised kernel trees. To be sourced, with TOP set to the top of the clone.
 #
-# In the cache (nothing is ever written into the clone):
+# In the clone only out/ is written, by 'make series' and by tests/unit run by hand,
+# and 'make clean' removes it. In the cache:
 #   download/             the .debs, and what they came from
 #   apt/NAME/             private apt state, one per list of suites
 #   base/ID/linux/        the unpacked kernel, never changed
@@ -29,6 +30,13 @@ case $CACHE in
 /*) ;;
 *) CACHE=$PWD/$CACHE ;;
 esac
+case $TOP$CACHE in
+*[[:space:]]*)
+	printf 'error: a blank in the path of the clone or of the cache: %s, %s\n' "$TOP" "$CACHE" >&2
+	printf '    make, which builds the kernels, has no place for it: move the clone, or set IOMMU_LIVEUPDATE_CACHE\n' >&2
+	exit 1
+	;;
+esac
 
 say() { printf '%s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
@@ -49,6 +57,14 @@ need_tool()
 		command -v "$tool" >/dev/null 2>&1 ||
 			die "$tool is not installed" "run scripts/install-packages.sh as root first"
 	done
+}
+
+# The kernels are built by the host's compiler, and their programs run on both.
+need_x86_64()
+{
+	[ "$(uname -m)" = x86_64 ] ||
+		die "this host is $(uname -m); the kernels are built and run on x86_64 only" \
+		    "make series and make apply work anywhere"
 }
 
 cache_dir()

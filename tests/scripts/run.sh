@@ -206,6 +206,40 @@ try fail env PATH="$T/stub-apt:$PATH" "$S/install-packages.sh"
 says 'packages are missing: sparse' 'apt-get install'
 end
 
+begin 'only the packages that a target needs are asked for'
+try ok env PATH="$T/stub-apt:$PATH" "$S/install-packages.sh" series unit
+try fail env PATH="$T/stub-apt:$PATH" "$S/install-packages.sh" series static
+says 'packages are missing: sparse'
+try fail "$S/install-packages.sh" nonsense
+says 'no such group of packages: nonsense'
+end
+
+# ---------------------------------------------------------------- the host
+
+begin 'a host of another architecture: an error that says so'
+mkdir -p "$T/stub-arm"
+printf '#!/bin/sh\necho aarch64\n' >"$T/stub-arm/uname"
+chmod +x "$T/stub-arm/uname"
+try fail env PATH="$T/stub-arm:$PATH" "$S/env.sh" --kernels ''
+says 'this host is aarch64' 'x86_64 only'
+end
+
+begin 'blanks in the path of the cache, or of the clone: an error that says so'
+try fail env IOMMU_LIVEUPDATE_CACHE="$T/my cache" "$S/fetch-kernel.sh"
+says 'a blank in the path' "$T/my cache"
+mkdir -p "$T/my clone"
+cp -r "$S" "$T/my clone/"
+try fail "$T/my clone/scripts/check.sh"
+says 'a blank in the path' "$T/my clone"
+end
+
+begin 'clean removes what was written into the clone'
+mkdir -p "$T/clean/out/series" "$T/cache/lock"
+cp -r "$S" "$T/clean/"
+try ok env IOMMU_LIVEUPDATE_CACHE="$T/no-cache" "$T/clean/scripts/clean.sh"
+expect "$(cd "$T/clean" && echo *)" scripts 'what is left'
+end
+
 # ---------------------------------------------------------------- the patched tree
 
 KDIR=$T/linux
@@ -456,6 +490,85 @@ begin 'check: nothing that ran is a failure'
 clone
 try fail "$T/clone/scripts/check.sh"
 expect "$(last)" '0 passed, 0 failed, 0 skipped' 'last line'
+end
+
+# ---------------------------------------------------------------- scenarios
+
+# a rig whose machine ends as its scenario's name says, or as $T/vm/status says
+toy_vm()
+{
+	rm -rf "$T/vm" "$T/user"
+	mkdir -p "$T/vm" "$T/user" "$T/images/key/old/arch/x86/boot"
+	cp "$TOP/tests/vm/lib.sh" "$TOP/tests/vm/run-checks.sh" "$T/vm/"
+	printf '#!/bin/sh\n' >"$T/vm/build.sh"
+	printf 'good old old\nbad old old\nskipped old old\nhangs old old\nhangs-pristine pristine pristine\n' \
+		>"$T/vm/scenarios"
+	: >"$T/vm/scenarios.long"
+	: >"$T/vm/scenarios.debug"
+	cat >"$T/user/vm-run" <<'V'
+#!/bin/sh
+echo run >>"${0%/*}/runs"
+case $2 in good) exit 0 ;; skipped) exit 4 ;; hangs*) exit 5 ;; esac
+[ ! -f "${0%/*}/slow" ] || sleep 1
+exit 1
+V
+	chmod +x "$T/vm/build.sh" "$T/user/vm-run"
+	touch -d '3 days ago' "$T/images/key/old/.complete" "$T/user"
+}
+run_checks()
+{
+	env QEMU=q UAPI=u BUILD_DIR="$T/user" KERNEL_OLD="$T/images/key/old/arch/x86/boot/bzImage" \
+		KERNEL_PRISTINE="$T/images/key/pristine/arch/x86/boot/bzImage" "$T/vm/run-checks.sh" "$@"
+}
+
+begin 'scenarios: what passed is counted'
+toy_vm
+try ok run_checks good skipped
+expect "$(last)" '1 passed, 0 failed, 1 skipped' 'last line'
+try fail run_checks good bad
+expect "$(last)" '1 passed, 1 failed, 0 skipped' 'last line'
+end
+
+begin 'scenarios: a name that matches nothing is an error'
+toy_vm
+try fail run_checks good nonsense
+says 'no scenario is called nonsense'
+end
+
+begin 'scenarios: nothing that passed is a failure'
+toy_vm
+try fail run_checks skipped
+expect "$(last)" '0 passed, 0 failed, 1 skipped' 'last line'
+end
+
+begin 'scenarios: a machine that hangs is started again with the pristine kernel only'
+toy_vm
+try fail run_checks hangs
+expect "$(wc -l <"$T/user/runs")" 1 'starts'
+rm "$T/user/runs"
+try fail run_checks hangs-pristine
+expect "$(wc -l <"$T/user/runs")" 2 'starts'
+end
+
+begin 'scenarios: what is in use is kept young'
+toy_vm
+try ok run_checks good
+expect "$(find "$T/images" "$T/user" -maxdepth 0 -mmin -5; find "$T/images" -name .complete -mmin -5)" \
+	"$T/images
+$T/user
+$T/images/key/old/.complete" 'young'
+end
+
+begin 'scenarios: two runs do not share their results'
+toy_vm
+: >"$T/user/slow"
+run_checks bad >"$T/one" 2>&1 & one=$!
+sleep 0.5
+try ok run_checks good
+says 'waiting for another run'
+kill -0 "$one" 2>/dev/null && bad="$bad
+    the other run was not waited for"
+wait "$one"
 end
 
 printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
