@@ -559,6 +559,19 @@ $T/user
 $T/images/key/old/.complete" 'young'
 end
 
+begin 'scenarios: several at a time are each run once, and counted'
+toy_vm
+for i in 1 2 3 4 5 6 7 8 9; do echo "bad-$i old old"; done >"$T/vm/scenarios"
+echo 'good old old' >>"$T/vm/scenarios"
+: >"$T/user/slow"
+VMS=4; export VMS
+try fail run_checks
+unset VMS
+expect "$(last)" '1 passed, 9 failed, 0 skipped' 'last line'
+expect "$(grep -c ^FAIL "$T/outp")" 9 'verdicts'
+expect "$(wc -l <"$T/user/runs")" 10 'starts'
+end
+
 begin 'scenarios: two runs do not share their results'
 toy_vm
 : >"$T/user/slow"

@@ -5,14 +5,16 @@
 # with CHECK_DEBUG=1 besides those that need a debug kernel, or the named ones of
 # all; a NAME may be a shell pattern.
 # The kernels come from the environment, see lib.sh; KERNEL_OLD and KERNEL_NEW
-# may be any two bzImages.  What each run left behind is kept in $RESULTS/NAME
+# may be any two bzImages.  VMS machines run at a time, by default two where there
+# are two processors: the judge says for each how much its emulator ran.  What each run left behind is kept in $RESULTS/NAME
 # (default: $BUILD_DIR/results): events.log, console.log, trace.log, frames.dat.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/vm/lib.sh
 . "$here/lib.sh"
 
-passed=0 failed=0 skipped=0
+processors=$(nproc 2>/dev/null || echo 1)
+VMS=${VMS:-$((processors > 1 ? 2 : 1))}
 
 wanted()
 {
@@ -33,9 +35,7 @@ check_names()
 		found=
 		while read -r name _; do
 			case $name in '' | '#'*) continue ;; esac
-			wanted "$name" "$asked" || continue
-			found=yes
-			break
+			! wanted "$name" "$asked" || { found=yes; break; }
 		done <"$results/list"
 		[ -n "$found" ] || { echo "run-checks.sh: no scenario is called $asked" >&2; exit 2; }
 	done
@@ -54,28 +54,55 @@ kernel()
 	esac
 }
 
-count()
+verdict()
 {
 	case $1 in
-	0) passed=$((passed + 1)); echo "PASS $2" ;;
-	4) skipped=$((skipped + 1)); echo "SKIP $2" ;;
-	*) failed=$((failed + 1)); echo "FAIL $2 (see $results/$2)" ;;
+	0) echo "PASS $2" ;;
+	4) echo "SKIP $2" ;;
+	*) echo "FAIL $2 (see $results/$2)" ;;
 	esac
 }
 
+# run_scenario NAME OLD NEW OPTIONS...
 run_scenario()
 {
 	name=$1 old=$(kernel "$2") new=$(kernel "$3")
 	if [ -z "$old" ] || [ -z "$new" ]; then
 		echo "no kernel for $2 or $3"
-		count 4 "$name"
+		verdict 4 "$name"
 		return
 	fi
 	shift 3
 	status=0
 	vm_run "$name" "$old" "$new" "$@" || status=$?
-	count "$status" "$name"
+	verdict "$status" "$name"
 }
+
+# take_line ; the next line that nobody has taken, in $line
+take_line()
+{
+	line=
+	exec 5<>"$work/next"
+	flock 5
+	read -r next <&5 || next=1
+	line=$(sed -n "${next}p" "$work/list")
+	echo "$((next + 1))" >"$work/next"
+	exec 5>&-
+	[ -n "$line" ]
+}
+
+# One of several at a time; what a scenario has said is shown when it is over.
+work()
+{
+	while take_line; do
+		# shellcheck disable=SC2086
+		run_scenario $line >"$work/$1.log" 2>&1 </dev/null
+		flock "$work/show" cat "$work/$1.log"
+		tail -n 1 "$work/$1.log" >>"$work/$1.verdicts"
+	done
+}
+
+verdicts() { cat "$work"/*.verdicts | grep -c "^$1 " || :; }
 
 # lists NAME... ; the scenarios to look at
 lists()
@@ -107,12 +134,28 @@ long_list_for_debug()
 
 lists "$@" >"$results/list"
 check_names "$@"
-while read -r name old new options; do
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+: >"$work/next"
+: >"$work/0.verdicts"
+while read -r name rest; do
 	case $name in '' | '#'*) continue ;; esac
-	wanted "$name" "$@" || continue
-	# shellcheck disable=SC2086
-	run_scenario "$name" "$old" "$new" $options </dev/null
-done <"$results/list"
+	! wanted "$name" "$@" || echo "$name $rest"
+done <"$results/list" >"$work/list"
 
+workers=
+# vm-run ends with its worker
+trap 'kill $workers 2>/dev/null; exit 130' INT TERM HUP
+for worker in $(seq "$VMS"); do
+	work "$worker" &
+	workers="$workers $!"
+done
+status=0
+for worker in $workers; do
+	wait "$worker" || status=$?
+done
+
+passed=$(verdicts PASS) failed=$(verdicts FAIL) skipped=$(verdicts SKIP)
 echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+[ "$((passed + failed + skipped))" -eq "$(wc -l <"$work/list")" ] || status=1
+[ "$status" -eq 0 ] && [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -394,6 +395,8 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(&run.options, argc, argv);
+	/* It ends with who started it. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	watch_for_signals();
 	error = prepare(&run);
 	run.start_ns = wall_clock_ns();
