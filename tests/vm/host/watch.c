@@ -413,12 +413,12 @@ static void event_line(struct run *run, const char *line, int64_t now)
 	bool answer = !strncmp(line, "LU? ", 4);
 	const char *word;
 
-	if (strncmp(line, "LU", 2))
-		return;
 	word = strchr(line, ' ');
 	word = word ? strchr(word + 1, ' ') : NULL;
-	if (!word)
+	if (strncmp(line, "LU", 2) || !word) {
+		run_problem(run, "events: a line is not understood: %s", line);
 		return;
+	}
 	word++;
 	handle_event(run, word, now);
 	note_end(run, word);
