@@ -382,7 +382,8 @@ typedef void (*change)(struct run *run);
 static void lose_one(struct run *run) { run->senders[0]->records[1500].landed = 0; }
 static void one_too_late(struct run *run) { run->senders[0]->records[1500].fate = FRAME_REFUSED; }
 static void leak(struct run *run) { run->pages_leaked = 1; }
-static void other_command(struct run *run) { run->after.command = 0x507; }
+static void other_command(struct run *run) { run->after.command = 0x103; }
+static void interrupt_line_off(struct run *run) { run->after.command = 0x507; }
 static void other_end(struct run *run) { run->end = run->armed; run->end.rctl = 0; }
 static void same_end(struct run *run) { run->end = run->armed; }
 static void nothing(struct run *run) { (void)run; }
@@ -421,6 +422,7 @@ static void test_figures(void)
 	} cases[] = {
 		{ nothing, NULL },
 		{ same_end, NULL },
+		{ interrupt_line_off, NULL },
 		{ lose_one, "1 of 3000 frames lost" },
 		{ one_too_late, "1 of 3000 frames lost" },
 		{ leak, "1 pages of the IOMMU" },
