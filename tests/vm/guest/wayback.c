@@ -17,7 +17,11 @@
 /* Enough for one round; the rest is not due. */
 #define TAKE_MS		10
 
-#define UNCLAIMED	"/sys/kernel/debug/iommu/liveupdate/unclaimed_pages"
+#define LIVEUPDATE	"/sys/kernel/debug/iommu/liveupdate/"
+#define UNCLAIMED	LIVEUPDATE "unclaimed_pages"
+#define FREEING		LIVEUPDATE "freeing_pages"
+/* A page table of a machine of ours is freed in a fraction of it. */
+#define FREED_MS	5000
 
 static const char *const names[] = {
 	[BACK_DRIVER] = "driver",
@@ -208,11 +212,26 @@ static unsigned long statistic(const char *name)
 	return value;
 }
 
+/* The page table that a device has left is freed behind its back. */
+static void wait_until_freed(void)
+{
+	char pages[32];
+
+	for (int waited = 0; waited < FREED_MS; waited += 10) {
+		read_file(FREEING, pages, sizeof(pages));
+		if (!strtoul(pages, NULL, 10))
+			return;
+		sleep_ms(10);
+	}
+	check(false, "page tables are freed at last: %s pages are left", pages);
+}
+
 /* Each processor keeps small differences to itself until it is asked. */
 void count_pages(struct page_counts *counts)
 {
 	char unclaimed[32];
 
+	wait_until_freed();
 	must(write_file("/proc/sys/vm/stat_refresh", "1"), "refresh statistics");
 	read_file(UNCLAIMED, unclaimed, sizeof(unclaimed));
 	if (!*unclaimed)
