@@ -41,6 +41,7 @@ static const struct scenario scenarios[] = {
 	{ "retrieve-orders", update_old_kernel, retrieve_orders_new_kernel },
 	{ "finish-orders", update_old_kernel, finish_orders_new_kernel },
 	{ "fail-nth", fail_nth_old_kernel, fail_nth_new_kernel },
+	{ "held-up", held_up_old_kernel, held_up_new_kernel },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 

@@ -7,6 +7,11 @@
 
 /* Loads /bzImage and /initrd with the command line in /next-cmdline. */
 void prepare_kexec(void);
+/*
+ * An image loaded by kexec_load(2) has no live update data.  This one is a
+ * single invalid instruction: when it is run the machine is gone.
+ */
+int load_image_without_data(void);
 /* The last thing that the host hears from the old kernel. */
 int announce_and_jump(void);
 

@@ -8,12 +8,10 @@
 #include <linux/falloc.h>
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
-#include <linux/kexec.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "events.h"
@@ -233,26 +231,6 @@ static void refuse_kexec_with_interrupts_on(const struct receiver *receiver)
 		    "switch interrupts off");
 	close(session);
 	close(vector);
-}
-
-/*
- * An image loaded by kexec_load(2) has no live update data.  This one is a
- * single invalid instruction: when it is run the machine is gone.
- */
-static int load_image_without_data(void)
-{
-	static char page[4096] __attribute__((aligned(4096)));
-	struct kexec_segment segment = {
-		.buf = page,
-		.bufsz = sizeof(page),
-		.mem = (void *)0x8000000,
-		.memsz = sizeof(page),
-	};
-
-	page[0] = 0x0f;
-	page[1] = 0x0b;
-	return syscall(SYS_kexec_load, 0x8000000ul, 1ul, &segment, KEXEC_ARCH_DEFAULT) ?
-	       -errno : 0;
 }
 
 static void refuse_image_without_data(const struct receiver *receiver)

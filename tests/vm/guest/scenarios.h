@@ -57,6 +57,8 @@ void retrieve_orders_new_kernel(void);
 void finish_orders_new_kernel(void);
 void fail_nth_old_kernel(void);
 void fail_nth_new_kernel(void);
+void held_up_old_kernel(void);
+void held_up_new_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 
