@@ -233,6 +233,27 @@ static void refuse_kexec_with_interrupts_on(const struct receiver *receiver)
 	close(vector);
 }
 
+#define FREEZE_FAILS	"/sys/module/iommu_liveupdate_test/parameters/freeze_fails"
+
+/* The last one who may say no is the driver of the IOMMU. */
+static void refuse_kexec_at_freeze(const struct receiver *receiver)
+{
+	int session;
+
+	if (write_file(FREEZE_FAILS, "1")) {
+		event("note this kernel has no test options");
+		return;
+	}
+	session = new_session("freeze");
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(preserve_iommufd(receiver, session), 0, "iommufd");
+	check_errno(preserve_device(receiver, session), 0, "device");
+	check_errno(kexec_jump(), EINVAL, "kexec while a live entry differs");
+	check_errno(kexec_jump(), EINVAL, "kexec while a live entry differs, again");
+	close(session);
+	must(write_file(FREEZE_FAILS, "0"), "end of the test option");
+}
+
 static void refuse_image_without_data(const struct receiver *receiver)
 {
 	int error = load_image_without_data(), session;
@@ -269,6 +290,7 @@ void refusals_old_kernel(void)
 	refuse_flawed_memory(&receiver, FLAW_HOLE);
 	expect_right_order_works(&receiver, "refusals of preserve");
 	refuse_kexec_with_interrupts_on(&receiver);
+	refuse_kexec_at_freeze(&receiver);
 	refuse_image_without_data(&receiver);
 	expect_right_order_works(&receiver, "refused kexecs");
 	sleep_ms(500);
