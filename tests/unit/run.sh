@@ -55,6 +55,7 @@ program()
 }
 
 cmocka "$O/test_liveupdate_check" golden/iommu-v1.txt
+cmocka "$O/test_iommufd_check"
 cmocka "$O/test_replace"
 cmocka "$O/test_glue"
 program "fuzz liveupdate-check" "$O/fuzz_liveupdate_check"
