@@ -42,6 +42,7 @@ static const struct scenario scenarios[] = {
 	{ "finish-orders", update_old_kernel, finish_orders_new_kernel },
 	{ "fail-nth", fail_nth_old_kernel, fail_nth_new_kernel },
 	{ "held-up", held_up_old_kernel, held_up_new_kernel },
+	{ "crash", crash_old_kernel, crash_new_kernel },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 

@@ -59,6 +59,8 @@ void fail_nth_old_kernel(void);
 void fail_nth_new_kernel(void);
 void held_up_old_kernel(void);
 void held_up_new_kernel(void);
+void crash_old_kernel(void);
+void crash_new_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 

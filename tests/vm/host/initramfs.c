@@ -144,9 +144,28 @@ static int add_old_kernel(const struct run *run, struct archive *archive)
 	return 0;
 }
 
+/* In the archives of both kernels, for either may crash; its own holds /init alone. */
+static void make_crash_initrd(const struct file *init, struct archive *archive)
+{
+	static const struct file none;
+
+	archive_begin(archive, init, &none);
+	archive_end(archive);
+}
+
+static void add_crash_files(const struct run *run, struct archive *archive,
+			    const struct archive *initrd)
+{
+	char line[2048];
+
+	crash_command_line(run, line, sizeof(line));
+	add_file(archive, "crash-initrd", 0644, initrd->data, initrd->size);
+	add_file(archive, "crash-cmdline", 0644, line, strlen(line));
+}
+
 int initramfs_build(const struct run *run, const char *path)
 {
-	struct archive inner = { 0 }, outer = { 0 };
+	struct archive inner = { 0 }, outer = { 0 }, crash = { 0 };
 	struct file init = { 0 }, kernel = { 0 }, example = { 0 };
 	char command_line[2048];
 	int error = 0;
@@ -157,7 +176,13 @@ int initramfs_build(const struct run *run, const char *path)
 		example.data = read_whole(run->options.example, &example.size);
 	if (!init.data || !kernel.data)
 		return -ENOENT;
+	if (run->options.crash)
+		make_crash_initrd(&init, &crash);
 	archive_begin(&inner, &init, &example);
+	if (run->options.crash) {
+		add_crash_files(run, &inner, &crash);
+		add_file(&inner, "bzImage", 0644, kernel.data, kernel.size);
+	}
 	if (run->options.tests)
 		error = add_tests(&inner, run->options.tests);
 	archive_end(&inner);
@@ -165,6 +190,8 @@ int initramfs_build(const struct run *run, const char *path)
 	next_command_line(run, command_line, sizeof(command_line));
 	archive_begin(&outer, &init, &example);
 	add_file(&outer, "bzImage", 0644, kernel.data, kernel.size);
+	if (run->options.crash)
+		add_crash_files(run, &outer, &crash);
 	add_file(&outer, "initrd", 0644, inner.data, inner.size);
 	add_file(&outer, "next-cmdline", 0644, command_line, strlen(command_line));
 	if (run->options.tests && !error)
@@ -175,6 +202,7 @@ int initramfs_build(const struct run *run, const char *path)
 
 	if (!error)
 		error = write_whole(path, outer.data, outer.size);
+	free(crash.data);
 	free(inner.data);
 	free(outer.data);
 	free(init.data);

@@ -494,10 +494,32 @@ static void judge_hollow(struct run *run)
 	}
 }
 
+/* Translation goes on from the crash to the end, which the trace shows, and serves. */
+static void judge_crash(struct run *run)
+{
+	trace_check(run);
+	if (!run->crash_ns)
+		run_problem(run, "there was no crash");
+	if (!run->crash_user_ns)
+		run_problem(run, "the crash kernel did not come up");
+	if (run->console_faults)
+		run_problem(run, "%u DMAR faults", run->console_faults);
+	if (!run->crash_end_ns)
+		run_problem(run, "guest memory was not searched");
+	if (!run->crash_landed)
+		run_problem(run, "no frame landed after the crash");
+	if (run->raw)
+		run_problem(run, "%u frames at their IOVA: written without translation",
+			    run->raw);
+	printf("  %u frames landed with the crash kernel up\n", run->crash_landed);
+}
+
 static void judge_always(struct run *run)
 {
 	if (!run->done)
 		run_problem(run, "the guest did not come to its end");
+	if (run->options.crash)
+		judge_crash(run);
 	if (run->corrupted)
 		run_problem(run, "%u slots corrupted", run->corrupted);
 	judge_hollow(run);

@@ -53,6 +53,7 @@ static void usage(void)
 		"  --shared-memory       lets the host look into guest memory\n"
 		"  --cold                frames in the blackout must hit untouched pages\n"
 		"  --interrupt-buffers   some receive buffers where writes are interrupts\n"
+		"  --crash OPTION;...    a crash kernel goes along, the new one with these options\n"
 		"  --guest OPTIONS       lu_NAME=VALUE,... for the guest\n"
 		"  --append, --old-append, --new-append OPTION;...   for both kernels or one\n");
 	exit(EXIT_USAGE);
@@ -86,7 +87,7 @@ enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
 	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_MAY_FIND, OPT_EXAMPLE, OPT_TESTS,
-	OPT_SECOND_USE,
+	OPT_SECOND_USE, OPT_CRASH,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_MORE_NICS,
 	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD,
 	OPT_INTERRUPT_BUFFERS,
@@ -107,6 +108,7 @@ static const struct option long_options[] = {
 	{ "topology", required_argument, NULL, OPT_TOPOLOGY },
 	{ "preserve", required_argument, NULL, OPT_PRESERVE },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
+	{ "crash", required_argument, NULL, OPT_CRASH },
 	{ "must-find", required_argument, NULL, OPT_MUST_FIND },
 	{ "may-find", required_argument, NULL, OPT_MAY_FIND },
 	{ "guest", required_argument, NULL, OPT_GUEST },
@@ -179,6 +181,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_EXPECT] = &options->expect,
 		[OPT_EXAMPLE] = &options->example,
 		[OPT_TESTS] = &options->tests,
+		[OPT_CRASH] = &options->crash,
 		[OPT_SECOND_USE] = &options->second_use,
 		[OPT_GUEST] = &options->guest,
 		[OPT_APPEND] = &options->append,

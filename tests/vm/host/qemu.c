@@ -18,6 +18,9 @@
 
 #define ARGUMENTS_MAX	128
 
+/* Memory for a crash kernel; the machine needs 2 GB, for KHO wants as much again. */
+#define CRASH_MEMORY	"crashkernel=128M "
+
 struct arguments {
 	char *list[ARGUMENTS_MAX];
 	int count;
@@ -62,10 +65,11 @@ static void common_command_line(const struct run *run, int stage, const char *ap
 	snprintf(line, size, "console=ttyS0 panic=-1 no_timer_check "
 		 "kho=on liveupdate=on intel_iommu=%s "
 		 "lu_stage=%d lu_script=%s lu_nic=%s lu_preserve=%s lu_rate=%d lu_second=%s "
-		 "lu_updates=%d %s%s %s %s",
+		 "lu_updates=%d %s%s%s %s %s",
 		 strcmp(options->mode, "legacy") ? "on,sm_on" : "on", stage, options->script,
 		 options->nic, options->preserve, options->rate, options->second_use,
 		 options->updates,
+		 options->crash && stage != STAGE_CRASHED ? CRASH_MEMORY : "",
 		 options->interrupt_buffers ? "lu_divert=1 " : "", guest, both, one);
 }
 
@@ -83,7 +87,7 @@ static void add_memory_of(const struct run *run, struct arguments *arguments, in
 	add(arguments, "-object");
 	if (options->shared_memory)
 		add(arguments, "memory-backend-file,id=ram%d,size=%dM,offset=%dM,"
-		    "mem-path=%s/memory,share=on", node, share, node * share, run->socket_dir);
+		    "mem-path=/proc/self/fd/%d,share=on", node, share, node * share, run->memory);
 	else
 		add(arguments, "memory-backend-ram,id=ram%d,size=%dM", node, share);
 }
@@ -110,6 +114,11 @@ static void add_hotplug(const struct run *run, struct arguments *arguments)
 	add_option(arguments, "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
 	add(arguments, "-qmp");
 	add(arguments, "unix:%s/monitor,server=on,wait=off", run->socket_dir);
+}
+
+void crash_command_line(const struct run *run, char *line, size_t size)
+{
+	common_command_line(run, STAGE_CRASHED, run->options.crash, line, size);
 }
 
 static void add_machine(const struct run *run, struct arguments *arguments)

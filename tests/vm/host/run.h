@@ -14,6 +14,7 @@
 #define UPDATES		64
 #define PROBLEMS	64
 #define WORDS		8
+#define STAGE_CRASHED	3	/* of a crash kernel; tests/vm/guest/crash.c */
 
 struct options {
 	const char *name;
@@ -39,6 +40,7 @@ struct options {
 	const char *append;
 	const char *old_append;
 	const char *new_append;
+	const char *crash;
 	int cpus;
 	int memory_mb;
 	int rate;
@@ -134,6 +136,8 @@ struct run {
 	struct function functions[FUNCTIONS];
 	int function_count;
 	struct registers armed, after, end;
+	/* The call; the crash kernel's user space; its last look, before it powers off. */
+	int64_t crash_ns, crash_user_ns, crash_end_ns;
 
 	uint64_t buffers_iova;	/* of slot 0 */
 	unsigned int slot_stride, slots;
@@ -142,6 +146,7 @@ struct run {
 	unsigned int corrupted, hollow[STREAMS], twice, unknown;
 	unsigned int warnings, console_faults, trace_faults[STREAMS];
 	unsigned int found, stray, raw, cold, cold_switched, diverted, raised;
+	unsigned int crash_landed;	/* sent since the crash kernel is up */
 	bool scanned;
 	unsigned long trace_lines;
 	int64_t first_fault_ns[STREAMS];
@@ -180,6 +185,7 @@ int initramfs_build(const struct run *run, const char *path);
 /* qemu.c */
 int qemu_start(struct run *run);
 void next_command_line(const struct run *run, char *line, size_t size);
+void crash_command_line(const struct run *run, char *line, size_t size);
 
 /* monitor.c: a card for a slot of --hotplug, while the machine runs; netdev may be "". */
 int monitor_add_card(const struct run *run, const char *card, const char *slot,

@@ -64,6 +64,15 @@ static void note_line(struct trace *trace, const char *text)
 		run_problem(trace->run, "trace: a line is not understood: %s", text);
 }
 
+/* A crash kernel may put other tables in force; without any it must never be. */
+static bool is_after_crash(const struct trace *trace, int64_t when)
+{
+	const struct run *run = trace->run;
+
+	return run->crash_ns && when > run->crash_ns &&
+	       (!run->crash_end_ns || when < run->crash_end_ns);
+}
+
 static void check_global_command(struct trace *trace, int64_t when, const char *text)
 {
 	const char *value = strstr(text, "value ");
@@ -73,6 +82,8 @@ static void check_global_command(struct trace *trace, int64_t when, const char *
 		note_line(trace, text);
 		return;
 	}
+	if (is_after_crash(trace, when) && !(command & GCMD_TE))
+		run_problem(trace->run, "trace: translation off after the crash: %s", text);
 	if (run_is_judged(trace->run, when)) {
 		if (!(command & GCMD_TE))
 			run_problem(trace->run, "trace: translation off: %s", text);
@@ -295,8 +306,9 @@ static void check_switch(struct trace *trace, int64_t when, const char *text, co
 
 	if (sscanf(text + strlen(name), " enable %d", &enabled) != 1)
 		note_line(trace, text);
-	else if (!enabled && run_is_judged(trace->run, when) &&
-		 (for_all || !must_only_stay_translated(trace->run)))
+	else if (!enabled && ((run_is_judged(trace->run, when) &&
+			       (for_all || !must_only_stay_translated(trace->run))) ||
+			      (for_all && is_after_crash(trace, when))))
 		run_problem(trace->run, "trace: %s disabled: %s", what, text);
 }
 

@@ -77,10 +77,17 @@ static bool is_fault_of_device(const struct run *run, const char *line, int64_t 
 	return !run->function_count;
 }
 
+/* The panic that was asked for, and not a second one. */
+static bool is_wanted_panic(const struct run *run, const char *line)
+{
+	return run->crash_ns && !run->crash_user_ns && strstr(line, "sysrq triggered crash");
+}
+
 static void console_line(struct run *run, const char *line, int64_t now)
 {
 	note_console_times(run, line, now);
 	if (contains_any(line, warning_signs, COUNT(warning_signs)) &&
+	    !is_wanted_panic(run, line) &&
 	    !contains_any(line, harmless_signs, COUNT(harmless_signs))) {
 		run->warnings++;
 		run_problem(run, "log: %s", line);
@@ -121,6 +128,8 @@ static void event_user_space(struct run *run, const char *line, int64_t now)
 {
 	if (value_of(line, "stage") == 1) {
 		text_of(line, "build", run->old_build, sizeof(run->old_build));
+	} else if (run->crash_ns) {
+		run->crash_user_ns = now;
 	} else {
 		text_of(line, "build", run->new_build, sizeof(run->new_build));
 		run_update(run)->user_space_ns = now;
@@ -237,6 +246,14 @@ static void event_scan_memory(struct run *run, const char *line)
 	run->stray += memory_count_frames(run, stream, after);
 	if (!stream)
 		run->raw += memory_count_untranslated(run, stream);
+}
+
+/* What was sent to the crash kernel's machine went where its devices were told before. */
+static void event_scan_crash(struct run *run, int64_t now)
+{
+	run->crash_end_ns = now;
+	run->crash_landed = memory_count_frames(run, 0, run->crash_user_ns);
+	run->raw += memory_count_untranslated(run, 0);
 }
 
 static void event_kexec_call(struct run *run, int64_t now)
@@ -389,6 +406,10 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 		event_memory(run, word);
 	else if (is(word, "scan-memory"))
 		event_scan_memory(run, word);
+	else if (is(word, "crash-call"))
+		run->crash_ns = now;
+	else if (is(word, "scan-crash"))
+		event_scan_crash(run, now);
 	else if (is(word, "diverted"))
 		event_diverted(run, word);
 	else if (is(word, "check"))
