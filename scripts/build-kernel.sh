@@ -12,6 +12,7 @@
 #                         memory and cards that come and go, crash kernels
 #   debug-old, debug-new  old and new with KASAN, lockdep and so on
 #   off                   the series applied, IOMMU_LIVEUPDATE=n
+#   ordinary, ordinary-pristine with disk and network; the series applied, and without it
 #   kunit, kunit-pristine with the kernel's own tests; the series applied, and without it
 #
 # A variant is a list of fragments in tests/configs/, see kbuild.sh.
@@ -22,7 +23,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
 
-[ $# -eq 1 ] || { sed -n '3,18s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '3,19s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 variant=$1
 variant_files "$variant"
 for fragment in ${EXTRA_CONFIG:-}; do

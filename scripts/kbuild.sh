@@ -45,10 +45,12 @@ variant_files()
 	wide-old) fragments="$host old distribution wide-old" ;;
 	wide-new) fragments="$host new distribution wide-new" ;;
 	off) fragments="$small old off" ;;
+	ordinary) fragments="$host old ordinary" ;;
+	ordinary-pristine) fragments="$small host old ordinary"; work=plain ;;
 	kunit) fragments="$host old kunit kunit-series" ;;
 	kunit-pristine) fragments="$small host old kunit"; work=plain ;;
-	*) die "no such variant: $1" \
-		"one of: pristine old new wide-old wide-new debug-old debug-new off kunit kunit-pristine" ;;
+	*) die "no such variant: $1" "one of: pristine old new wide-old wide-new debug-old debug-new off" \
+		"ordinary ordinary-pristine kunit kunit-pristine" ;;
 	esac
 	files=
 	for fragment in $fragments; do

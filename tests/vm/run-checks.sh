@@ -51,6 +51,8 @@ kernel()
 	off) printf '%s' "${KERNEL_OFF:-}" ;;
 	wide-old) printf '%s' "${KERNEL_WIDE_OLD:-}" ;;
 	wide-new) printf '%s' "${KERNEL_WIDE_NEW:-}" ;;
+	ordinary) printf '%s' "${KERNEL_ORDINARY:-}" ;;
+	ordinary-pristine) printf '%s' "${KERNEL_ORDINARY_PRISTINE:-}" ;;
 	esac
 }
 
@@ -72,10 +74,26 @@ run_scenario()
 		verdict 4 "$name"
 		return
 	fi
+	two=$2
 	shift 3
 	status=0
-	vm_run "$name" "$old" "$new" "$@" || status=$?
+	if [ "$two" = ordinary-pristine ]; then
+		run_both "$name" "$old" "$new" "$@" || status=$?
+	else
+		vm_run "$name" "$old" "$new" "$@" || status=$?
+	fi
 	verdict "$status" "$name"
+}
+
+# run_both NAME PRISTINE SERIES OPTIONS... ; two machines with one kernel each, that
+# have to say the same
+run_both()
+{
+	both=$1 pristine=$2 series=$3
+	shift 3
+	vm_run "$both-pristine" "$pristine" "$pristine" "$@" || return 1
+	vm_run "$both" "$series" "$series" "$@" || return 1
+	"$here/compare-logs.sh" "$results/$both-pristine/console.log" "$results/$both/console.log"
 }
 
 # take_line ; the next line that nobody has taken, in $line

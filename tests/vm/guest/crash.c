@@ -17,18 +17,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "crash.h"
 #include "events.h"
 #include "machine.h"
 #include "preserve.h"
 #include "scenarios.h"
 #include "wayback.h"
 
-#define STAGE_CRASHED	3
-
 /* How long frames are watched once the crash kernel is up. */
 #define WATCH_MS	500
 
-static void load_crash_kernel(void)
+void crash_load_kernel(void)
 {
 	int kernel = open("/bzImage", O_RDONLY | O_CLOEXEC);
 	int initrd = open("/crash-initrd", O_RDONLY | O_CLOEXEC);
@@ -44,8 +43,7 @@ static void load_crash_kernel(void)
 	close(initrd);
 }
 
-static void crash(void) __attribute__((noreturn));
-static void crash(void)
+void crash_now(void)
 {
 	must(write_file("/proc/sys/kernel/sysrq", "1"), "sysrq");
 	event_ask("crash-call");
@@ -66,12 +64,12 @@ void crash_old_kernel(void)
 		update_old_kernel();
 		return;
 	}
-	load_crash_kernel();
+	crash_load_kernel();
 	receiver_set_up(&receiver);
 	traffic_start(&receiver);
 	preserve_everything(&receiver);
 	receiver_receive(&receiver, WATCH_MS);
-	crash();
+	crash_now();
 }
 
 static enum back_step asked_step(void)
@@ -91,10 +89,10 @@ static void go_and_crash(void)
 	struct way_back back;
 
 	back_begin(&back, &receiver);
-	load_crash_kernel();
+	crash_load_kernel();
 	back_go_to(&back, asked_step());
 	receiver_receive(&receiver, WATCH_MS);
-	crash();
+	crash_now();
 }
 
 static bool holds(const char *data, size_t size, const char *text)
@@ -102,8 +100,7 @@ static bool holds(const char *data, size_t size, const char *text)
 	return memmem(data, size, text, strlen(text));
 }
 
-/* The headers, the note that a debugger starts from, and memory itself. */
-static void expect_readable_dump(void)
+void crash_expect_dump(void)
 {
 	static char notes[1 << 16];
 	Elf64_Phdr segments[2];
@@ -129,7 +126,7 @@ static void expect_readable_dump(void)
 
 static void crash_kernel(void)
 {
-	expect_readable_dump();
+	crash_expect_dump();
 	sleep_ms(WATCH_MS);
 	traffic_stop();
 	event_ask("scan-crash");

@@ -43,6 +43,7 @@ static const struct scenario scenarios[] = {
 	{ "fail-nth", fail_nth_old_kernel, fail_nth_new_kernel },
 	{ "held-up", held_up_old_kernel, held_up_new_kernel },
 	{ "crash", crash_old_kernel, crash_new_kernel },
+	{ "ordinary", ordinary_old_kernel, ordinary_new_kernel },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 

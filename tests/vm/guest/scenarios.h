@@ -61,6 +61,8 @@ void held_up_old_kernel(void);
 void held_up_new_kernel(void);
 void crash_old_kernel(void);
 void crash_new_kernel(void);
+void ordinary_old_kernel(void);
+void ordinary_new_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 

@@ -54,6 +54,8 @@ static void usage(void)
 		"  --cold                frames in the blackout must hit untouched pages\n"
 		"  --interrupt-buffers   some receive buffers where writes are interrupts\n"
 		"  --crash OPTION;...    a crash kernel goes along, the new one with these options\n"
+		"  --ordinary            disk and network, nothing for live updates\n"
+		"  --firmware-protects   VT-d is on before the first kernel, and blocks\n"
 		"  --guest OPTIONS       lu_NAME=VALUE,... for the guest\n"
 		"  --append, --old-append, --new-append OPTION;...   for both kernels or one\n");
 	exit(EXIT_USAGE);
@@ -90,7 +92,7 @@ enum option_id {
 	OPT_SECOND_USE, OPT_CRASH,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_MORE_NICS,
 	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD,
-	OPT_INTERRUPT_BUFFERS,
+	OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
 };
 
 static const struct option long_options[] = {
@@ -124,12 +126,14 @@ static const struct option long_options[] = {
 	{ "updates", required_argument, NULL, OPT_UPDATES },
 	{ "nodes", required_argument, NULL, OPT_NODES },
 	{ "more-nics", required_argument, NULL, OPT_MORE_NICS },
-	{ "x2apic", no_argument, NULL, OPT_X2APIC },
 	{ "hotplug", no_argument, NULL, OPT_HOTPLUG },
 	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
 	{ "shared-memory", no_argument, NULL, OPT_SHARED_MEMORY },
 	{ "cold", no_argument, NULL, OPT_COLD },
 	{ "interrupt-buffers", no_argument, NULL, OPT_INTERRUPT_BUFFERS },
+	{ "x2apic", no_argument, NULL, OPT_X2APIC },
+	{ "ordinary", no_argument, NULL, OPT_ORDINARY },
+	{ "firmware-protects", no_argument, NULL, OPT_FIRMWARE_PROTECTS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -216,6 +220,10 @@ static void parse(struct options *options, int argc, char **argv)
 			add_word(options->may_find, &options->may_find_count, optarg);
 		else if (id == OPT_MUST_FIND)
 			add_word(options->must_find, &options->must_find_count, optarg);
+		else if (id == OPT_ORDINARY)
+			options->ordinary = true;
+		else if (id == OPT_FIRMWARE_PROTECTS)
+			options->firmware_protects = true;
 		else if (id >= OPT_CPUS)
 			set_number(options, id, optarg);
 		else
@@ -365,6 +373,8 @@ static void clean_up(const struct run *run)
 			unlink(path);
 		}
 	remove_file(run->socket_dir, "events");
+	remove_file(run->socket_dir, "disk");
+	remove_file(run->socket_dir, "qtest");
 	remove_file(run->socket_dir, "monitor");
 	rmdir(run->socket_dir);
 	remove_file(run->options.output, "initramfs");
@@ -405,6 +415,8 @@ int main(int argc, char **argv)
 	run.start_ns = wall_clock_ns();
 	if (!error)
 		error = qemu_start(&run);
+	if (!error && run.options.firmware_protects)
+		error = firmware_protect(&run);
 	if (error) {
 		fprintf(stderr, "cannot start the machine: %s\n", strerror(-error));
 		if (*run.socket_dir)

@@ -17,6 +17,7 @@
 #include "run.h"
 
 #define ARGUMENTS_MAX	128
+#define DISK_BYTES	(16 << 20)
 
 /* Memory for a crash kernel; the machine needs 2 GB, for KHO wants as much again. */
 #define CRASH_MEMORY	"crashkernel=128M "
@@ -62,11 +63,12 @@ static void common_command_line(const struct run *run, int stage, const char *ap
 	as_words(options->append, ';', both, sizeof(both));
 	as_words(append, ';', one, sizeof(one));
 	/* On a busy host the emulated timer is late, and the kernel's check of it fails. */
-	snprintf(line, size, "console=ttyS0 panic=-1 no_timer_check "
-		 "kho=on liveupdate=on intel_iommu=%s "
+	snprintf(line, size, "console=ttyS0 panic=-1 no_timer_check %s%s "
 		 "lu_stage=%d lu_script=%s lu_nic=%s lu_preserve=%s lu_rate=%d lu_second=%s "
 		 "lu_updates=%d %s%s%s %s %s",
-		 strcmp(options->mode, "legacy") ? "on,sm_on" : "on", stage, options->script,
+		 options->ordinary ? "nokaslr" : "kho=on liveupdate=on intel_iommu=",
+		 options->ordinary ? "" : strcmp(options->mode, "legacy") ? "on,sm_on" : "on",
+		 stage, options->script,
 		 options->nic, options->preserve, options->rate, options->second_use,
 		 options->updates,
 		 options->crash && stage != STAGE_CRASHED ? CRASH_MEMORY : "",
@@ -271,9 +273,43 @@ static void add_more_nics(const struct run *run, struct arguments *arguments)
 	}
 }
 
+/* The emulator's own network answers by itself, and leads nowhere else. */
+static void add_disk_and_network(const struct run *run, struct arguments *arguments)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/disk", run->socket_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, DISK_BYTES))
+		abort();
+	close(fd);
+	add(arguments, "-drive");
+	add(arguments, "if=none,id=disk,format=raw,file=%s", path);
+	add_option(arguments, "-device", "nvme,drive=disk,serial=1,addr=4");
+	add_option(arguments, "-netdev", "user,id=net,restrict=on");
+	add_option(arguments, "-device", "e1000e,netdev=net,addr=5");
+}
+
+static void add_firmware_ports(const struct run *run, struct arguments *arguments)
+{
+	add(arguments, "-S");
+	add_option(arguments, "-qtest-log", "none");
+	add(arguments, "-qtest");
+	add(arguments, "unix:%s/qtest,server=on,wait=off", run->socket_dir);
+	add(arguments, "-monitor");
+	add(arguments, "unix:%s/monitor,server=on,wait=off", run->socket_dir);
+}
+
 static void add_devices(const struct run *run, struct arguments *arguments)
 {
 	add_iommu(run, arguments);
+	if (run->options.firmware_protects)
+		add_firmware_ports(run, arguments);
+	if (run->options.ordinary) {
+		add_disk_and_network(run, arguments);
+		return;
+	}
 	add_main_nic(run, arguments);
 	if (run->options.second_nic) {
 		/* QEMU wants a root port for each igb. */

@@ -14,6 +14,11 @@
 #define UPDATES		64
 #define PROBLEMS	64
 #define WORDS		8
+#define VTD_REGISTERS	0xfed90000ul
+#define VTD_COMMAND	0x18
+#define VTD_ROOT_ADDRESS 0x20
+#define GCMD_TE		(1u << 31)
+#define GCMD_SRTP	(1u << 30)
 #define STAGE_CRASHED	3	/* of a crash kernel; tests/vm/guest/crash.c */
 
 struct options {
@@ -55,6 +60,8 @@ struct options {
 	bool interrupt_buffers;
 	bool x2apic;
 	bool hotplug;
+	bool ordinary;
+	bool firmware_protects;
 };
 
 enum frame_fate { FRAME_WAITING, FRAME_TAKEN, FRAME_REFUSED };
@@ -190,6 +197,8 @@ void crash_command_line(const struct run *run, char *line, size_t size);
 /* monitor.c: a card for a slot of --hotplug, while the machine runs; netdev may be "". */
 int monitor_add_card(const struct run *run, const char *card, const char *slot,
 		     const char *netdev);
+/* firmware.c: before the machine runs, and then it does. */
+int firmware_protect(struct run *run);
 
 /* emulator_clock.c: for one thread; read it often, for it also asks. */
 struct emulator_clock;

@@ -12,8 +12,6 @@
 
 #include "run.h"
 
-#define GCMD_TE			(1u << 31)
-#define GCMD_SRTP		(1u << 30)
 #define GCMD_IRE		(1u << 25)
 
 #define FAULT_INTERRUPT_FIRST	0x20
