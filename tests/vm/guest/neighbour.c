@@ -75,7 +75,7 @@ static bool is_handed_over(int log)
 
 	while ((length = read(log, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
 		record[length > 0 ? length : 0] = '\0';
-		if (strstr(record, "handed over, stays translating"))
+		if (strstr(record, "handed over, translation stays on"))
 			return true;
 	}
 	return false;

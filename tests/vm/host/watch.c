@@ -50,7 +50,7 @@ static void note_console_times(struct run *run, const char *line, int64_t now)
 
 	if (!update->kexec_ns)
 		return;
-	if (!update->handed_over_ns && strstr(line, "handed over, stays translating"))
+	if (!update->handed_over_ns && strstr(line, "handed over, translation stays on"))
 		update->handed_over_ns = now;
 	if (!update->new_kernel_ns && strstr(line, "Linux version"))
 		update->new_kernel_ns = now;
