@@ -9,6 +9,24 @@
 #include "function.h"
 #include "machine.h"
 
+#define PCI_EXTENDED_START	0x100
+
+unsigned int pci_find_extended(const char *bdf, unsigned int capability)
+{
+	unsigned int at = PCI_EXTENDED_START;
+	int limit = 64;
+	__u32 header;
+
+	while (at >= PCI_EXTENDED_START && limit--) {
+		if (pci_config_read(bdf, at, &header, sizeof(header)) || !header)
+			return 0;
+		if ((header & 0xffff) == capability)
+			return at;
+		at = header >> 20;
+	}
+	return 0;
+}
+
 void function_path(char *path, size_t size, const char *bdf, const char *attribute)
 {
 	snprintf(path, size, "/sys/bus/pci/devices/%s/%s", bdf, attribute);

@@ -6,6 +6,13 @@
 #include <linux/types.h>
 #include <stddef.h>
 
+#define PCI_EXTENDED_ATS	0x0f
+#define PCI_EXTENDED_PRI	0x13
+#define PCI_EXTENDED_PASID	0x1b
+
+/* 0 when the function has no such extended capability. */
+unsigned int pci_find_extended(const char *bdf, unsigned int capability);
+
 void function_path(char *path, size_t size, const char *bdf, const char *attribute);
 void function_write(const char *bdf, const char *attribute, const char *value);
 /* The attribute has to be there: what is tried on nothing proves nothing. */

@@ -19,6 +19,7 @@ static const struct scenario scenarios[] = {
 	{ "refusals", refusals_old_kernel, NULL },
 	{ "shared-group", shared_group_old_kernel, NULL },
 	{ "ats", ats_old_kernel, NULL },
+	{ "ats-off", ats_off_old_kernel, ats_off_new_kernel },
 	{ "frozen", frozen_old_kernel, NULL },
 	{ "sibling", sibling_old_kernel, NULL },
 	{ "sysfs", sysfs_old_kernel, sysfs_new_kernel },

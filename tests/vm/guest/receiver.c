@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "function.h"
 #include "frame.h"
 #include "interrupt_buffer.h"
 #include "liveupdate.h"
@@ -46,9 +47,11 @@ static void report_function(const char *bdf, const char *role)
 	__u32 buses = 0;
 
 	must(pci_config_read(bdf, PCI_PRIMARY_BUS, &buses, sizeof(buses)), "bus numbers");
-	event("function bdf=%s role=%s pcie=0x%x pm=0x%x buses=0x%x", bdf, role,
-	      pci_find_capability(bdf, PCI_CAP_EXPRESS),
-	      pci_find_capability(bdf, PCI_CAP_POWER), buses & 0xffffff);
+	event("function bdf=%s role=%s pcie=0x%x pm=0x%x ats=0x%x pri=0x%x pasid=0x%x buses=0x%x",
+	      bdf, role, pci_find_capability(bdf, PCI_CAP_EXPRESS),
+	      pci_find_capability(bdf, PCI_CAP_POWER),
+	      pci_find_extended(bdf, PCI_EXTENDED_ATS), pci_find_extended(bdf, PCI_EXTENDED_PRI),
+	      pci_find_extended(bdf, PCI_EXTENDED_PASID), buses & 0xffffff);
 }
 
 static void report_bridges_above(const char *bdf, const char *role)
@@ -66,6 +69,12 @@ static void report_bridges_above(const char *bdf, const char *role)
 			report_function(at, role);
 }
 
+void report_preserved_function(const char *bdf, const char *role)
+{
+	report_bridges_above(bdf, "bridge");
+	report_function(bdf, role);
+}
+
 void receiver_find_device(struct receiver *receiver, int nth, char *bdf)
 {
 	must(pci_find(receiver->model->vendor, receiver->model->device, nth, bdf),
@@ -75,8 +84,7 @@ void receiver_find_device(struct receiver *receiver, int nth, char *bdf)
 		report_bridges_above(bdf, "other");
 		report_function(bdf, "other");
 	} else {
-		report_bridges_above(bdf, "bridge");
-		report_function(bdf, nth ? "second" : "device");
+		report_preserved_function(bdf, nth ? "second" : "device");
 	}
 }
 

@@ -42,6 +42,9 @@ struct receiver {
 	__u32 fullest;
 };
 
+/* Tells the host what must not be disturbed: the function, and the bridges above it. */
+void report_preserved_function(const char *bdf, const char *role);
+
 /* Pieces, for scenarios that leave one out or do one wrongly. */
 void receiver_choose(struct receiver *receiver);
 void receiver_choose_slots(struct receiver *receiver, __u32 slots);

@@ -24,6 +24,8 @@ void fallocated_old_kernel(void);
 void refusals_old_kernel(void);
 void shared_group_old_kernel(void);
 void ats_old_kernel(void);
+void ats_off_old_kernel(void);
+void ats_off_new_kernel(void);
 void frozen_old_kernel(void);
 void sibling_old_kernel(void);
 void sysfs_old_kernel(void);

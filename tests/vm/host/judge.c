@@ -329,6 +329,14 @@ static void expect_continuity(struct run *run, const struct figures *figures)
 /* After a stall of the emulator the next frame may take its time. */
 #define FAULT_WITHIN_NS	NS_PER_S
 
+/* A card without traffic: what was written to it and to the IOMMU is all there is to see. */
+static void expect_undisturbed(struct run *run)
+{
+	trace_check(run);
+	if (!run_had_kexec(run))
+		run_problem(run, "there was no kexec");
+}
+
 static void expect_fault_of_unmapped(struct run *run, unsigned int stream)
 {
 	const struct parting *parting = &run->parting[stream];
@@ -555,6 +563,8 @@ static void judge_expectation(struct run *run, const struct figures *figures)
 		expect_unmapped(run, figures);
 	else if (!strcmp(expect, "nothing-lost"))
 		expect_no_disturbance(run, figures);
+	else if (!strcmp(expect, "undisturbed"))
+		expect_undisturbed(run);
 	else if (strcmp(expect, "checks"))
 		run_problem(run, "unknown expectation %s", expect);
 }

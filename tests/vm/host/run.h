@@ -80,7 +80,7 @@ struct frame_record {
 struct function {
 	char bdf[16];
 	char role[8];
-	unsigned int pcie, pm;
+	unsigned int pcie, pm, ats, pri, pasid;
 	bool bridge;			/* above the card */
 	uint8_t buses[3];		/* config space from 0x18 on: of all writes */
 	int64_t told_ns;

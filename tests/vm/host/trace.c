@@ -33,6 +33,9 @@
 #define PCI_EXP_SLTCTL_PCC	(1u << 10)
 #define PCI_PM_CTRL		0x04
 #define PCI_PM_CTRL_STATE	3u
+#define PCI_EXT_ATS_SIZE	8
+#define PCI_EXT_PRI_SIZE	16
+#define PCI_EXT_PASID_SIZE	8
 
 /* A register of two bytes in which a bit that is set stops the device. */
 struct stopping_bit {
@@ -160,12 +163,29 @@ static void check_stopping_bits(struct run *run, const struct function *function
 	}
 }
 
+/* What follows the header of an extended capability, if the function has it */
+static void check_extended(struct run *run, const struct function *function,
+			   const struct config_write *write)
+{
+	const struct { unsigned int place, size; } all[] = {
+		{ function->ats, PCI_EXT_ATS_SIZE },
+		{ function->pri, PCI_EXT_PRI_SIZE },
+		{ function->pasid, PCI_EXT_PASID_SIZE },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].place && write->offset < all[i].place + all[i].size &&
+		    write->offset + write->width > all[i].place + 4)
+			run_problem(run, "trace: ATS, PRI or PASID written: %s", write->text);
+}
+
 static void check_config_value(struct run *run, const struct function *function,
 			       const struct config_write *write)
 {
 	if (covers(write, PCI_COMMAND) && !(byte_at(write, PCI_COMMAND) & PCI_COMMAND_MASTER))
 		run_problem(run, "trace: bus master off: %s", write->text);
 	check_stopping_bits(run, function, write);
+	check_extended(run, function, write);
 	if (function->bridge)
 		check_bus_numbers(run, function, write);
 }

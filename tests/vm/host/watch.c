@@ -151,6 +151,9 @@ static void event_function(struct run *run, const char *line, int64_t now)
 	function->told_ns = now;
 	for (int i = 0; i < 3; i++)
 		function->buses[i] = value_of(line, "buses") >> 8 * i;
+	function->ats = value_of(line, "ats");
+	function->pri = value_of(line, "pri");
+	function->pasid = value_of(line, "pasid");
 	run->function_count++;
 }
 
