@@ -59,6 +59,9 @@ cmocka "$O/test_iommufd_check"
 cmocka "$O/test_replace"
 cmocka "$O/test_glue"
 program "fuzz liveupdate-check" "$O/fuzz_liveupdate_check"
+cmocka "$O/test_pci_check" golden/pci-v1.txt
+cmocka "$O/test_pci_state"
+program "fuzz pci-check" "$O/fuzz_pci_check"
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
