@@ -22,6 +22,9 @@
 #include "scenarios.h"
 #include "wayback.h"
 
+#define PCI_BASE_ADDRESS_0	0x10
+#define PCI_MEMORY_BASE		0x20
+
 #define IOMMU_REGISTERS	0xfed90000
 #define GCMD		(0x18 / 4)
 #define GSTS		(0x1c / 4)
@@ -138,6 +141,18 @@ static void disturb_ports(const char *bdf)
 	set_for_a_moment(bdf, SLOT_CONTROL, SLOT_POWER_OFF);
 }
 
+/* What is there already, as enumeration does: nothing moves. */
+static void write_again(const struct device *device, const char *config, int offset)
+{
+	int fd = function_open(device->bdf, config);
+	__u32 value;
+
+	if (pread(fd, &value, sizeof(value), offset) != sizeof(value) ||
+	    pwrite(fd, &value, sizeof(value), offset) != sizeof(value))
+		give_up("%s: %m", config);
+	close(fd);
+}
+
 static void reset(const struct device *device)
 {
 	if (ioctl(device->fd, VFIO_DEVICE_RESET))
@@ -238,6 +253,10 @@ static void do_harm(const struct receiver *receiver, const char *harm)
 		disturb_ports(receiver->device.bdf);
 	else if (!strcmp(harm, "panic"))
 		must(write_file("/proc/sysrq-trigger", "c"), "crash");
+	else if (!strcmp(harm, "bar"))
+		write_again(&receiver->device, "config", PCI_BASE_ADDRESS_0);
+	else if (!strcmp(harm, "window"))
+		write_again(&receiver->device, "../config", PCI_MEMORY_BASE);
 	else if (!strcmp(harm, "reset"))
 		reset(&receiver->device);
 	else if (!strcmp(harm, "translation"))

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crowd.h"
 #include "events.h"
 #include "liveupdate.h"
 #include "machine.h"
@@ -57,6 +58,8 @@ void update_old_kernel(void)
 	receiver.rearm = goes_back();
 	traffic_start(&receiver);
 	receiver_receive(&receiver, before_ms / 2);
+	if (option_number("crowd", 0))
+		crowd_the_port(receiver.model);
 	if (goes_back())
 		report_pages("base");
 	preserve_as_asked(&receiver);
@@ -84,6 +87,8 @@ static void trouble_the_new_kernel(const struct receiver *receiver)
 		compact_memory(receiver);
 	if (option_number("neighbour", 0))
 		neighbour_works_again();
+	if (option_number("crowd", 0))
+		crowd_is_served();
 }
 
 static void look_on(struct way_back *back)

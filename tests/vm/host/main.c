@@ -39,7 +39,7 @@ static void usage(void)
 		"  --tests DIR           programs for the script kernel-tests\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
 		"  --nic NIC             igb or e1000e\n"
-		"  --topology WHERE      ports, root or switch\n"
+		"  --topology WHERE      ports, root, switch or crowd\n"
 		"  --preserve WHAT       yes, no or refused\n"
 		"  --cpus N --memory MB --rate N --timeout S\n"
 		"  --second-nic N        another card, with N frames for a thousand of the first\n"

@@ -248,6 +248,11 @@ static void add_main_nic(const struct run *run, struct arguments *arguments)
 		/* No ACS: the card shares its group with the ports. */
 		add_option(arguments, "-device", "x3130-upstream,id=up,bus=rp1");
 		add_option(arguments, "-device", "xio3130-downstream,id=rp2,bus=up,chassis=2,slot=2");
+	} else if (!strcmp(topology, "crowd")) {
+		/* Function 1 beside the port wants 1 MiB of the window that is above both. */
+		add_option(arguments, "-device",
+			   "pcie-root-port,id=rp2,chassis=2,slot=2,bus=rp1,addr=0.0,multifunction=on");
+		add_option(arguments, "-device", "edu,bus=rp1,addr=0.1");
 	} else {
 		/* With the empty slot beside it, so that both are below a port that goes on. */
 		if (run->options.hotplug)

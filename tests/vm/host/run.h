@@ -83,6 +83,8 @@ struct function {
 	unsigned int pcie, pm, ats, pri, pasid;
 	bool bridge;			/* above the card */
 	uint8_t buses[3];		/* config space from 0x18 on: of all writes */
+	/* As last written; devices and ports have 0 there at first */
+	unsigned int command, control;
 	int64_t told_ns;
 };
 
@@ -154,6 +156,7 @@ struct run {
 	unsigned int warnings, console_faults, trace_faults[STREAMS];
 	unsigned int found, stray, raw, cold, cold_switched, diverted, raised;
 	unsigned int crash_landed;	/* sent since the crash kernel is up */
+	unsigned int decoding_writes;	/* see decoding.c */
 	bool scanned;
 	unsigned long trace_lines;
 	int64_t first_fault_ns[STREAMS];
@@ -168,6 +171,11 @@ void run_problem(struct run *run, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void run_path(const struct run *run, const char *file, char *path, size_t size);
 int64_t wall_clock_ns(void);
+
+/* decoding.c: a write to config space that is judged, and any */
+void decoding_check(struct run *run, const struct function *function, unsigned int offset,
+		    unsigned int value, const char *text);
+void decoding_note(struct function *function, unsigned int offset, unsigned int value);
 
 /* updates.c: the last one, without times when there was none. */
 struct update *run_update(struct run *run);

@@ -228,10 +228,13 @@ static void check_config_write(struct trace *trace, int64_t when, const char *te
 	index = find_function(run, bdf);
 	if (index < 0 || must_only_stay_translated(run))
 		return;
-	if (run_is_judged(run, when))
+	if (run_is_judged(run, when)) {
 		check_config_value(run, &run->functions[index], &write);
-	else if (run->functions[index].bridge)
+		decoding_check(run, &run->functions[index], write.offset, write.value, text);
+	} else if (run->functions[index].bridge) {
 		note_bus_numbers(&run->functions[index], when, &write);
+	}
+	decoding_note(&run->functions[index], write.offset, write.value);
 }
 
 int run_stream_of(const struct run *run, int function)
