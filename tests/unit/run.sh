@@ -61,6 +61,7 @@ cmocka "$O/test_glue"
 program "fuzz liveupdate-check" "$O/fuzz_liveupdate_check"
 cmocka "$O/test_pci_check" golden/pci-v1.txt
 cmocka "$O/test_pci_state"
+cmocka "$O/test_pci_bars"
 program "fuzz pci-check" "$O/fuzz_pci_check"
 
 echo "$passed passed, $failed failed, $skipped skipped"
