@@ -44,7 +44,13 @@ static const struct scenario scenarios[] = {
 	{ "fail-nth", fail_nth_old_kernel, fail_nth_new_kernel },
 	{ "held-up", held_up_old_kernel, held_up_new_kernel },
 	{ "crash", crash_old_kernel, crash_new_kernel },
+	{ "held-attach", held_attach_old_kernel, held_attach_new_kernel },
+	{ "frozen-fault", frozen_fault_old_kernel, NULL },
+	{ "contended", contended_old_kernel, contended_new_kernel },
+	{ "owner-reset", owner_reset_old_kernel, owner_reset_new_kernel },
+	{ "refused", refused_old_kernel, update_new_kernel },
 	{ "ordinary", ordinary_old_kernel, ordinary_new_kernel },
+	{ "group-files", group_files_old_kernel, group_files_new_kernel },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 

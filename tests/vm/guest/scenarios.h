@@ -63,8 +63,18 @@ void held_up_old_kernel(void);
 void held_up_new_kernel(void);
 void crash_old_kernel(void);
 void crash_new_kernel(void);
+void held_attach_old_kernel(void);
+void held_attach_new_kernel(void);
+void frozen_fault_old_kernel(void);
+void contended_old_kernel(void);
+void contended_new_kernel(void);
+void owner_reset_old_kernel(void);
+void owner_reset_new_kernel(void);
+void refused_old_kernel(void);
 void ordinary_old_kernel(void);
 void ordinary_new_kernel(void);
+void group_files_old_kernel(void);
+void group_files_new_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 
