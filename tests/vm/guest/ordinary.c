@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -173,6 +174,14 @@ static void sleep_until_alarm(void)
 	event("woken");
 }
 
+/* A machine that slept here is not switched off any more; a reset ends it as well. */
+static void end_by_reset(void)
+{
+	event("done");
+	sync();
+	reboot(RB_AUTOBOOT);
+}
+
 void ordinary_old_kernel(void)
 {
 	const char *then = option_text("then", "");
@@ -182,6 +191,7 @@ void ordinary_old_kernel(void)
 	if (!strcmp(then, "suspend")) {
 		sleep_until_alarm();
 		expect_all_works(2);
+		end_by_reset();
 	} else if (!strcmp(then, "kexec")) {
 		prepare_kexec();
 		must(announce_and_jump(), "kexec");
