@@ -3,14 +3,15 @@
 # usage: compare-logs.sh PRISTINE-CONSOLE-LOG CONSOLE-LOG
 # Prints the lines of the second that the first has not, and the other way round.
 # Numbers do not count, nor how often a line comes: times, addresses and sizes are
-# others each time. What the series says of itself is left out.
+# others each time. What the series says of itself is left out, and so are the
+# frames of a stack, of which a crash prints some by chance.
 set -eu
-[ $# -eq 2 ] || { sed -n '3,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '3,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # Of a host that is busy, and of what differs between any two builds
-passing='Linux version|clocksource|tsc:|BogoMIPS|Calibrat|Memory: |Freeing |random: crng|perf: interrupt took|sched_clock'
+passing='Linux version|clocksource|tsc:|BogoMIPS|Calibrat|Memory: |Freeing |random: crng|perf: interrupt took|sched_clock|^ *\? .*\+0x'
 ours='liveupdate|live update|Live update|KHO:'
 
 lines()
