@@ -58,11 +58,13 @@ cmocka "$O/test_liveupdate_check" golden/iommu-v1.txt
 cmocka "$O/test_iommufd_check"
 cmocka "$O/test_replace"
 cmocka "$O/test_glue"
+cmocka "$O/test_handover"
 program "fuzz liveupdate-check" "$O/fuzz_liveupdate_check"
 cmocka "$O/test_pci_check" golden/pci-v1.txt
 cmocka "$O/test_pci_state"
 cmocka "$O/test_pci_bars"
 program "fuzz pci-check" "$O/fuzz_pci_check"
+program "fuzz handover" "$O/fuzz_handover"
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
