@@ -45,6 +45,7 @@ static void usage(void)
 		"  --second-nic N        another card, with N frames for a thousand of the first\n"
 		"  --second-use WHAT     stray (its frames may land nowhere), preserved or spare\n"
 		"  --nodes N             memory and processors over so many NUMA nodes\n"
+		"  --added-memory MB     memory that is not in the firmware's map\n"
 		"  --more-nics N         so many cards besides, without traffic\n"
 		"  --x2apic              with interrupt remapping for more than 255 processors\n"
 		"  --hotplug             slots are the kernel's; one more is empty\n"
@@ -90,7 +91,8 @@ enum option_id {
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
 	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_MAY_FIND, OPT_EXAMPLE, OPT_TESTS,
 	OPT_SECOND_USE, OPT_CRASH,
-	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_MORE_NICS,
+	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_ADDED_MEMORY,
+	OPT_MORE_NICS,
 	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD,
 	OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
 };
@@ -125,6 +127,7 @@ static const struct option long_options[] = {
 	{ "second-use", required_argument, NULL, OPT_SECOND_USE },
 	{ "updates", required_argument, NULL, OPT_UPDATES },
 	{ "nodes", required_argument, NULL, OPT_NODES },
+	{ "added-memory", required_argument, NULL, OPT_ADDED_MEMORY },
 	{ "more-nics", required_argument, NULL, OPT_MORE_NICS },
 	{ "hotplug", no_argument, NULL, OPT_HOTPLUG },
 	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
@@ -155,6 +158,8 @@ static void set_number(struct options *options, int id, const char *text)
 		options->updates = number;
 	else if (id == OPT_NODES)
 		options->nodes = number;
+	else if (id == OPT_ADDED_MEMORY)
+		options->added_mb = number;
 	else if (id == OPT_MORE_NICS)
 		options->more_nics = number;
 	else

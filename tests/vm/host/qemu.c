@@ -123,6 +123,16 @@ void crash_command_line(const struct run *run, char *line, size_t size)
 	common_command_line(run, STAGE_CRASHED, run->options.crash, line, size);
 }
 
+/* Memory that the firmware's map lacks: ACPI tells of it, and the kernel adds it. */
+static void add_dimm(const struct options *options, struct arguments *arguments)
+{
+	add(arguments, "%d,slots=1,maxmem=%dM", options->memory_mb,
+	    options->memory_mb + options->added_mb);
+	add(arguments, "-object");
+	add(arguments, "memory-backend-ram,id=added,size=%dM", options->added_mb);
+	add_option(arguments, "-device", "pc-dimm,memdev=added");
+}
+
 static void add_machine(const struct run *run, struct arguments *arguments)
 {
 	const struct options *options = &run->options;
@@ -132,7 +142,10 @@ static void add_machine(const struct run *run, struct arguments *arguments)
 	add(arguments, "-smp");
 	add(arguments, "%d,sockets=%d", options->cpus, options->cpus);
 	add(arguments, "-m");
-	add(arguments, "%d", options->memory_mb);
+	if (options->added_mb)
+		add_dimm(options, arguments);
+	else
+		add(arguments, "%d", options->memory_mb);
 	add(arguments, "-M");
 	if (options->nodes > 1) {
 		add(arguments, "q35,kernel-irqchip=split");

@@ -52,6 +52,7 @@ struct options {
 	int second_nic;
 	int updates;
 	int nodes;
+	int added_mb;
 	int more_nics;
 	int timeout_s;
 	bool shared_memory;
