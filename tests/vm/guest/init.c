@@ -54,6 +54,12 @@ static const struct scenario scenarios[] = {
 	{ "refused", refused_old_kernel, update_new_kernel },
 	{ "ordinary", ordinary_old_kernel, ordinary_new_kernel },
 	{ "group-files", group_files_old_kernel, group_files_new_kernel },
+	{ "noexec", noexec_old_kernel, noexec_new_kernel },
+	{ "sparse", sparse_old_kernel, NULL },
+	{ "poisoned", poisoned_old_kernel, NULL },
+	{ "hot-added", hot_added_old_kernel, update_new_kernel },
+	{ "kho-data", kho_data_old_kernel, kho_data_new_kernel },
+	{ "no-scratch", no_scratch_old_kernel, NULL },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };
 

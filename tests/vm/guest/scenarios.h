@@ -80,6 +80,14 @@ void ordinary_old_kernel(void);
 void ordinary_new_kernel(void);
 void group_files_old_kernel(void);
 void group_files_new_kernel(void);
+void noexec_old_kernel(void);
+void noexec_new_kernel(void);
+void sparse_old_kernel(void);
+void poisoned_old_kernel(void);
+void hot_added_old_kernel(void);
+void kho_data_old_kernel(void);
+void kho_data_new_kernel(void);
+void no_scratch_old_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A page that is poisoned, before it is preserved or mapped, and after: it would be
+ * an ordinary page in the next kernel.  The calls fail, and do not hang, wherever it
+ * is: memory of a fresh memfd is likely to be in the scratch areas of KHO, which are
+ * CMA, and leaves them when it is mapped for a device.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "liveupdate.h"
+#include "machine.h"
+#include "preserve.h"
+#include "scenarios.h"
+
+#define SIZE		(4ul << 20)
+#define EXTRA_IOVA	0x40000000ull
+#define TOKEN_POISONED	50
+#define HANGS		ETIMEDOUT
+
+struct victim {
+	const struct receiver *receiver;
+	int memfd, session;
+	char *memory;
+};
+
+static void create(struct victim *victim)
+{
+	victim->memfd = must(memory_create("poisoned", SIZE), "create memfd");
+	must(memory_seal(victim->memfd), "seal memfd");
+	victim->memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, victim->memfd, 0);
+	memset(victim->memory, 0x77, SIZE);
+}
+
+static void poison(struct victim *victim, int page)
+{
+	if (madvise(victim->memory + page * PAGE, PAGE, MADV_HWPOISON))
+		skip("this kernel poisons no pages: %m");
+}
+
+static int preserve(struct victim *victim)
+{
+	return session_preserve_fd(victim->session, victim->memfd, TOKEN_POISONED);
+}
+
+static int map(struct victim *victim)
+{
+	return ioas_map_file(victim->receiver->device.iommufd, victim->receiver->ioas_id,
+			     victim->memfd, 0, SIZE, EXTRA_IOVA);
+}
+
+static void unmap(struct victim *victim)
+{
+	ioas_unmap(victim->receiver->device.iommufd, victim->receiver->ioas_id, EXTRA_IOVA, SIZE);
+}
+
+/* A child, as it may never come back. */
+static int within_a_while(int (*call)(struct victim *), struct victim *victim)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(-call(victim));
+	must(child, "fork");
+	for (int i = 0; i < 50; i++) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return -WEXITSTATUS(status);
+		sleep_ms(100);
+	}
+	return -HANGS;
+}
+
+static void poison_before(struct victim *victim, const char *where)
+{
+	event("note a page is poisoned that is %s", where);
+	poison(victim, 5);
+	check_errno(within_a_while(preserve, victim), EHWPOISON, "preserve a poisoned page");
+	check_errno(within_a_while(map, victim), EHWPOISON, "map a poisoned page");
+}
+
+static void poison_after(struct victim *victim)
+{
+	check_errno(preserve(victim), 0, "preserve what is sound");
+	poison(victim, 9);
+	check_errno(kexec_jump(), EHWPOISON, "kexec with a page poisoned after PRESERVE_FD");
+}
+
+void poisoned_old_kernel(void)
+{
+	struct receiver receiver;
+	struct victim fresh = { .receiver = &receiver }, moved = fresh, late = fresh;
+
+	prepare_kexec();
+	receiver_set_up(&receiver);
+	receiver.rearm = true;
+	traffic_start(&receiver);
+	late.session = fresh.session = moved.session = preserve_everything(&receiver);
+	/* Only the ring's IOAS is fixed by that. */
+	must(ioas_create(receiver.device.iommufd, 0, &receiver.ioas_id), "create IOAS");
+
+	create(&late);
+	poison_after(&late);
+	create(&moved);
+	must(map(&moved), "map, so that it moves");
+	unmap(&moved);
+	poison_before(&moved, "outside of CMA");
+	create(&fresh);
+	poison_before(&fresh, "where memory comes from");
+	receiver_receive(&receiver, 200);
+	traffic_stop();
+	receiver_report_landed(&receiver);
+}
