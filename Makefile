@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel check-mutations soak chain series check-series apply clean
+.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel check-mutations coverage soak chain series check-series apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -35,6 +35,7 @@ help:
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
 	@echo "  make check-mutations  takes one rule of the kernel half away at a time: the scenario"
 	@echo "                     that guards it has to fail; NAMES= for some"
+	@echo "  make coverage      what of the series the scenarios execute, by gcov; NAMES= for some of them"
 	@echo "  make soak N=100    many runs; MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2"
 	@echo "  make chain N=10    many live updates in a row in one machine; MODE=, NIC=, CPUS= as above"
 	@echo
@@ -73,7 +74,7 @@ check-scripts:
 	@scripts/install-packages.sh series
 	@tests/scripts/run.sh
 
-check-long check-debug check-mutations soak chain:
+check-long check-debug check-mutations coverage soak chain:
 	@scripts/install-packages.sh build
 	@scripts/run.sh $@
 

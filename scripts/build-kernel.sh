@@ -11,6 +11,7 @@
 #   wide-old, wide-new    the same with much of what a distribution has: huge pages, NUMA,
 #                         memory and cards that come and go, crash kernels
 #   debug-old, debug-new  old and new with KASAN, lockdep and so on
+#   coverage-old, coverage-new  with counters in the new files, see coverage.sh
 #   off                   the series applied, IOMMU_LIVEUPDATE=n
 #   ordinary, ordinary-pristine with disk and network; the series applied, and without it
 #   kunit, kunit-pristine with the kernel's own tests; the series applied, and without it
@@ -23,7 +24,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
 
-[ $# -eq 1 ] || { sed -n '3,19s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '3,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 variant=$1
 variant_files "$variant"
 for fragment in ${EXTRA_CONFIG:-}; do
@@ -47,6 +48,7 @@ set_image()
 		[ "$work" = plain ] || series_hash
 		for fragment in $files; do basename "$fragment"; cat "$fragment"; done
 		gcc --version | head -n 1
+		[ -z "$profile" ] || echo "$profile"
 		echo "format 1"
 	} | sha)
 	image=$CACHE/images/$content/$variant
@@ -92,6 +94,9 @@ mkdir -p "$new/arch/x86/boot"
 cp "$out/arch/x86/boot/bzImage" "$new/arch/x86/boot/" &&
 cp "$out/System.map" "$out/vmlinux" "$out/.config" "$new/" ||
 	die "cannot copy the kernel to $new" "is the disk full?"
+[ -z "$profile" ] ||
+	(cd "$out" && find . -name '*.gcno' -exec tar -cf - {} +) | tar -C "$new" -xf - ||
+	die "cannot copy the notes of gcov to $new" "is the disk full?"
 : >"$new/.complete"
 rm -rf "$image"
 mv "$new" "$image"

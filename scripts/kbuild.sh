@@ -29,13 +29,22 @@ build_setup()
 		ARCH CROSS_COMPILE 2>/dev/null || true
 }
 
+# profiled_objects: the new files of the series, as kbuild wants to hear of them. It
+# goes by the name alone, so a file of the same name elsewhere may count as well.
+profiled_objects()
+{
+	overlay_list | sed -n 's,^\(drivers\|kernel\|mm\)/\(.*/\)*\([^/]*\)\.c$,GCOV_PROFILE_\3.o=y,p' |
+		grep -v kunit | sort -u | tr '\n' ' '
+}
+
 # variant_files VARIANT: sets $files, the fragments of its configuration, and
-# $work, the tree it is built from. build-kernel.sh says what the variants are.
+# $work, the tree it is built from; and $profile, words for make. build-kernel.sh says
+# what the variants are.
 variant_files()
 {
 	small='vm-min vm-fast'
 	host="$small liveupdate host"
-	work=patched
+	work=patched profile=
 	case $1 in
 	pristine) fragments="$small old pristine"; work=plain ;;
 	old) fragments="$host old" ;;
@@ -44,13 +53,15 @@ variant_files()
 	debug-new) fragments="$host new debug debug-new" ;;
 	wide-old) fragments="$host old distribution wide-old" ;;
 	wide-new) fragments="$host new distribution wide-new" ;;
+	coverage-old) fragments="$host old coverage"; profile=$(profiled_objects) ;;
+	coverage-new) fragments="$host new coverage"; profile=$(profiled_objects) ;;
 	off) fragments="$small old off" ;;
 	ordinary) fragments="$host old ordinary" ;;
 	ordinary-pristine) fragments="$small host old ordinary"; work=plain ;;
 	kunit) fragments="$host old kunit kunit-series" ;;
 	kunit-pristine) fragments="$small host old kunit"; work=plain ;;
 	*) die "no such variant: $1" "one of: pristine old new wide-old wide-new debug-old debug-new off" \
-		"ordinary ordinary-pristine kunit kunit-pristine" ;;
+		"coverage-old coverage-new ordinary ordinary-pristine kunit kunit-pristine" ;;
 	esac
 	files=
 	for fragment in $fragments; do
@@ -58,7 +69,8 @@ variant_files()
 	done
 }
 
-kmake() { make -C "$tree" O="$out" ARCH=x86_64 CC="$cc" HOSTCC="$cc" "$@"; }
+# shellcheck disable=SC2086
+kmake() { make -C "$tree" O="$out" ARCH=x86_64 CC="$cc" HOSTCC="$cc" ${profile:-} "$@"; }
 
 # The configuration is made beside the one in use, and replaces it only if it
 # differs: else everything would be looked at again. (Without ccache: the many

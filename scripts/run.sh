@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations
+# usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations|coverage
 # Makes what is needed and starts the tests in QEMU.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,7 +12,8 @@ chain) script=tests/vm/run-chain.sh ;;
 check-debug | check-long) script=tests/vm/run-checks.sh ;;
 check-kernel) script=tests/vm/run-kernel-tests.sh ;;
 check-mutations) script=scripts/check-mutations.sh ;;
-*) die "usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations" ;;
+coverage) script=scripts/coverage.sh ;;
+*) die "usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations|coverage" ;;
 esac
 [ -x "$TOP/$script" ] || die "there is no $script yet: this clone has nothing to run here"
 if [ "$1" = check-long ]; then
@@ -27,6 +28,10 @@ if [ "$1" = check-kernel ]; then
 	SOURCE_KUNIT_PRISTINE=${SOURCE_KUNIT%/*}/plain
 	export SOURCE_KUNIT SOURCE_KUNIT_PRISTINE
 	exec "$TOP/scripts/env.sh" --kernels "kunit-pristine kunit" "$TOP/$script"
+fi
+if [ "$1" = coverage ]; then
+	# shellcheck disable=SC2086
+	exec "$TOP/scripts/env.sh" --kernels "coverage-old coverage-new" "$TOP/$script" ${NAMES:-}
 fi
 names=
 [ "$1" != check-mutations ] || names=${NAMES:-}

@@ -3,6 +3,7 @@
 # Shared by run-checks.sh, run-demo.sh, run-soak.sh and run-chain.sh; sourced, not run.
 #
 #   QEMU, UAPI, BUILD_DIR        see scripts/env.sh
+#   COVERAGE  a directory for the counters of kernels with gcov, see scripts/coverage.sh
 #   RESULTS   where the logs go, default $BUILD_DIR/results
 #   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF,
 #   KERNEL_WIDE_OLD, KERNEL_WIDE_NEW                      bzImages
@@ -76,12 +77,37 @@ options_of_kernel()
 	esac
 }
 
+# add_counters NAME OLD NEW ; of each kernel of the run that left its memory
+add_counters()
+{
+	for memory in "$results/$1"/memory-*; do
+		[ -f "$memory" ] || continue
+		kernel=$3
+		[ $((${memory##*-} % 2)) -eq 0 ] || kernel=$2
+		flock "$COVERAGE/lock" "$here/../../scripts/coverage.py" add "$COVERAGE" \
+			"${kernel%/arch/x86/boot/bzImage}" "$memory"
+		rm -f "$memory"
+	done
+}
+
 vm_start()
 {
 	vm_name=$1 vm_old=$2 vm_new=$3
 	shift 3
 	in_use "$vm_old" "$vm_new"
 	mkdir -p "$results/$vm_name"
+	if [ -n "${COVERAGE:-}" ]; then
+		vm_ended=0
+		vm_machine "$@" --keep-memory || vm_ended=$?
+		add_counters "$vm_name" "$vm_old" "$vm_new"
+		return "$vm_ended"
+	fi
+	vm_machine "$@"
+}
+
+# vm_machine OPTIONS... ; of the names of vm_start
+vm_machine()
+{
 	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
 		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --example "$BUILD_DIR/survive" --output "$results/$vm_name" \
 		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" --append "$(options_of_kernel "$@")" "$@"

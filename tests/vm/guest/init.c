@@ -93,6 +93,6 @@ int main(void)
 		give_up("this scenario should not have come through a kexec");
 
 	check_for_leaks();
-	event("done");
+	event_ask("done");
 	power_off();
 }

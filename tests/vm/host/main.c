@@ -52,6 +52,7 @@ static void usage(void)
 		"  --updates N           how many kexecs in a row; both kernels go along\n"
 		"  --ats-device          a virtio card with ATS\n"
 		"  --shared-memory       lets the host look into guest memory\n"
+		"  --keep-memory         memory-1 is what the first kernel leaves, and so on\n"
 		"  --cold                frames in the blackout must hit untouched pages\n"
 		"  --interrupt-buffers   some receive buffers where writes are interrupts\n"
 		"  --crash OPTION;...    a crash kernel goes along, the new one with these options\n"
@@ -93,7 +94,8 @@ enum option_id {
 	OPT_SECOND_USE, OPT_CRASH,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_ADDED_MEMORY,
 	OPT_MORE_NICS,
-	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY, OPT_COLD,
+	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY,
+	OPT_KEEP_MEMORY, OPT_COLD,
 	OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
 };
 
@@ -132,6 +134,7 @@ static const struct option long_options[] = {
 	{ "hotplug", no_argument, NULL, OPT_HOTPLUG },
 	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
 	{ "shared-memory", no_argument, NULL, OPT_SHARED_MEMORY },
+	{ "keep-memory", no_argument, NULL, OPT_KEEP_MEMORY },
 	{ "cold", no_argument, NULL, OPT_COLD },
 	{ "interrupt-buffers", no_argument, NULL, OPT_INTERRUPT_BUFFERS },
 	{ "x2apic", no_argument, NULL, OPT_X2APIC },
@@ -217,6 +220,8 @@ static void parse(struct options *options, int argc, char **argv)
 			options->hotplug = true;
 		else if (id == OPT_SHARED_MEMORY)
 			options->shared_memory = true;
+		else if (id == OPT_KEEP_MEMORY)
+			options->shared_memory = options->keep_memory = true;
 		else if (id == OPT_COLD)
 			options->cold = true;
 		else if (id == OPT_INTERRUPT_BUFFERS)

@@ -56,6 +56,7 @@ struct options {
 	int more_nics;
 	int timeout_s;
 	bool shared_memory;
+	bool keep_memory;
 	bool ats_device;
 	bool cold;
 	bool interrupt_buffers;
@@ -248,6 +249,8 @@ bool judge(struct run *run);
 
 /* memory.c: frames of a stream sent after a time, anywhere in guest memory. */
 unsigned int memory_count_frames(const struct run *run, unsigned int stream, int64_t after_ns);
+/* Copies what the nth kernel leaves into a file. */
+void memory_keep(const struct run *run, int kernel);
 /* Frames of the ring that lie at their IOVA, as if it were an address of memory. */
 unsigned int memory_count_untranslated(const struct run *run, unsigned int stream);
 

@@ -52,8 +52,11 @@ static void note_console_times(struct run *run, const char *line, int64_t now)
 		return;
 	if (!update->handed_over_ns && strstr(line, "handed over, translation stays on"))
 		update->handed_over_ns = now;
-	if (!update->new_kernel_ns && strstr(line, "Linux version"))
+	if (!update->new_kernel_ns && strstr(line, "Linux version")) {
 		update->new_kernel_ns = now;
+		/* It has not touched more than it was given. */
+		memory_keep(run, run->update_count);
+	}
 	if (update->new_kernel_ns && !update->vtd_ns &&
 	    strstr(line, "DMAR: Intel(R) Virtualization"))
 		update->vtd_ns = now;
@@ -327,6 +330,12 @@ static void event_check(struct run *run, const char *line)
 	}
 }
 
+static void event_done(struct run *run)
+{
+	run->done = true;
+	memory_keep(run, run->update_count + 1);
+}
+
 static void start_traffic(struct run *run, const char *line, int64_t now)
 {
 	run->traffic_ns = now;
@@ -418,7 +427,7 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 	else if (is(word, "check"))
 		event_check(run, word);
 	else if (is(word, "done"))
-		run->done = true;
+		event_done(run);
 }
 
 static void note_end(struct run *run, const char *word)
