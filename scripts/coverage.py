@@ -18,8 +18,8 @@ import struct
 import subprocess
 import sys
 
-IMAGE = 0xFFFFFFFF80000000      # where the kernel's image is mapped
-ALIGNMENT = 0x200000
+ALIGNMENT = 0x200000            # of a kernel in memory
+IMAGE_SIZE = 0x40000000         # of what is mapped for it, and its alignment there
 # struct gcov_info of kernel/gcov/gcc_4_7.c, for gcc 12 and 13
 COUNTERS = 8
 INFO = struct.Struct(f"<I4xQII Q {COUNTERS}Q I4xQ".replace(" ", ""))
@@ -37,6 +37,7 @@ class Image:
 
     def __init__(self, kernel, memory):
         self.symbols = symbols(kernel)
+        self.base = self.symbols["linux_banner"] & -IMAGE_SIZE
         self.memory = memory
         self.offset = self.find(self.banner(kernel))
 
@@ -44,14 +45,14 @@ class Image:
     def banner(kernel):
         with open(os.path.join(kernel, "vmlinux"), "rb") as image:
             data = mmap.mmap(image.fileno(), 0, access=mmap.ACCESS_READ)
-            at = data.find(b"Linux version 7.")
+            at = data.find(b"Linux version ")
             return data[at:data.find(b"\0", at)]
 
     def find(self, banner):
         """The banner is in the log as well; the image is where the list begins."""
         at = -1
         while (at := self.memory.find(banner, at + 1)) >= 0:
-            offset = at - (self.symbols["linux_banner"] - IMAGE)
+            offset = at - (self.symbols["linux_banner"] - self.base)
             if offset % ALIGNMENT == 0 and self.is_list(offset):
                 return offset
         return None
@@ -59,11 +60,11 @@ class Image:
     def is_list(self, offset):
         self.offset = offset
         head = self.pointer(self.symbols["gcov_info_head"])
-        return head is not None and head >= IMAGE
+        return head is not None and head > self.base
 
     def read(self, address, size):
-        at = address - IMAGE + self.offset
-        if address < IMAGE or at < 0 or at + size > len(self.memory):
+        at = address - self.base + self.offset
+        if address < self.base or at < 0 or at + size > len(self.memory):
             return None
         return self.memory[at:at + size]
 
@@ -72,7 +73,7 @@ class Image:
         return struct.unpack("<Q", data)[0] if data else None
 
     def text(self, address):
-        at = address - IMAGE + self.offset
+        at = address - self.base + self.offset
         return self.memory[at:self.memory.find(b"\0", at)].decode()
 
     def files(self):

@@ -492,6 +492,73 @@ try fail "$T/clone/scripts/check.sh"
 expect "$(last)" '0 passed, 0 failed, 0 skipped' 'last line'
 end
 
+# ---------------------------------------------------------------- coverage
+
+# a program that keeps its counters as the kernel does, and writes its memory out
+toy_kernel()
+{
+	mkdir -p "$1/drivers/iommu" "$T/build-coverage-toy/drivers/iommu"
+	cat >"$T/build-coverage-toy/drivers/iommu/toy.c" <<'C'
+int half(int way)
+{
+	if (way)
+		return 1;
+	return 2;
+}
+
+int never(void)
+{
+	return 3;
+}
+C
+	cat >"$T/keep.c" <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+struct gcov_info { unsigned int version; struct gcov_info *next; };
+struct gcov_info *gcov_info_head;
+const char linux_banner[] = "Linux version toy";
+extern char __executable_start, _end;
+int half(int way);
+int never(void);
+void __gcov_init(struct gcov_info *info) { info->next = gcov_info_head; gcov_info_head = info; }
+void __gcov_exit(void) { }
+void __gcov_merge_add(long *counters, unsigned int count) { (void)counters; (void)count; }
+int main(int count, char **words)
+{
+	FILE *memory = fopen(words[1], "w");
+	/* what no kernel is, and then the image, aligned as one */
+	fputs(linux_banner, memory);
+	half(1);
+	half(1);
+	fseek(memory, 0x600000 + (long)&__executable_start, SEEK_SET);
+	fwrite(&__executable_start, 1, &_end - &__executable_start, memory);
+	return count > 2 ? never() : 0;
+}
+C
+	(cd "$T/build-coverage-toy/drivers/iommu" &&
+	 gcc -O0 -fno-pie -fprofile-arcs -ftest-coverage -c -o toy.o "$PWD/toy.c") &&
+	gcc -O0 -no-pie -fno-pie -Wl,-z,noseparate-code -o "$1/vmlinux" "$T/keep.c" "$T/build-coverage-toy/drivers/iommu/toy.o" &&
+	cp "$T/build-coverage-toy/drivers/iommu/toy.gcno" "$1/drivers/iommu/" &&
+	nm "$1/vmlinux" | grep -E '^[0-9a-f]+ . [^ ]+$' >"$1/System.map"
+}
+
+begin 'coverage: lines, branches and idle functions are those of the program'
+if command -v gcov >/dev/null 2>&1 && command -v python3 >/dev/null 2>&1; then
+	try ok toy_kernel "$T/toy"
+	try ok "$T/toy/vmlinux" "$T/memory-1"
+	try ok "$S/coverage.py" add "$T/store" "$T/toy" "$T/memory-1"
+	try ok "$S/coverage.py" add "$T/store" "$T/toy" "$T/memory-1"
+	try ok "$S/coverage.py" report "$T/store" "$T/toy"
+	expect "$(sed -n 's/  */ /g; /^drivers/p' "$T/outp" | head -n 1)" \
+		'drivers/iommu/toy.c 3 of 6 50 % 1 of 2 50 %' 'figures'
+	expect "$(tail -n 1 "$T/outp")" '  drivers/iommu/toy.c: never' 'idle functions'
+	try fail "$S/coverage.py" report "$T/no-store" "$T/toy"
+	says 'there are no counters'
+	end
+else
+	skipped=$((skipped + 1)); printf 'SKIP: %s\n' "$name"
+fi
+
 # ---------------------------------------------------------------- scenarios
 
 # a rig whose machine ends as its scenario's name says, or as $T/vm/status says
