@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What of the series was executed, from memory that kernels with gcov left.
 
-  coverage.py add STORE KERNEL MEMORY      adds the counters in MEMORY, deletes nothing
+  coverage.py add STORE KERNEL MEMORY      adds the counters in MEMORY
   coverage.py report STORE KERNEL...       prints lines and branches per file, and the
                                            functions that were never executed
 
@@ -37,6 +37,8 @@ class Image:
 
     def __init__(self, kernel, memory):
         self.symbols = symbols(kernel)
+        if "gcov_info_head" not in self.symbols:
+            sys.exit(f"coverage.py: {kernel} has no counters")
         self.base = self.symbols["linux_banner"] & -IMAGE_SIZE
         self.memory = memory
         self.offset = self.find(self.banner(kernel))
@@ -127,7 +129,10 @@ def add(store, kernel, path):
         if image.offset is None:
             sys.exit(f"coverage.py: no kernel of {kernel} in {path}")
         sums = load(store, kernel)
-        merge(sums, image)
+        try:
+            merge(sums, image)
+        except (TypeError, ValueError, struct.error):
+            sys.exit(f"coverage.py: the counters of {kernel} in {path} are damaged")
     with open(store_path(store, kernel) + ".new", "wb") as file:
         pickle.dump(sums, file)
     os.rename(store_path(store, kernel) + ".new", store_path(store, kernel))

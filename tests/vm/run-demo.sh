@@ -45,7 +45,7 @@ table()
 	printf '%-34s %16s %16s\n' '' 'preservation' 'preservation'
 	row 'frames sent' sent
 	row 'landed in memory' landed
-	row 'late (offered again)' late
+	row 'late (by more than 5 ms)' late
 	row 'lost' lost
 	row 'corrupted' corrupted
 	row 'longest gap, ms' gap_ms
