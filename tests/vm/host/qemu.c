@@ -19,7 +19,7 @@
 #define ARGUMENTS_MAX	128
 #define DISK_BYTES	(16 << 20)
 
-/* Memory for a crash kernel; the machine needs 2 GB, for KHO wants as much again. */
+/* Memory for a crash kernel; with 2 GB the rest is at times too little for KHO. */
 #define CRASH_MEMORY	"crashkernel=128M "
 
 struct arguments {
