@@ -5,6 +5,7 @@
  * every change of them without a word.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,17 +98,33 @@ static struct luo read_luo(void)
 	return luo;
 }
 
+static __u64 find_luo(const struct luo *luo, __u64 from, __u64 to)
+{
+	struct luo found;
+
+	for (__u64 at = from; at + PAGE - 1 <= to; at += PAGE)
+		if (pread(memory(), &found, sizeof(found), at) == sizeof(found) &&
+		    !memcmp(&found, luo, sizeof(found)))
+			return at;
+	return 0;
+}
+
 /* Nothing tells where it is, but it begins a page, and its content is known. */
 static __u64 luo_address(void)
 {
-	struct luo luo = read_luo(), found;
-	__u64 end = sysconf(_SC_PHYS_PAGES) * 2ull * PAGE;
+	FILE *ranges = fopen("/proc/iomem", "r");
+	unsigned long long from, to;
+	struct luo luo = read_luo();
+	__u64 at = 0;
+	char line[128];
 
-	for (__u64 at = 0; at < end; at += PAGE)
-		if (pread(memory(), &found, sizeof(found), at) == sizeof(found) &&
-		    !memcmp(&found, &luo, sizeof(luo)))
-			return at;
-	return 0;
+	while (ranges && !at && fgets(line, sizeof(line), ranges))
+		if (strstr(line, " : System RAM") && *line != ' ' &&
+		    sscanf(line, "%llx-%llx", &from, &to) == 2)
+			at = find_luo(&luo, (from + PAGE - 1) & ~(PAGE - 1ull), to);
+	if (ranges)
+		fclose(ranges);
+	return at;
 }
 
 static __u64 session_address(void)
