@@ -94,11 +94,26 @@ static void add_memory_of(const struct run *run, struct arguments *arguments, in
 		add(arguments, "memory-backend-ram,id=ram%d,size=%dM", node, share);
 }
 
+/* QEMU makes a file as large as its first part, and finds it too small for the next. */
+static void make_memory_file(const struct run *run)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/memory", run->socket_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)run->options.memory_mb << 20))
+		perror(path);
+	close(fd);
+}
+
 /* The processors of a machine with several nodes are dealt out one by one. */
 static void add_nodes(const struct run *run, struct arguments *arguments)
 {
 	const struct options *options = &run->options;
 
+	if (options->shared_memory)
+		make_memory_file(run);
 	for (int node = 0; node < options->nodes; node++) {
 		add_memory_of(run, arguments, node);
 		add(arguments, "-numa");
