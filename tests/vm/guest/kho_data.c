@@ -46,7 +46,7 @@ static int find_in_range(int memory, off_t from, off_t end, off_t *found)
 	char head[HEAD];
 	int count = 0;
 
-	for (off_t at = from; at < end; at += PAGE) {
+	for (off_t at = from; at + PAGE <= end + 1; at += PAGE) {
 		read_head(memory, at, head);
 		if (!find_version(head))
 			continue;
