@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sends numbered frames by an absolute schedule, one at a time: the next one is
- * put into the socket when QEMU has read the one before.  So what QEMU's socket
- * can hold, which differs from host to host, plays no part, and a stopped card
- * holds back all frames but two, one in QEMU and one in the socket.
+ * Sends numbered frames by an absolute schedule.  A frame is taken when QEMU has
+ * read it: the socket keeps count of what its peer has not read.  So what QEMU's
+ * socket can hold, which differs from host to host, plays no part, and of a
+ * stopped card QEMU itself keeps one frame, and no more.
  *
  * A frame that QEMU has not read 20 ms after it was due is refused, even if it
- * lands later.  They are counted from when it was due, or from when another one
+ * lands later: what is in the socket cannot be taken back.  They are counted from when it was due, or from when another one
  * was read last: after a stall there is a queue to work off.  And they are
  * counted only while the emulator runs, see emulator_clock.c.
  */
@@ -37,6 +37,8 @@
 /* While a frame is on its way into QEMU, and else: the clock wants to be read. */
 #define LOOK_AGAIN_NS	(NS_PER_MS / 5)
 #define WAKE_NS		NS_PER_MS
+/* Fewer than any host's sockets hold; on a busy one the sender does not wake often. */
+#define IN_SOCKET	8
 
 struct sender {
 	int socket;
@@ -48,9 +50,10 @@ struct sender {
 	struct frame_record *records;
 	pthread_t thread;
 	bool running;
-	int64_t taken_running_ns;	/* when QEMU last read a frame, by clock */
-	bool in_socket;
-	unsigned int last_sent;		/* the one that is, or was last, in the socket */
+	/* When QEMU last read a frame, by its clock and by the host's. */
+	int64_t taken_running_ns, taken_ns;
+	int frame_cost;			/* what one unread frame counts for */
+	unsigned int in_socket[IN_SOCKET], unread;	/* in order */
 	atomic_bool stop;
 	atomic_uint scheduled;
 };
@@ -82,6 +85,22 @@ struct sockaddr_un unix_address(const char *path)
 	return address;
 }
 
+/* The socket counts memory, the same for each frame. */
+static int cost_of_frame(void)
+{
+	struct frame frame = { 0 };
+	int ends[2], cost = 0;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends))
+		return 0;
+	if (write(ends[0], &frame, sizeof(frame)) != sizeof(frame) ||
+	    ioctl(ends[0], SIOCOUTQ, &cost))
+		cost = 0;
+	close(ends[0]);
+	close(ends[1]);
+	return cost;
+}
+
 struct sender *sender_create(const char *local, const char *remote,
 			     struct emulator_clock *clock, unsigned int stream, int rate,
 			     int limit_s)
@@ -98,7 +117,8 @@ struct sender *sender_create(const char *local, const char *remote,
 	sender->limit = (unsigned int)rate * limit_s;
 	sender->records = calloc(sender->limit, sizeof(*sender->records));
 	sender->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (!sender->records || sender->socket < 0 ||
+	sender->frame_cost = cost_of_frame();
+	if (!sender->records || !sender->frame_cost || sender->socket < 0 ||
 	    bind(sender->socket, (struct sockaddr *)&address, sizeof(address))) {
 		perror(local);
 		return NULL;
@@ -106,12 +126,38 @@ struct sender *sender_create(const char *local, const char *remote,
 	return sender;
 }
 
-/* The socket keeps count of what its peer has not read. */
-static bool socket_is_empty(const struct sender *sender)
+static unsigned int count_unread(const struct sender *sender)
 {
-	int unread = 0;
+	int bytes = 0;
 
-	return !ioctl(sender->socket, SIOCOUTQ, &unread) && !unread;
+	if (ioctl(sender->socket, SIOCOUTQ, &bytes))
+		return sender->unread;
+	return (bytes + sender->frame_cost - 1) / sender->frame_cost;
+}
+
+/* The oldest one was read; it may have been given up before. */
+static void note_read(struct sender *sender, int64_t running)
+{
+	struct frame_record *record = &sender->records[sender->in_socket[0]];
+
+	sender->unread--;
+	memmove(sender->in_socket, sender->in_socket + 1,
+		sender->unread * sizeof(*sender->in_socket));
+	sender->taken_running_ns = running;
+	sender->taken_ns = monotonic_ns();
+	if (record->fate != FRAME_WAITING)
+		return;
+	record->fate = FRAME_TAKEN;
+	record->late = running - record->due_running_ns > LATE_NS;
+}
+
+static void note_what_was_read(struct sender *sender)
+{
+	int64_t running = emulator_clock_read(sender->clock);
+	unsigned int unread = count_unread(sender);
+
+	while (sender->unread > unread)
+		note_read(sender, running);
 }
 
 static bool put_into_socket(struct sender *sender, unsigned int sequence)
@@ -119,53 +165,36 @@ static bool put_into_socket(struct sender *sender, unsigned int sequence)
 	struct frame_record *record = &sender->records[sequence];
 	struct frame frame;
 
+	if (sender->unread == IN_SOCKET)
+		return false;
 	record->sent_ns = wall_clock_ns();
 	frame_build(&frame, sender->stream, sequence, record->sent_ns);
 	if (sendto(sender->socket, &frame, sizeof(frame), 0,
 		   (struct sockaddr *)&sender->remote, sizeof(sender->remote)) != sizeof(frame))
 		return false;
-	sender->in_socket = true;
-	sender->last_sent = sequence;
+	sender->in_socket[sender->unread++] = sequence;
 	return true;
 }
 
 static bool time_is_over(const struct sender *sender, const struct frame_record *record)
 {
-	int64_t since = record->due_running_ns;
+	int64_t since = record->due_running_ns, since_ns = record->due_ns;
 
-	if (since < sender->taken_running_ns)
+	if (since < sender->taken_running_ns) {
 		since = sender->taken_running_ns;
+		since_ns = sender->taken_ns;
+	}
 	if (emulator_clock_read(sender->clock) - since >= TAKEN_WITHIN_NS)
 		return true;
-	return sender->stop && monotonic_ns() - record->due_ns >= GIVE_UP_NS;
+	return sender->stop && monotonic_ns() - since_ns >= GIVE_UP_NS;
 }
 
-/* The frame in the socket may have been given up before: it cannot be taken back. */
-static void note_what_was_read(struct sender *sender)
-{
-	struct frame_record *record = &sender->records[sender->last_sent];
-	int64_t running = emulator_clock_read(sender->clock);
-
-	if (!sender->in_socket || !socket_is_empty(sender))
-		return;
-	sender->in_socket = false;
-	sender->taken_running_ns = running;
-	if (record->fate != FRAME_WAITING)
-		return;
-	record->fate = FRAME_TAKEN;
-	record->late = running - record->due_running_ns > LATE_NS;
-}
-
-/* Whether the frame's fate is decided. */
-static bool move_on(struct sender *sender, unsigned int sequence)
+static bool is_decided(struct sender *sender, unsigned int sequence)
 {
 	struct frame_record *record = &sender->records[sequence];
 
-	note_what_was_read(sender);
 	if (record->fate == FRAME_TAKEN)
 		return true;
-	if (!sender->in_socket)
-		put_into_socket(sender, sequence);
 	if (!time_is_over(sender, record))
 		return false;
 	/* Or it would count as sent when it was not even tried. */
@@ -212,15 +241,19 @@ static void *send_all(void *argument)
 {
 	struct sender *sender = argument;
 	int64_t begin = monotonic_ns();
-	unsigned int oldest = 0, next = 0;
+	unsigned int oldest = 0, unsent = 0, next = 0;
 
 	raise_priority();
 	for (;;) {
-		emulator_clock_read(sender->clock);
+		note_what_was_read(sender);
 		if (!sender->stop)
 			next = schedule_due_frames(sender, next, begin);
-		while (oldest < next && move_on(sender, oldest))
+		while (unsent < next && put_into_socket(sender, unsent))
+			unsent++;
+		while (oldest < next && is_decided(sender, oldest))
 			oldest++;
+		if (unsent < oldest)
+			unsent = oldest;
 		if (oldest == next && (sender->stop || next == sender->limit))
 			return NULL;
 		sleep_until(next_look(sender, oldest < next,
