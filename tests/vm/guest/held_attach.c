@@ -115,14 +115,19 @@ static void hold_by_mapping(struct change *change, const struct device *device)
 	check(!call_returns_within(&change->attaching, 20), "the ATTACH waits for the mapping");
 }
 
-/* All of it is given back, and the device is where it was before. */
-static void let_go(struct change *change, __u32 hwpt_id)
+/*
+ * All of it is given back, and the device is where it was before.  A HWPT that is
+ * preserved nobody may join, so the session goes first.
+ */
+static void let_go(struct change *change, __u32 hwpt_id, int session)
 {
 	const struct device *device = change->device;
 
 	late_memory_let_go(&change->late);
 	check_errno(call_result(&change->mapping), 0, "the mapping, in the end");
 	check_errno(call_result(&change->attaching), 0, "the ATTACH, in the end");
+	if (session >= 0)
+		close(session);
 	check_errno(device_attach(device, hwpt_id), 0, "ATTACH to the HWPT of before");
 	check_errno(iommufd_destroy(device->iommufd, change->hwpt_id), 0, "destroy HWPT");
 	check_errno(ioas_unmap(device->iommufd, change->ioas_id, OTHER_IOVA, OTHER_SIZE), 0,
@@ -146,7 +151,6 @@ void held_attach_old_kernel(void)
 	struct receiver receiver;
 	struct preserve what;
 	struct change change;
-	bool back_in_time;
 
 	prepare_kexec();
 	receiver_set_up(&receiver);
@@ -166,13 +170,12 @@ void held_attach_old_kernel(void)
 	call_in_background(&preserving, preserve_device, &what);
 	expect_refusal(&preserving, log, "PRESERVE_FD while an ATTACH waits",
 		       "being bound or attached, and that does not end");
-	back_in_time = preserving.ended;
-	let_go(&change, receiver.hwpt_id);
-	if (!back_in_time)
-		call_result(&preserving);
+	if (!preserving.ended)
+		give_up("PRESERVE_FD is held up");
+	let_go(&change, receiver.hwpt_id, what.session);
 
-	check_errno(session_preserve_fd(what.session, receiver.device.fd, TOKEN_DEVICE), 0,
-		    "PRESERVE_FD when nobody is waited for");
+	/* When nobody is waited for. */
+	preserve_again(&receiver);
 	must(announce_and_jump(), "kexec");
 }
 
@@ -190,7 +193,7 @@ void held_attach_new_kernel(void)
 	call_in_background(&finishing, finish, &back.session);
 	expect_refusal(&finishing, log, "FINISH while an ATTACH waits",
 		       "being bound or attached, and that does not end");
-	let_go(&change, receiver.hwpt_id);
+	let_go(&change, receiver.hwpt_id, -1);
 	back_take(&back, BACK_FINISH);
 	back_close_files(&back);
 }
