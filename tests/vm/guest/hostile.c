@@ -83,8 +83,8 @@ static int open_group(const struct way_back *back)
 
 /*
  * The group's file is there as long as vfio-pci is bound, and opens until the device
- * has an owner in user space; it is of no use.  What asks for the device itself is told that it is busy, what claims the
- * group that it belongs to somebody else.
+ * has an owner in user space; it is of no use.  What asks for the device itself is
+ * told that it is busy, what claims the group that it belongs to somebody else.
  */
 static void try_group(const struct way_back *back, bool bound)
 {

@@ -6,9 +6,10 @@
  * stopped card QEMU itself keeps one frame, and no more.
  *
  * A frame that QEMU has not read 20 ms after it was due is refused, even if it
- * lands later: what is in the socket cannot be taken back.  They are counted from when it was due, or from when another one
- * was read last: after a stall there is a queue to work off.  And they are
- * counted only while the emulator runs, see emulator_clock.c.
+ * lands later: what is in the socket cannot be taken back.  They are counted from
+ * when it was due, or from when another one was read last: after a stall there is
+ * a queue to work off.  And they are counted only while the emulator runs, see
+ * emulator_clock.c.
  */
 #include <errno.h>
 #include <linux/sockios.h>
