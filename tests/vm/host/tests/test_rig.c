@@ -320,7 +320,8 @@ static void test_trace(void)
 		{ "pci_cfg_write igb 02:00.0 @0xa8 <- 0x8000", "function level reset" },
 		{ "pci_cfg_write igb 02:00.0 @0xa9 <- 0x80", "function level reset" },
 		{ "pci_cfg_write igb 02:00.0 @0x44 <- 0x3", "low power" },
-		{ "pci_cfg_write igb 02:00.0 @0x18 <- 0xc001", NULL },
+		{ "pci_cfg_write igb 02:00.0 @0x18 <- 0xc001", "BAR written" },
+		{ "pci_cfg_write igb 02:00.0 @0x3c <- 0xff", NULL },
 		{ "pci_cfg_write pcie-root-port 00:04.0 @0x4 <- 0x3", "bus master off" },
 		/* a byte, two bytes, all of them; the root port and the one below */
 		{ "pci_cfg_write pcie-root-port 00:04.0 @0x1a <- 0x2", NULL },
