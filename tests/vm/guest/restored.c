@@ -2,6 +2,8 @@
 /* The restored HWPT as a program sees it: there from the iommufd on, and fixed. */
 #include <errno.h>
 #include <linux/iommufd.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -90,6 +92,18 @@ static void bind_again(const struct way_back *back)
 	munmap((void *)again.registers, again.registers_size);
 }
 
+/* Nobody has checked where the tables of another kernel lead, so the kernel walks none. */
+static void expect_table_shown(const struct way_back *back, bool shown)
+{
+	char path[128], text[256];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/iommu/intel/%s/domain_translation_struct",
+		 back->bdf);
+	read_file(path, text, sizeof(text));
+	check(!strstr(text, "came in by live update") == shown && strstr(text, back->bdf),
+	      "debugfs shows %s page table: %s", shown ? "the new" : "no", text);
+}
+
 void restored_new_kernel(void)
 {
 	struct receiver receiver;
@@ -98,6 +112,7 @@ void restored_new_kernel(void)
 
 	back_begin(&back, &receiver);
 	back_go_to(&back, BACK_DEVICE);
+	expect_table_shown(&back, false);
 	expect_found(&back, &before);
 	expect_fixed(&back, before);
 	back_take(&back, BACK_DEVICE);
@@ -105,11 +120,13 @@ void restored_new_kernel(void)
 	expect_found(&back, &after);
 	check(before == after, "the id of before: %u, now %u", before, after);
 	expect_fixed(&back, after);
+	expect_table_shown(&back, false);
 	expect_no_guest(&back, after);
 	bind_again(&back);
 
 	back_take(&back, BACK_TABLES);
 	back_take(&back, BACK_SWITCH);
+	expect_table_shown(&back, true);
 	check_errno(hwpt_find_restored(back.iommufd, TOKEN_HWPT, &gone), ENOENT,
 		    "look it up when nothing is on it any more");
 	check_errno(device_attach(&receiver.device, after), EOPNOTSUPP, "change back to it");
