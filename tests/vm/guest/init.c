@@ -54,7 +54,6 @@ static const struct scenario scenarios[] = {
 	{ "refused", refused_old_kernel, update_new_kernel },
 	{ "ordinary", ordinary_old_kernel, ordinary_new_kernel },
 	{ "group-files", group_files_old_kernel, group_files_new_kernel },
-	{ "pinned-again", update_old_kernel, pinned_again_new_kernel },
 	{ "noexec", noexec_old_kernel, noexec_new_kernel },
 	{ "sparse", sparse_old_kernel, NULL },
 	{ "poisoned", poisoned_old_kernel, NULL },

@@ -80,7 +80,6 @@ void ordinary_old_kernel(void);
 void ordinary_new_kernel(void);
 void group_files_old_kernel(void);
 void group_files_new_kernel(void);
-void pinned_again_new_kernel(void);
 void noexec_old_kernel(void);
 void noexec_new_kernel(void);
 void sparse_old_kernel(void);
