@@ -204,7 +204,7 @@ static void add_traces(const struct run *run, struct arguments *arguments)
 {
 	static const char *const events[] = {
 		"pci_cfg_write", "vtd_reg_write_gcmd", "vtd_reg_dmar_root", "vtd_dmar_enable",
-		"vtd_ir_enable", "vtd_dmar_fault",
+		"vtd_ir_enable", "vtd_dmar_fault", "vtd_reg_write_fectl",
 	};
 	char path[512];
 

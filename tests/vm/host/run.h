@@ -100,6 +100,7 @@ struct registers {
 struct update {
 	int64_t kexec_ns, handed_over_ns, new_kernel_ns, vtd_ns, user_space_ns, memory_ns;
 	int64_t reclaimed_ns, switching_ns, switched_ns, finished_ns;
+	bool masked;		/* are the unit's own interrupts off, before the next kernel */
 };
 
 /* The end of a device, when a scenario brings it about. */

@@ -333,6 +333,31 @@ static void check_switch(struct trace *trace, int64_t when, const char *text, co
 		run_problem(trace->run, "trace: %s disabled: %s", what, text);
 }
 
+#define FAULT_MASK	0x80000000u
+
+/* An interrupt of the unit would go by the table of a kernel that is no more. */
+static void note_mask(struct trace *trace, int64_t when, const char *text)
+{
+	struct run *run = trace->run;
+	unsigned int value;
+
+	if (sscanf(text, "vtd_reg_write_fectl value 0x%x", &value) != 1) {
+		note_line(trace, text);
+		return;
+	}
+	for (int i = 0; i < run->update_count; i++)
+		if (when >= run->updates[i].kexec_ns && when < run->updates[i].new_kernel_ns)
+			run->updates[i].masked = value & FAULT_MASK;
+}
+
+static void check_masks(struct run *run)
+{
+	for (int i = 0; i < run->update_count; i++)
+		if (run->updates[i].handed_over_ns && run->updates[i].new_kernel_ns &&
+		    !run->updates[i].masked)
+			run_problem(run, "trace: the unit's interrupts are not masked when it is handed over");
+}
+
 static void handle(struct trace *trace, int64_t when, const char *text)
 {
 	if (is_event(text, "pci_cfg_write"))
@@ -343,6 +368,8 @@ static void handle(struct trace *trace, int64_t when, const char *text)
 		check_switch(trace, when, text, "vtd_dmar_enable", true, "translation");
 	else if (is_event(text, "vtd_ir_enable"))
 		check_switch(trace, when, text, "vtd_ir_enable", false, "interrupt remapping");
+	else if (is_event(text, "vtd_reg_write_fectl"))
+		note_mask(trace, when, text);
 	else if (is_event(text, "vtd_dmar_fault"))
 		count_fault(trace, when, text);
 	else if (is_event(text, "vtd_ir_remap_msi"))
@@ -443,6 +470,7 @@ void trace_check(struct run *run)
 		run_problem(run, "the trace is empty: nothing was checked");
 	if (trace.not_understood > 1)
 		run_problem(run, "trace: %u lines are not understood", trace.not_understood);
+	check_masks(run);
 	if (trace.first_use_ns)
 		check_cold(&trace);
 	free(trace.first_use_ns);

@@ -343,6 +343,8 @@ static void test_trace(void)
 		{ "vtd_dmar_enable enable", "not understood" },
 		{ "vtd_dmar_fault sid 0x200 fault 5 addr 0x0 write 1", "DMAR faults" },
 		{ "vtd_dmar_fault of another form", "not understood" },
+		{ "vtd_reg_write_fectl value 0x0", NULL },
+		{ "vtd_reg_write_fectl of another form", "not understood" },
 		{ "something new", "not understood" },
 	};
 
