@@ -651,5 +651,112 @@ kill -0 "$one" 2>/dev/null && bad="$bad
 wait "$one"
 end
 
+# ---------------------------------------------------------------- docs
+
+testing=$TOP/docs/testing.md
+# section FILE HEADING: rows of its tables, without the head
+section()
+{
+	awk -v heading="## $2" '
+		/^## / { inside = $0 == heading; rows = 0 }
+		inside && /^\|/ && rows++ > 1' "$1"
+}
+# cell NUMBER: of each row; the separator is " | "
+cell() { sed 's/^| //; s/ |$//' | awk -F ' [|] ' -v number="$1" '{ print $number }'; }
+# quoted: what stands between backquotes, one a line
+quoted() { tr '\n' ' ' | awk -v RS='`' 'NR % 2 == 0'; }
+is_scenario()
+{
+	while read -r known; do
+		# shellcheck disable=SC2254
+		case $known in $1) return 0 ;; esac
+	done <"$T/names"
+	return 1
+}
+# row_names CELL: the patterns that it stands for. A STEP is any, and "-x" follows
+# the name before it, or what is left of that when its end is cut off at a "-".
+row_names()
+{
+	full=
+	printf '%s\n' "$1" | quoted | sed 's/STEP/*/' | while read -r word; do
+		case $word in
+		-*)
+			base=$full
+			until is_scenario "$base$word" || [ "$base" = "${base%-*}" ]; do
+				base=${base%-*}
+			done
+			word=$base$word
+			;;
+		*) full=${word%\*} ;;
+		esac
+		printf '%s\n' "$word"
+	done
+}
+sed 's/#.*//' "$TOP"/tests/vm/scenarios "$TOP"/tests/vm/scenarios.long "$TOP"/tests/vm/scenarios.debug |
+	awk 'NF > 1 { print $1 }' | sort >"$T/names"
+section "$testing" Scenarios | cell 1 >"$T/cells"
+while read -r row; do row_names "$row"; done <"$T/cells" >"$T/patterns"
+
+: >"$T/err"
+begin 'docs: each scenario is listed once'
+expect "$(uniq -d "$T/names")" '' 'listed twice'
+end
+
+begin 'docs: each scenario has a row, and each row is of scenarios that there are'
+expect "$(sort "$T/cells" | uniq -d)" '' 'rows that are there twice'
+while read -r pattern; do
+	is_scenario "$pattern" || echo "$pattern"
+done <"$T/patterns" >"$T/outp"
+expect "$(cat "$T/outp")" '' 'rows without a scenario'
+while read -r scenario; do
+	while read -r pattern; do
+		# shellcheck disable=SC2254
+		case $scenario in $pattern) continue 2 ;; esac
+	done <"$T/patterns"
+	echo "$scenario"
+done <"$T/names" >"$T/outp"
+expect "$(cat "$T/outp")" '' 'scenarios without a row'
+end
+
+begin 'docs: each row of what happens when has its test'
+section "$TOP/docs/design.md" 'What happens when' | cell 1 | sort >"$T/wanted"
+section "$testing" 'What happens when, and what shows it' | cell 1 | sort >"$T/there"
+[ -s "$T/there" ] || bad="$bad
+    no rows"
+diff "$T/wanted" "$T/there" >"$T/err" || bad="$bad
+    the rows differ"
+end
+
+begin 'docs: each test option has its test'
+sed -n 's/^module_param\(_named\)*(\([a-z_]*\),.*/`\2`/p' "$TOP/kernel/drivers/iommu/intel/liveupdate-test.c" \
+	"$TOP/kernel/drivers/pci/liveupdate_test.c" | sort >"$T/wanted"
+section "$testing" 'Test options' | cell 1 | sort >"$T/there"
+[ -s "$T/there" ] || bad="$bad
+    no rows"
+diff "$T/wanted" "$T/there" >"$T/err" || bad="$bad
+    the options differ"
+end
+
+begin 'docs: each mutation is named'
+: >"$T/err"
+for mutation in "$TOP"/tests/mutations/*.patch; do
+	mutation=$(basename "$mutation" .patch)
+	grep -q "\`$mutation\`" "$testing" || echo "$mutation"
+done >"$T/outp"
+expect "$(cat "$T/outp")" '' 'not named'
+end
+
+begin 'docs: the tests that are named are there'
+: >"$T/err"
+for part in 'What happens when, and what shows it' 'Test options'; do
+	section "$testing" "$part" | cell 2 | quoted
+done | sort -u | while read -r word; do
+	[ -e "$TOP/$word" ] || is_scenario "$word" ||
+		grep -rqw --include='*kunit*' -e "$word" "$TOP/kernel/drivers" ||
+		[ -n "$(find "$TOP/tests/unit" -name "$word")" ] || echo "$word"
+done >"$T/outp"
+expect "$(cat "$T/outp")" '' 'not there'
+end
+
 printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]
