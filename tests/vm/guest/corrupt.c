@@ -33,7 +33,7 @@
 #include "wayback.h"
 
 #define LOG_SIZE	(1u << 18)
-#define HANDED_OVER	"handed over, stays translating"
+#define HANDED_OVER	"handed over, translation stays on"
 #define LOOK_EVERY_MS	2
 
 static char kernel_log[LOG_SIZE];

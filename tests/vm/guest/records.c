@@ -62,7 +62,7 @@ struct memfd {
 #define UNIT_SIZE	192
 #define DOMAIN_SIZE	56
 #define ATTACHMENT_SIZE	80
-#define FUNCTION_SIZE	16
+#define FUNCTION_SIZE	24
 
 static int memory(void)
 {
@@ -289,13 +289,18 @@ static __u32 crc32_of_memory(__u32 crc, __u64 at, __u32 size)
 	return crc;
 }
 
-/* Of a chain: header and entries of each block. */
+/*
+ * Of a chain: header and entries of each block.  Where damage leads to anything but a
+ * block it ends: the kernel refuses that before it asks for a checksum.
+ */
 static __u32 crc32_of_chain(__u32 crc, __u64 at, __u32 entry)
 {
 	struct block block;
 
 	for (; at; at = block.next) {
 		physical_read(at, &block, sizeof(block));
+		if (block.count > (PAGE - sizeof(block)) / entry)
+			break;
 		crc = crc32_of_memory(crc, at, sizeof(block) + block.count * entry);
 	}
 	return crc;
