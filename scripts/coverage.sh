@@ -16,6 +16,6 @@ rm -rf "$COVERAGE"
 mkdir -p "$COVERAGE"
 status=0
 "$TOP/tests/vm/run-checks.sh" "$@" || status=$?
-"$TOP/scripts/coverage.py" report "$COVERAGE" "${KERNEL_OLD%/arch/x86/boot/bzImage}" \
+"$TOP/tests/coverage/report.sh" "$COVERAGE" "${KERNEL_OLD%/arch/x86/boot/bzImage}" \
 	"${KERNEL_NEW%/arch/x86/boot/bzImage}"
 exit "$status"

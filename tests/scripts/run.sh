@@ -498,7 +498,7 @@ end
 toy_kernel()
 {
 	mkdir -p "$1/drivers/iommu" "$T/build-coverage-toy/drivers/iommu"
-	cat >"$T/build-coverage-toy/drivers/iommu/toy.c" <<'C'
+	[ -n "${keep_toy:-}" ] || cat >"$T/build-coverage-toy/drivers/iommu/toy.c" <<'C'
 int half(int way)
 {
 	if (way)
@@ -523,16 +523,23 @@ int never(void);
 void __gcov_init(struct gcov_info *info) { info->next = gcov_info_head; gcov_info_head = info; }
 void __gcov_exit(void) { }
 void __gcov_merge_add(long *counters, unsigned int count) { (void)counters; (void)count; }
+static int run(int count)
+{
+	if (count > 2)
+		return never();
+	half(1);
+	half(1);
+	return 0;
+}
 int main(int count, char **words)
 {
 	FILE *memory = fopen(words[1], "w");
 	/* what no kernel is, and then the image, aligned as one */
 	fputs(linux_banner, memory);
-	half(1);
-	half(1);
+	run(count);
 	fseek(memory, 0x600000 + (long)&__executable_start, SEEK_SET);
 	fwrite(&__executable_start, 1, &_end - &__executable_start, memory);
-	return count > 2 ? never() : 0;
+	return 0;
 }
 C
 	(cd "$T/build-coverage-toy/drivers/iommu" &&
@@ -543,17 +550,52 @@ C
 }
 
 begin 'coverage: lines, branches and idle functions are those of the program'
-if command -v gcov >/dev/null 2>&1 && command -v python3 >/dev/null 2>&1; then
+C=$TOP/tests/coverage
+if command -v gcov >/dev/null 2>&1; then
 	try ok toy_kernel "$T/toy"
 	try ok "$T/toy/vmlinux" "$T/memory-1"
-	try ok "$S/coverage.py" add "$T/store" "$T/toy" "$T/memory-1"
-	try ok "$S/coverage.py" add "$T/store" "$T/toy" "$T/memory-1"
-	try ok "$S/coverage.py" report "$T/store" "$T/toy"
+	try ok "$C/add.sh" "$T/store" "$T/toy" "$T/memory-1"
+	try ok "$C/add.sh" "$T/store" "$T/toy" "$T/memory-1"
+	try ok "$C/report.sh" "$T/store" "$T/toy"
 	expect "$(sed -n 's/  */ /g; /^drivers/p' "$T/outp" | head -n 1)" \
 		'drivers/iommu/toy.c 3 of 6 50 % 1 of 2 50 %' 'figures'
 	expect "$(tail -n 1 "$T/outp")" '  drivers/iommu/toy.c: never' 'idle functions'
-	try fail "$S/coverage.py" report "$T/no-store" "$T/toy"
+	end
+
+	begin 'coverage: counters of several kernels add up'
+	try ok "$T/toy/vmlinux" "$T/memory-2" never
+	cp -r "$T/toy" "$T/toy-2"
+	try ok "$C/add.sh" "$T/store" "$T/toy-2" "$T/memory-2"
+	try ok "$C/report.sh" "$T/store" "$T/toy" "$T/toy-2"
+	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 5 of 6 83 % 1 of 2 50 %' 'figures'
+	expect "$(tail -n 1 "$T/outp")" 'functions that were never executed:' 'idle functions'
+	end
+
+	begin 'coverage: counters of several runs add up'
+	try ok "$C/add.sh" "$T/store" "$T/toy" "$T/memory-2"
+	try ok "$C/report.sh" "$T/store" "$T/toy"
+	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 5 of 6 83 % 1 of 2 50 %' 'figures'
+	end
+
+	begin 'coverage: no counters, no kernel in the memory, a list that ends nowhere'
+	try fail "$C/report.sh" "$T/no-store" "$T/toy"
 	says 'there are no counters'
+	head -c 4096 /dev/zero >"$T/memory-3"
+	try fail "$C/add.sh" "$T/store" "$T/toy" "$T/memory-3"
+	says 'no kernel of'
+	head -c 6310000 "$T/memory-1" >"$T/memory-4"
+	try fail "$C/add.sh" "$T/store" "$T/toy" "$T/memory-4"
+	end
+
+	begin 'coverage: counters of another build are not added'
+	sed -i 's/int way/int  which/; s/if (way)/if (which \&\& which > -5)/' \
+		"$T/build-coverage-toy/drivers/iommu/toy.c"
+	keep_toy=yes try ok toy_kernel "$T/toy"
+	try ok "$T/toy/vmlinux" "$T/memory-5"
+	try fail "$C/add.sh" "$T/store" "$T/toy" "$T/memory-5"
+	says 'is of another kernel'
+	try fail "$C/report.sh" "$T/store" "$T/toy"
+	says 'stamp mismatch'
 	end
 else
 	skipped=$((skipped + 1)); printf 'SKIP: %s\n' "$name"

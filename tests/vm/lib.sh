@@ -84,7 +84,7 @@ add_counters()
 		[ -f "$memory" ] || continue
 		kernel=$3
 		[ $((${memory##*-} % 2)) -eq 0 ] || kernel=$2
-		flock "$COVERAGE/lock" "$here/../../scripts/coverage.py" add "$COVERAGE" \
+		"$here/../coverage/add.sh" "$COVERAGE" \
 			"${kernel%/arch/x86/boot/bzImage}" "$memory"
 		rm -f "$memory"
 	done
