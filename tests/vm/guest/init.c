@@ -59,6 +59,7 @@ static const struct scenario scenarios[] = {
 	{ "poisoned", poisoned_old_kernel, NULL },
 	{ "hot-added", hot_added_old_kernel, update_new_kernel },
 	{ "kho-data", kho_data_old_kernel, kho_data_new_kernel },
+	{ "stress", stress_old_kernel, stress_new_kernel },
 	{ "no-scratch", no_scratch_old_kernel, NULL },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 };

@@ -66,6 +66,8 @@ void crash_new_kernel(void);
 void held_attach_old_kernel(void);
 void held_attach_new_kernel(void);
 void frozen_fault_old_kernel(void);
+void stress_old_kernel(void);
+void stress_new_kernel(void);
 void contended_old_kernel(void);
 void contended_new_kernel(void);
 void owner_reset_old_kernel(void);
