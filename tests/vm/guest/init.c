@@ -33,6 +33,7 @@ static const struct scenario scenarios[] = {
 	{ "many", many_old_kernel, many_new_kernel },
 	{ "pulled", pulled_old_kernel, pulled_new_kernel },
 	{ "plugged", plugged_old_kernel, plugged_new_kernel },
+	{ "bridge-reset", bridge_reset_old_kernel, bridge_reset_new_kernel },
 	{ "corrupt", corrupt_old_kernel, corrupt_new_kernel },
 	{ "limited", update_old_kernel, limited_new_kernel },
 	{ "restored", update_old_kernel, restored_new_kernel },

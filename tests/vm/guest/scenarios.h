@@ -48,6 +48,8 @@ void pulled_old_kernel(void);
 void pulled_new_kernel(void);
 void plugged_old_kernel(void);
 void plugged_new_kernel(void);
+void bridge_reset_old_kernel(void);
+void bridge_reset_new_kernel(void);
 void corrupt_old_kernel(void);
 void corrupt_new_kernel(void);
 void limited_new_kernel(void);
