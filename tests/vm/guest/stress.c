@@ -112,7 +112,9 @@ void stress_old_kernel(void)
 	stress_map_once(&receiver);
 	traffic_start(&receiver);
 
+	stress.rehearsal = true;
 	go_through(&stress, REHEARSAL_MS);
+	stress.rehearsal = false;
 	report_pages("base");
 	count_pages(&before);
 	go_through(&stress, option_number("seconds", 60) * 1000);

@@ -17,12 +17,14 @@ struct stress {
 	/* A card that anybody may do anything to. */
 	char spare[BDF_LENGTH];
 	bool next_kernel;
+	/* Too short for everybody to have had its turn. */
+	bool rehearsal;
 };
 
 void stress_begin(const struct stress *stress);
 /* Kills one of those that may be killed, and starts it again. */
 void stress_kill_one(void);
-/* Tells the host how far each of them is; one that has not got on is a failure. */
+/* Tells the host how far each of them is; one that does not get on for long is a failure. */
 void stress_report(int second);
 /* They end by themselves, and all that they have left behind is given back. */
 void stress_end(void);

@@ -17,6 +17,8 @@
 #define WORKERS_MAX	32
 /* What they hold up ends by itself long before. */
 #define END_MS		30000
+/* On a host that has other things to do. */
+#define IDLE_REPORTS	3
 /* The one who takes the frames goes first. */
 #define NICE		10
 
@@ -25,6 +27,8 @@ struct watched {
 	struct worker *worker;	/* in shared memory */
 	pid_t pid;
 	unsigned long calls_before, refused_before;
+	/* How many reports in a row were without a call of it. */
+	int idle;
 	int killed;
 };
 
@@ -139,7 +143,8 @@ static void report_one(struct watched *watched, int second)
 	event("stress second=%d worker=%s calls=%lu refused=%lu preserved=%lu killed=%d", second,
 	      watched->work->name, calls - watched->calls_before,
 	      refused - watched->refused_before, worker->preserved, watched->killed);
-	if (calls == watched->calls_before)
+	watched->idle = calls == watched->calls_before ? watched->idle + 1 : 0;
+	if (watched->idle >= IDLE_REPORTS)
 		check(false, "worker %s gets on", watched->work->name);
 	watched->calls_before = calls;
 	watched->refused_before = refused;
@@ -171,10 +176,10 @@ static void judge(const struct watched *watched)
 	const struct work *work = watched->work;
 	int status = wait_for(watched);
 	unsigned long granted = worker->calls - worker->refused;
-	bool as_expected = work->outcome == EITHER || (work->outcome == GRANTED) == !!granted;
+	bool as_expected = work->outcome == EITHER || (work->outcome == GRANTED ? granted : !granted);
 
 	check(!status, "worker %s ended: status 0x%x", work->name, status);
-	check(as_expected, "worker %s: %lu of %lu calls granted", work->name, granted,
+	check(as_expected || run.rehearsal, "worker %s: %lu of %lu calls granted", work->name, granted,
 	      worker->calls);
 	if (worker->strange)
 		check(false, "worker %s: %s: %s", work->name, worker->what,
@@ -191,7 +196,7 @@ void stress_end(void)
 		judge(&workers[i]);
 		preserved += shared[i].preserved;
 	}
-	check(preserved || run.next_kernel, "cards were preserved whole %lu times", preserved);
+	check(preserved || run.next_kernel || run.rehearsal, "cards were preserved whole %lu times", preserved);
 	unmap_areas();
 }
 

@@ -421,7 +421,7 @@ const struct work stress_works[] = {
 	{ "retrieve", { retrieve_kept, retrieve_kept }, 2, true, NEXT_KERNEL, EITHER },
 	{ "spare", { use_spare_card, use_spare_card }, 2, true, BOTH_KERNELS, GRANTED },
 	{ "read", { read_attributes, read_numvfs }, 2, true, BOTH_KERNELS, GRANTED },
-	{ "reset-method", { write_reset_method }, 1, true, BOTH_KERNELS, GRANTED },
+	{ "reset-method", { write_reset_method }, 1, true, BOTH_KERNELS, EITHER },
 	{ "kexec", { ask_for_kexec }, 1, false, OLD_KERNEL, REFUSED },
 };
 
