@@ -19,8 +19,8 @@
 #define ARGUMENTS_MAX	128
 #define DISK_BYTES	(16 << 20)
 
-/* Memory for a crash kernel; with 2 GB the rest is at times too little for KHO. */
-#define CRASH_MEMORY	"crashkernel=128M "
+/* For a crash kernel and for KHO, which would not find room for what it chooses itself. */
+#define CRASH_MEMORY	"crashkernel=128M kho_scratch=64M,256M,64M "
 
 struct arguments {
 	char *list[ARGUMENTS_MAX];
