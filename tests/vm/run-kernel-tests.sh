@@ -7,7 +7,7 @@
 # none passes on the one kernel and fails on the other.
 #
 # usage: run-kernel-tests.sh [kunit]
-# With "kunit" only KUnit, and only on the kernel with the series.
+# With "kunit" only the suites of live update, and only on the kernel with the series.
 #
 #   KERNEL_KUNIT, KERNEL_KUNIT_PRISTINE   bzImages, see scripts/env.sh
 #   SOURCE_KUNIT, SOURCE_KUNIT_PRISTINE   the trees they were built from
@@ -110,12 +110,14 @@ compare()
 	count "$status" "what only the series has passes"
 }
 
-# run_kunit ; each suite counts, and the log of the whole run
+# run_kunit ; each suite counts, and the log of the whole run. The others of page
+# tables take minutes, and are for make check-kernel.
 run_kunit()
 {
 	status=0
 	vm_run kunit "$KERNEL_KUNIT" "$KERNEL_KUNIT" --script kernel-tests --expect checks \
-		--timeout "${TEST_TIMEOUT:-600}" --memory 1024 --append kunit.autorun=0 || status=$?
+		--timeout "${TEST_TIMEOUT:-600}" --memory 1024 --append kunit.autorun=0 \
+		--guest lu_suites=liveupdate || status=$?
 	sed -n 's/^.* suite name=/  suite /p' "$results/kunit/events.log"
 	passed=$(grep -c ' check ok KUnit suite ' "$results/kunit/events.log") || :
 	failed=$(grep -c ' check FAILED KUnit suite ' "$results/kunit/events.log") || :
