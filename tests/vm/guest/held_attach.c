@@ -169,7 +169,7 @@ void held_attach_old_kernel(void)
 	hold_by_mapping(&change, &receiver.device);
 	call_in_background(&preserving, preserve_device, &what);
 	expect_refusal(&preserving, log, "PRESERVE_FD while an ATTACH waits",
-		       "being bound or attached, and that does not end");
+		       "being attached for too long");
 	if (!preserving.ended)
 		give_up("PRESERVE_FD is held up");
 	let_go(&change, receiver.hwpt_id, what.session);

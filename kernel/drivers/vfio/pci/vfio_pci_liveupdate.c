@@ -447,7 +447,8 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	core_vdev = vfio_device_from_cdev_file(args->file);
 	vdev = vfio_pci_liveupdate_vdev(core_vdev);
 	if (!vfio_pci_liveupdate_trylock_set(core_vdev)) {
-		vfio_pci_liveupdate_say(vdev, "it or one of its set is being bound or attached, and that does not end\n");
+		vfio_pci_liveupdate_say(vdev,
+					"it or one of its set is being attached for too long\n");
 		return -EBUSY;
 	}
 

@@ -228,7 +228,8 @@ vfio_pci_liveupdate_make_file(struct vfio_pci_core_device *vdev,
 	struct file *file;
 
 	if (!vfio_pci_liveupdate_trylock_set(&vdev->vdev)) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, one of its set is being bound or attached, and that does not end\n");
+		vfio_pci_ser_say(warn, ser,
+				 "retrieve refused, one of its set is being attached for too long\n");
 		return ERR_PTR(-EAGAIN);
 	}
 
@@ -252,7 +253,8 @@ static struct file *vfio_pci_liveupdate_get_file(struct pci_dev *pdev,
 	struct file *file;
 
 	if (!pci_liveupdate_trylock(pdev)) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, it is being bound, unbound or configured, try again\n");
+		vfio_pci_ser_say(warn, ser,
+				 "retrieve refused, it is being bound or configured, try again\n");
 		return ERR_PTR(-EAGAIN);
 	}
 
