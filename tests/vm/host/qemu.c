@@ -20,7 +20,7 @@
 #define DISK_BYTES	(16 << 20)
 
 /* For a crash kernel and for KHO, which would not find room for what it chooses itself. */
-#define CRASH_MEMORY	"crashkernel=128M kho_scratch=64M,256M,64M "
+#define CRASH_MEMORY	"crashkernel=128M kho_scratch=512M,256M,64M "
 
 struct arguments {
 	char *list[ARGUMENTS_MAX];
