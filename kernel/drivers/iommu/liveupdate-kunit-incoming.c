@@ -66,6 +66,8 @@ static void fake_kexec_end(struct iommu_liveupdate_incoming *in)
 {
 	struct iommu_liveupdate_in_domain *dom;
 
+	/* The next case has calls of its own */
+	iommu_liveupdate_wait_freed();
 	list_for_each_entry(dom, &in->domains, list)
 		if (dom->domain)
 			kfree(iommupt_from_domain(dom->domain));
@@ -763,6 +765,7 @@ static void abandon_domain(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strchr(fake_calls, 'K'));
 
 	/* Nobody is left on it, and nobody was on this one */
+	iommu_liveupdate_wait_freed();
 	fake_calls_clear();
 	iommu_liveupdate_abandon_domain(pa);
 	iommu_liveupdate_abandon_domain(1);
