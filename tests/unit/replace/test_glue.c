@@ -355,7 +355,7 @@ static void test_legacy_second_refused(void **state)
 
 	set_up(false, "second", "second");
 	pdev.dev.nr_aliases = 2;
-	table[ALIAS].lo |= 2;
+	table[ALIAS].lo |= 2 << 2; /* pass-through */
 	alias = table[ALIAS];
 	assert_int_equal(intel_replace_domain(&new_domain, &pdev.dev), -EOPNOTSUPP);
 	assert_unmoved(&alias);
