@@ -147,17 +147,6 @@ int iommu_liveupdate_register_flb(struct liveupdate_file_handler *fh)
 	return liveupdate_register_flb(fh, &iommu_liveupdate_flb);
 }
 
-/**
- * iommu_liveupdate_unregister_flb - Undo iommu_liveupdate_register_flb()
- * @fh: The same file handler, none of its files preserved
- *
- * Context: May sleep, takes LUO's registration lock.
- */
-void iommu_liveupdate_unregister_flb(struct liveupdate_file_handler *fh)
-{
-	liveupdate_unregister_flb(fh, &iommu_liveupdate_flb);
-}
-
 /*
  * The list of callbacks is walked from its end, so that what registers early
  * runs late: after the IOMMU drivers' own callbacks, if they have any. The same

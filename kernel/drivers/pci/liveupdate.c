@@ -202,17 +202,6 @@ int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
 	return liveupdate_register_flb(fh, &pci_liveupdate_flb);
 }
 
-/**
- * pci_liveupdate_unregister_flb - Undo pci_liveupdate_register_flb()
- * @fh: The handler
- *
- * Context: Process context.
- */
-void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh)
-{
-	liveupdate_unregister_flb(fh, &pci_liveupdate_flb);
-}
-
 /* Device locks */
 
 #define PCI_LIVEUPDATE_TRY_EVERY_US	200
@@ -262,6 +251,34 @@ bool pci_liveupdate_trylock(struct pci_dev *dev)
 bool pci_liveupdate_trylock_reset(struct pci_dev *dev)
 {
 	return pci_liveupdate_retry(pci_dev_trylock, dev);
+}
+
+/**
+ * pci_liveupdate_can_shut_down - Can shutdown have the lock of every function?
+ *
+ * It waits for each of them without bound. Whoever unbinds a driver has one until
+ * the last file of the device is closed, and so has whoever removes a device, be it
+ * preserved or any other that a user has open. That of a disconnected device is about
+ * to be taken. A kexec is better refused than begun then. Who starts to unbind later
+ * than this is not seen.
+ *
+ * Context: Process context. Sleeps for no more than a second.
+ * Return: false, with a line in the log, if there is such a function.
+ */
+bool pci_liveupdate_can_shut_down(void)
+{
+	struct pci_dev *dev = NULL;
+
+	for_each_pci_dev(dev) {
+		if (!pci_dev_is_disconnected(dev) && pci_liveupdate_trylock(dev)) {
+			device_unlock(&dev->dev);
+			continue;
+		}
+		pci_liveupdate_say(dev, "kexec refused, it is being removed or configured\n");
+		pci_dev_put(dev);
+		return false;
+	}
+	return true;
 }
 
 /* Old kernel: preserve */

@@ -122,7 +122,6 @@ struct iommu_liveupdate_ops {
 
 /* Outgoing: for iommufd */
 int iommu_liveupdate_register_flb(struct liveupdate_file_handler *fh);
-void iommu_liveupdate_unregister_flb(struct liveupdate_file_handler *fh);
 int iommu_domain_check_preserve(struct iommu_domain *domain);
 size_t iommu_domain_mapped_run(struct iommu_domain *domain, unsigned long iova,
 			       size_t length, phys_addr_t *phys);

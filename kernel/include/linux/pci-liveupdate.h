@@ -33,11 +33,11 @@ struct pci_dev_liveupdate {
 };
 
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh);
-void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh);
 int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 bool pci_liveupdate_trylock(struct pci_dev *dev);
 bool pci_liveupdate_trylock_reset(struct pci_dev *dev);
+bool pci_liveupdate_can_shut_down(void);
 int pci_liveupdate_reset(struct pci_dev *dev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_failed(void);
@@ -54,10 +54,6 @@ struct pci_dev_liveupdate { };
 static inline int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
 {
 	return -EOPNOTSUPP;
-}
-
-static inline void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh)
-{
 }
 
 static inline int pci_liveupdate_preserve(struct pci_dev *pdev)

@@ -41,7 +41,7 @@
 #include "kexec_handover_incoming.h"
 #include "kexec_handover_internal.h"
 
-static bool kho_lost __initdata;
+static bool kho_lost __ro_after_init;
 
 /**
  * kho_reserve_run_flush - Reserve the run that was collected so far.
@@ -120,7 +120,7 @@ void __init kho_mark_lost(void)
 /**
  * kho_is_lost - Were KHO data passed that cannot be used?
  */
-bool __init kho_is_lost(void)
+bool kho_is_lost(void)
 {
 	return kho_lost;
 }

@@ -14,7 +14,7 @@ struct kho_reserve_run {
 int __init kho_reserve_run_add(struct kho_reserve_run *run, phys_addr_t phys,
 			       phys_addr_t size);
 int __init kho_reserve_run_flush(struct kho_reserve_run *run);
-bool __init kho_is_lost(void);
+bool kho_is_lost(void);
 void __init kho_lost_shrink_scratch(void);
 void __init kho_lost_keep_off(bool scratch_known);
 int __init kho_check_node(phys_addr_t phys);

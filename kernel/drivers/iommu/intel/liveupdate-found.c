@@ -6,16 +6,21 @@
 /**
  * DOC: VT-d units that are found translating
  *
- * A unit that is found translating by a kernel that kexec has started was left
+ * A unit that is found translating by a kernel that came by live update was left
  * on for devices that went on with DMA while the kernel was replaced. If it was
  * switched off, their addresses would be taken for physical ones: they would
  * write into memory of this kernel. That holds for every kernel that can be
  * started by a live update, whether or not it knows what to do with the unit,
  * so this file depends on KEXEC_HANDOVER and not on IOMMU_LIVEUPDATE.
  *
- * A kernel that firmware has started knows nothing of this. Where firmware leaves
- * units translating, to keep devices from memory before the kernel comes, they
- * are switched off and set up afresh, or left alone, as without live update.
+ * It is a live update if files may have been handed over, see
+ * kho_files_came_in(): no device is without one, and LUO refuses to start an
+ * image that does not take the word of them along. Everybody else knows nothing
+ * of this. Firmware leaves units translating, to keep devices from memory before
+ * the kernel comes. A plain kexec does, if the previous kernel did not use them,
+ * or must not switch them off: those of much integrated graphics, see
+ * iommu_skip_te_disable. They are switched off and set up afresh, or left alone,
+ * as without live update.
  *
  * A crash kernel copies the tables it finds and goes on translating. It takes
  * no more from here than the table mode.
@@ -66,8 +71,6 @@
 #include <linux/panic.h>
 #include <linux/pci.h>
 
-#include <asm/processor.h>
-
 #include "iommu.h"
 #include "liveupdate-found.h"
 #include "liveupdate-test.h"
@@ -77,20 +80,8 @@
 #define RTADDR_TTM		GENMASK_ULL(11, 10)
 #define RTADDR_TTM_ABORT	GENMASK_ULL(11, 10)
 
-/* What kexec writes where a boot loader puts its id; x86/boot.rst has the list */
-#define BOOT_LOADER_KEXEC	0xd
-
 /* A unit has got an empty root: its struct and its shutdown are needed */
 bool intel_liveupdate_unit_blocked;
-
-/*
- * Has another kernel been here since reset, that may have left devices running?
- * The data of a hand-over counts even where this kernel is told to ignore it.
- */
-static bool started_by_kexec(void)
-{
-	return is_kho_boot() || bootloader_type >> 4 == BOOT_LOADER_KEXEC;
-}
 
 /**
  * intel_liveupdate_found_flags - What the registers of a unit found on mean
@@ -129,10 +120,11 @@ void intel_liveupdate_found(struct intel_iommu *iommu)
 {
 	u32 gsts = readl(iommu->reg + DMAR_GSTS_REG);
 	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
+	bool kdump = is_kdump_kernel();
 
-	if (started_by_kexec() && !intel_liveupdate_test(no_block))
+	if ((kdump || kho_files_came_in()) && !intel_liveupdate_test(no_block))
 		iommu->flags |= intel_liveupdate_found_flags(gsts, rtaddr,
-							     is_kdump_kernel());
+							     kdump);
 }
 
 /**
@@ -305,7 +297,7 @@ bool __init intel_liveupdate_needs_intremap(void)
 	struct dmar_drhd_unit *drhd;
 	struct intel_iommu *iommu;
 
-	if (!started_by_kexec() || is_kdump_kernel() || dmar_table_init() < 0)
+	if (!kho_files_came_in() || is_kdump_kernel() || dmar_table_init() < 0)
 		return false;
 
 	for_each_iommu(iommu, drhd) {

@@ -53,9 +53,12 @@
  * A sync invalidates the PASID cache of the old id, and that of the new id as
  * well once the entry had it before the write.
  *
- * Only the fields listed in intel_replace_known() may be set at all. Every other
- * bit, present or not in both entries, makes the planner refuse: it does not
- * reason about what it does not know.
+ * Only the fields listed in intel_replace_known() may be set at all: the planner
+ * does not reason about what it does not know. There is one exception. The old
+ * entry may be that of another kernel, which may have set more. Where the first
+ * write replaces all of chunk 0 by what the new domain wants, hardware reads that
+ * chunk either as the other kernel has left it or as this one writes it, and what
+ * it meant is of no consequence. So there any bit of the old chunk 0 will do.
  *
  * Not handled: nested and pass-through translation, shared domain ids (SVA), a
  * change of the translation type of a legacy entry (ATS), address widths or
@@ -162,11 +165,37 @@ static const char *check_pasid(const u64 *entry, bool first_stage)
 	return NULL;
 }
 
+/* The order of the writes, see the DOC block */
+static bool chunk_0_goes_first(const struct intel_replace *replace)
+{
+	switch (replace->kind) {
+	case INTEL_REPLACE_CONTEXT:
+	case INTEL_REPLACE_SS_TO_SS:
+	case INTEL_REPLACE_FS_TO_SS:
+		return true;
+	case INTEL_REPLACE_FS_TO_FS:
+		return replace->new_id_unused;
+	default:
+		return false;
+	}
+}
+
+/* @from: words before this one are not looked at */
+static bool has_unknown(enum intel_replace_kind kind, const u64 *entry,
+			bool first_stage, unsigned int from)
+{
+	unsigned int i;
+
+	for (i = from; i < INTEL_REPLACE_WORDS; i++)
+		if (entry[i] & ~intel_replace_known(kind, first_stage, i))
+			return true;
+	return false;
+}
+
 static const char *check_entry(enum intel_replace_kind kind, const u64 *entry,
-			       bool first_stage)
+			       bool first_stage, unsigned int from)
 {
 	const char *reason;
-	unsigned int i;
 
 	if (!(entry[0] & ENTRY_P))
 		return "entry is not present";
@@ -177,9 +206,8 @@ static const char *check_entry(enum intel_replace_kind kind, const u64 *entry,
 	if (reason)
 		return reason;
 
-	for (i = 0; i < INTEL_REPLACE_WORDS; i++)
-		if (entry[i] & ~intel_replace_known(kind, first_stage, i))
-			return "unknown field is set";
+	if (has_unknown(kind, entry, first_stage, from))
+		return "unknown field is set";
 	if (entry_did(kind, entry) < INTEL_REPLACE_FIRST_DID)
 		return "domain id is shared";
 	return NULL;
@@ -195,9 +223,10 @@ static const char *check_replace(const struct intel_replace *replace)
 
 	if (replace->kind > INTEL_REPLACE_FS_TO_SS)
 		return "unknown transition";
-	reason = check_entry(replace->kind, replace->old, old_fs);
+	reason = check_entry(replace->kind, replace->old, old_fs,
+			     chunk_0_goes_first(replace) ? 2 : 0);
 	if (!reason)
-		reason = check_entry(replace->kind, replace->new, new_fs);
+		reason = check_entry(replace->kind, replace->new, new_fs, 0);
 	if (reason)
 		return reason;
 	if (entry_did(replace->kind, replace->old) ==

@@ -22,8 +22,9 @@
  *
  * 1. User space maps sealed memfds, marks HWPTs, and preserves the memfds.
  * 2. iommufd_liveupdate_preserve(): for each marked HWPT its IOAS is checked
- *    and made immutable (ioas_make_immutable()), and its domain is given to
- *    the core (hwpt_preserve()). All HWPTs are preserved, or none is.
+ *    (liveupdate-areas.c) and made immutable (ioas_make_immutable()), and its
+ *    domain is given to the core (hwpt_preserve()). All HWPTs are preserved, or
+ *    none is.
  * 3. iommufd_device_preserve(), called by VFIO when the device file is
  *    preserved: the attachment is fixed and recorded by the core. From then on
  *    the device is neither attached, replaced nor given a vIOMMU or vDEVICE.
@@ -85,22 +86,15 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
-#include <linux/memfd.h>
 #include <linux/mutex.h>
-#include <linux/pagemap.h>
 #include <linux/printk.h>
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
-#include <uapi/linux/fcntl.h>
 
 #include "../iommu-priv.h"
 #include "io_pagetable.h"
 #include "iommufd_private.h"
-
-/* A file that has these never loses a page but by a punched hole */
-#define IOMMUFD_LIVEUPDATE_SEALS (F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_SHRINK)
 
 /**
  * struct iommufd_liveupdate - Run-time state of a preserved iommufd
@@ -113,9 +107,6 @@ struct iommufd_liveupdate {
 	u32 nr_hwpts;
 	struct iommufd_hwpt_paging *hwpts[] __counted_by(nr_hwpts);
 };
-
-/* Mappings are looked up in pieces of this size at most, to come up for air */
-#define IOMMUFD_LIVEUPDATE_RUN SZ_1G
 
 /* Whether to ask for a lock once more. Nobody is woken, so it is asked often. */
 static bool wait_until(unsigned long deadline)
@@ -150,25 +141,19 @@ static bool down_write_until(struct rw_semaphore *sem, unsigned long deadline)
 	return true;
 }
 
-static u32 iopt_ioas_id(struct io_pagetable *iopt)
+/**
+ * iopt_ioas_id() - The IOAS that a line in the log is about
+ * @iopt: Its page table
+ *
+ * Context: Any context.
+ * Return: The id of the object, as user space knows it.
+ */
+u32 iopt_ioas_id(struct io_pagetable *iopt)
 {
 	return container_of(iopt, struct iommufd_ioas, iopt)->obj.id;
 }
 
 /* What the rest of iommufd asks and tells */
-
-/**
- * iopt_pages_note_seals() - Note how the file of new pages is sealed
- * @pages: Of a file, nothing is pinned yet
- *
- * Seals can be added later, which does not count, but never be removed.
- *
- * Context: May sleep.
- */
-void iopt_pages_note_seals(struct iopt_pages *pages)
-{
-	pages->seals = memfd_get_seals(pages->file);
-}
 
 /**
  * iopt_check_mutable() - May the mappings of an IOAS be changed?
@@ -281,159 +266,6 @@ bool iommufd_device_is_preserved(struct iommufd_device *idev)
 }
 
 /* Preserving an iommufd */
-
-/**
- * struct mapped_run - What a domain maps in one piece
- * @domain: The domain
- * @last_iova: Where the area ends that is looked at
- * @iova: Where the piece starts
- * @length: Its length, 0 if @iova is not mapped
- * @phys: What it is mapped to
- */
-struct mapped_run {
-	struct iommu_domain *domain;
-	unsigned long last_iova;
-	unsigned long iova;
-	size_t length;
-	phys_addr_t phys;
-};
-
-/* How much from @iova on is mapped to @phys and what follows, 0 if none is */
-static size_t run_matches(struct mapped_run *run, unsigned long iova,
-			  phys_addr_t phys)
-{
-	if (iova - run->iova >= run->length) {
-		size_t rest = run->last_iova - iova;
-
-		run->iova = iova;
-		run->length = iommu_domain_mapped_run(run->domain, iova,
-						      min(rest, IOMMUFD_LIVEUPDATE_RUN - 1) + 1,
-						      &run->phys);
-	}
-	if (!run->length || run->phys + (iova - run->iova) != phys)
-		return 0;
-	return run->length - (iova - run->iova);
-}
-
-/*
- * Whether the domain maps @iova and what follows to @folio, from @offset on.
- * Nothing is known about how the folio came to be mapped: it may be in many
- * pieces, or only part of one.
- */
-static bool folio_is_mapped(struct folio *folio, size_t offset, size_t length,
-			    struct mapped_run *run, unsigned long iova)
-{
-	phys_addr_t phys = PFN_PHYS(folio_pfn(folio)) + offset;
-
-	while (length) {
-		size_t step = min(length, run_matches(run, iova, phys));
-
-		if (!step)
-			return false;
-		iova += step;
-		phys += step;
-		length -= step;
-	}
-	return true;
-}
-
-/*
- * Seals do not forbid to punch holes. The file has other pages there now than
- * those which were pinned when it was mapped, or none. As the file is preserved,
- * which fixes its pages, it is enough to look once.
- */
-static int area_check_frames(struct iopt_area *area, struct iommu_domain *domain)
-{
-	struct address_space *mapping = area->pages->file->f_mapping;
-	unsigned long last_iova = iopt_area_last_iova(area);
-	unsigned long iova = iopt_area_iova(area);
-	struct mapped_run run = { .domain = domain, .last_iova = last_iova };
-
-	for (;;) {
-		u64 pos = area->pages->start + iopt_area_start_byte(area, iova);
-		struct folio *folio;
-		size_t length = 0;
-
-		folio = filemap_get_folio(mapping, pos >> PAGE_SHIFT);
-		if (!IS_ERR(folio)) {
-			size_t offset = offset_in_folio(folio, pos);
-
-			length = min(folio_size(folio) - offset,
-				     last_iova - iova + 1);
-			if (!folio_is_mapped(folio, offset, length, &run, iova))
-				length = 0;
-			folio_put(folio);
-		}
-		if (!length) {
-			pr_warn_ratelimited("IOAS %u: file offset %#llx has other memory now than is mapped at IOVA %#lx\n",
-					    iopt_ioas_id(area->iopt), pos, iova);
-			return -EINVAL;
-		}
-
-		if (last_iova - iova < length)
-			return 0;
-		iova += length;
-		cond_resched();
-	}
-}
-
-static int area_check(struct iopt_area *area, struct iommu_domain *domain,
-		      struct liveupdate_session *session)
-{
-	struct iopt_pages *pages = area->pages;
-	unsigned long iova = iopt_area_iova(area);
-	u64 token;
-	int rc;
-
-	/*
-	 * Without pages this is a map that has not come to the domains yet. An
-	 * unmap that waits for accesses has set prevent_access.
-	 */
-	if (!pages || area->prevent_access) {
-		pr_warn_ratelimited("IOAS %u: the mapping at IOVA %#lx is just being changed\n",
-				    iopt_ioas_id(area->iopt), iova);
-		return -EBUSY;
-	}
-	if (pages->type != IOPT_ADDRESS_FILE) {
-		pr_warn_ratelimited("IOAS %u: the mapping at IOVA %#lx is not of a file\n",
-				    iopt_ioas_id(area->iopt), iova);
-		return -EOPNOTSUPP;
-	}
-	if (pages->seals < 0 ||
-	    (pages->seals & IOMMUFD_LIVEUPDATE_SEALS) != IOMMUFD_LIVEUPDATE_SEALS) {
-		pr_warn_ratelimited("IOAS %u: the file at IOVA %#lx was not sealed against seal, grow and shrink when it was mapped\n",
-				    iopt_ioas_id(area->iopt), iova);
-		return -EINVAL;
-	}
-
-	rc = liveupdate_get_token_outgoing(session, pages->file, &token);
-	if (rc) {
-		pr_warn_ratelimited("IOAS %u: the file at IOVA %#lx is not preserved in this session: %pe\n",
-				    iopt_ioas_id(area->iopt), iova, ERR_PTR(rc));
-		return rc;
-	}
-
-	return area_check_frames(area, domain);
-}
-
-static int iopt_check_areas(struct io_pagetable *iopt,
-			    struct iommu_domain *domain,
-			    struct liveupdate_session *session)
-{
-	struct iopt_area *area;
-	int rc;
-
-	lockdep_assert_held_write(&iopt->domains_rwsem);
-	lockdep_assert_held_write(&iopt->iova_rwsem);
-
-	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		rc = area_check(area, domain, session);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
 
 static bool hwpt_has_sw_msi(struct iommufd_ctx *ictx,
 			    struct iommufd_hwpt_paging *hwpt_paging)

@@ -27,6 +27,7 @@ struct iommufd_ser;
 struct iommufd_ucmd;
 struct iopt_pages;
 struct liveupdate_file_op_args;
+struct liveupdate_session;
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
@@ -99,7 +100,7 @@ iommufd_ctx_liveupdate_destroy(struct iommufd_ctx_liveupdate *liveupdate)
 
 /* liveupdate.c */
 bool mutex_lock_until(struct mutex *lock, unsigned long deadline);
-void iopt_pages_note_seals(struct iopt_pages *pages);
+u32 iopt_ioas_id(struct io_pagetable *iopt);
 int iopt_check_mutable(struct io_pagetable *iopt);
 void iommufd_hwpt_lock_dirty_tracking(struct iommufd_hwpt_paging *hwpt_paging);
 void iommufd_hwpt_unlock_dirty_tracking(struct iommufd_hwpt_paging *hwpt_paging,
@@ -109,6 +110,11 @@ int iommufd_device_check_mutable(struct iommufd_device *idev,
 				 const char *what);
 int iommufd_device_check_viommu(struct iommufd_device *idev);
 bool iommufd_device_is_preserved(struct iommufd_device *idev);
+
+/* liveupdate-areas.c */
+void iopt_pages_note_seals(struct iopt_pages *pages);
+int iopt_check_areas(struct io_pagetable *iopt, struct iommu_domain *domain,
+		     struct liveupdate_session *session);
 
 /* liveupdate-incoming.c */
 static inline bool iommufd_object_is_restored(const struct iommufd_object *obj)

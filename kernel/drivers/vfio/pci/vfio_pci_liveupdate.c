@@ -582,6 +582,9 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	struct device *dev = &vdev->pdev->dev;
 	int err;
 
+	if (!pci_liveupdate_can_shut_down())
+		return -EBUSY;
+
 	/* Whoever unbinds the driver holds it until the file is closed */
 	if (!pci_liveupdate_trylock(vdev->pdev)) {
 		vfio_pci_liveupdate_say(vdev, "kexec refused, it is being removed or configured\n");
