@@ -34,11 +34,12 @@ u64 image_pa(struct image *image, const void *ptr)
 	abort();
 }
 
+/* As the kernel's, this asks for the page around the address. */
 static bool image_preserved(void *ctx, u64 pa, unsigned int order)
 {
 	struct image_page *page = image_page(ctx, pa);
 
-	return page && page->preserved && pa % PAGE_SIZE == 0 && page->order == order;
+	return page && page->preserved && page->order == order;
 }
 
 static const void *image_map(void *ctx, u64 pa, size_t len)
@@ -95,7 +96,7 @@ void image_free(struct image *image)
 {
 	unsigned int i;
 
-	for (i = 0; i < IMAGE_PAGES; i++)
+	for (i = 0; i < image->nr_pages; i++)
 		free(image->pages[i].data);
 	free(image);
 }
@@ -144,24 +145,11 @@ int image_check(struct image *image, const char **reason)
 	return iommu_liveupdate_check(image->ser, &image->ops, reason);
 }
 
-/* Lines that are all zero are left out. */
 void image_print(struct image *image, FILE *file)
 {
-	static const unsigned char zero[16];
-	unsigned int i, j, k;
-
-	for (i = 0; i < image->nr_pages; i++) {
-		const unsigned char *data = image->pages[i].data;
-
-		for (j = 0; data && j < PAGE_SIZE; j += 16) {
-			if (!memcmp(data + j, zero, 16))
-				continue;
-			fprintf(file, "%llx:", (unsigned long long)(IMAGE_BASE + i * PAGE_SIZE + j));
-			for (k = 0; k < 16; k++)
-				fprintf(file, " %02x", data[j + k]);
-			fprintf(file, "\n");
-		}
-	}
+	for (unsigned int i = 0; i < image->nr_pages; i++)
+		if (image->pages[i].data)
+			bytes_print(file, IMAGE_BASE + i * PAGE_SIZE, image->pages[i].data, PAGE_SIZE);
 }
 
 struct iommu_unit_ser *image_add_vtd(struct image *image, u64 base, bool scalable)
@@ -271,4 +259,16 @@ struct standard image_standard(void)
 	s.mock_dev->segment = 0x10000;
 	image_seal(image);
 	return s;
+}
+
+void standard_areas(struct standard *s, struct bytes areas[STANDARD_AREAS])
+{
+	areas[0] = (struct bytes){ s->ser, sizeof(*s->ser) };
+	for (enum image_kind kind = UNITS; kind < IMAGE_KINDS; kind++) {
+		struct kho_block_header_ser *block = image_ptr(s->image, *head_of(s->image, kind));
+
+		areas[1 + kind] = (struct bytes){
+			block, sizeof(*block) + block->count * s->image->chains[kind].size,
+		};
+	}
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/iommu.h>
+#include "bytes.h"
 #include "liveupdate-check.h"
 
 #define IMAGE_BASE	0x100000000ULL
@@ -72,5 +73,9 @@ image_add_attachment(struct image *image, struct iommu_unit_ser *unit,
 		     struct iommu_domain_ser *dser, u16 rid, u32 hw_id);
 
 struct standard image_standard(void);
+
+/* The top object, and the blocks of each kind as far as they are filled */
+#define STANDARD_AREAS	(1 + IMAGE_KINDS)
+void standard_areas(struct standard *s, struct bytes areas[STANDARD_AREAS]);
 
 #endif

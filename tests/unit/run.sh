@@ -46,7 +46,7 @@ program()
 	shift
 	if "$@" >"$O/output" 2>&1; then
 		passed=$((passed + 1))
-		printf 'PASS: %s: %s\n' "$name" "$(tail -n 1 "$O/output")"
+		sed "s/^/PASS: $name: /" "$O/output"
 	else
 		failed=$((failed + 1))
 		cat "$O/output"
@@ -59,12 +59,12 @@ cmocka "$O/test_iommufd_check"
 cmocka "$O/test_replace"
 cmocka "$O/test_glue"
 cmocka "$O/test_handover"
-program "fuzz liveupdate-check" "$O/fuzz_liveupdate_check"
 cmocka "$O/test_pci_check" golden/pci-v1.txt
 cmocka "$O/test_pci_state"
 cmocka "$O/test_pci_bars"
-program "fuzz pci-check" "$O/fuzz_pci_check"
-program "fuzz handover" "$O/fuzz_handover"
+for fuzzer in liveupdate_check iommufd_check handover pci_check pci_state; do
+	program "fuzz $fuzzer" "$O/fuzz_$fuzzer"
+done
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests of drivers/iommu/liveupdate-check.c */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "test.h"
 #include "image.h"
 
-static const char *golden_path = "golden/iommu-v1.txt";
+static const char *golden_path;
 
 static void assert_accepted(struct image *image)
 {
@@ -30,28 +24,21 @@ static void assert_refused(struct image *image, int err, const char *wanted)
 		fail_msg("%d: %s, wanted %d: %s", ret, reason, err, wanted);
 }
 
+static void print_standard(FILE *file)
+{
+	struct standard s = image_standard();
+
+	image_print(s.image, file);
+	image_free(s.image);
+}
+
 /* The bytes of the standard records are those of every kernel before. */
 static void test_golden(void **state)
 {
-	struct standard s = image_standard();
-	char *now, *before = NULL;
-	size_t len, got = 0;
-	FILE *file;
+	struct standard s;
 
-	file = open_memstream(&now, &len);
-	image_print(s.image, file);
-	fclose(file);
-
-	file = fopen(golden_path, "r");
-	if (!file)
-		fail_msg("cannot open %s", golden_path);
-	before = calloc(1, len + 2);
-	got = fread(before, 1, len + 1, file);
-	fclose(file);
-	assert_int_equal(got, len);
-	assert_string_equal(before, now);
-	free(before);
-	free(now);
+	assert_golden(golden_path, print_standard);
+	s = image_standard();
 	assert_accepted(s.image);
 	image_free(s.image);
 }
@@ -292,20 +279,8 @@ static void swap_u64(u64 *a, u64 *b)
 	*b = c;
 }
 
-#define ALTER_FUNCTION(name, what, err, reason) \
-static void alter_##name(struct standard *s) { what; }
-ALTERATIONS(ALTER_FUNCTION)
-
-struct alteration {
-	const char *name;
-	void (*alter)(struct standard *s);
-	int err;
-	const char *reason;
-};
-
-#define ALTER_ENTRY(name, what, err, reason) { #name, alter_##name, err, reason },
-static const struct alteration alterations[] = { ALTERATIONS(ALTER_ENTRY) };
-#define NR_ALTERATIONS (sizeof(alterations) / sizeof(alterations[0]))
+#define ALTERED struct standard *s
+DEFINE_ALTERATIONS(int err; const char *reason;);
 
 /* One wrong field under a right checksum is refused, for the right reason. */
 static void test_alteration(void **state)
@@ -324,7 +299,7 @@ static void test_alterations_unsealed(void **state)
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_ALTERATIONS; i++) {
+	for (i = 0; i < ARRAY_SIZE(alterations); i++) {
 		struct standard s = image_standard();
 		const char *reason;
 		int ret;
@@ -337,50 +312,24 @@ static void test_alterations_unsealed(void **state)
 	}
 }
 
-typedef void (*byte_fn)(struct standard *s, unsigned char *byte, void *arg);
-
-/* fn for each byte that belongs to the records */
-static void for_each_byte(struct standard *s, byte_fn fn, void *arg)
+/* Unsealed */
+static void is_noticed(void *arg, unsigned char *byte)
 {
-	unsigned char *bytes = (unsigned char *)s->ser;
-	enum image_kind kind;
-	size_t i, len;
-
-	for (i = 0; i < sizeof(*s->ser); i++)
-		fn(s, bytes + i, arg);
-	for (kind = UNITS; kind < IMAGE_KINDS; kind++) {
-		bytes = (unsigned char *)block(s, kind);
-		len = sizeof(struct kho_block_header_ser) +
-		      block(s, kind)->count * s->image->chains[kind].size;
-		for (i = 0; i < len; i++)
-			fn(s, bytes + i, arg);
-	}
-}
-
-static void flip(struct standard *s, unsigned char *byte, void *arg)
-{
-	const unsigned char masks[] = { 0x01, 0x80, 0xff };
-	unsigned long *nr = arg;
+	struct standard *s = arg;
 	const char *reason;
-	unsigned int i;
 
-	for (i = 0; i < sizeof(masks); i++) {
-		*byte ^= masks[i];
-		if (!image_check(s->image, &reason))
-			fail_msg("flipping %02x at %llx is not noticed", masks[i],
-				 (unsigned long long)image_pa(s->image, byte));
-		*byte ^= masks[i];
-		++*nr;
-	}
+	if (!image_check(s->image, &reason))
+		fail_msg("%02x at %llx is not noticed", *byte, (unsigned long long)image_pa(s->image, byte));
 }
 
 static void test_every_byte_flipped(void **state)
 {
 	struct standard s = image_standard();
-	unsigned long nr = 0;
+	struct bytes areas[STANDARD_AREAS];
 
-	for_each_byte(&s, flip, &nr);
-	assert_int_equal(nr, 3 * (56 + 3 * 16 + 4 * 192 + 5 * 56 + 6 * 80));
+	standard_areas(&s, areas);
+	assert_int_equal(bytes_flip_each(areas, STANDARD_AREAS, is_noticed, &s),
+			 3 * (56 + 3 * 16 + 4 * 192 + 5 * 56 + 6 * 80));
 	assert_accepted(s.image);
 	image_free(s.image);
 }
@@ -436,32 +385,30 @@ static bool is_free(struct standard *s, unsigned char *byte)
 	       IN(s, mock_dev, iommufd_token, byte);
 }
 
-static void flip_sealed(struct standard *s, unsigned char *byte, void *arg)
+static void is_noticed_sealed(void *arg, unsigned char *byte)
 {
-	const unsigned char masks[] = { 0x01, 0x80, 0xff };
-	u32 crc = s->ser->crc;
+	struct standard *s = arg;
 	const char *reason;
-	unsigned int i;
 
 	if (IN(s, ser, crc, byte))
 		return;
-	for (i = 0; i < sizeof(masks); i++) {
-		*byte ^= masks[i];
-		image_seal(s->image);
-		if (!image_check(s->image, &reason) && !is_free(s, byte))
-			fail_msg("flipping %02x at %llx is not noticed", masks[i],
-				 (unsigned long long)image_pa(s->image, byte));
-		*byte ^= masks[i];
-	}
-	s->ser->crc = crc;
+	image_seal(s->image);
+	if (is_free(s, byte))
+		image_check(s->image, &reason);
+	else
+		is_noticed(s, byte);
 }
 
 /* Also with a right checksum most changes are noticed; all others are listed. */
 static void test_every_byte_flipped_sealed(void **state)
 {
 	struct standard s = image_standard();
+	struct bytes areas[STANDARD_AREAS];
 
-	for_each_byte(&s, flip_sealed, NULL);
+	standard_areas(&s, areas);
+	assert_int_equal(bytes_flip_each(areas, STANDARD_AREAS, is_noticed_sealed, &s),
+			 3 * (56 + 3 * 16 + 4 * 192 + 5 * 56 + 6 * 80));
+	image_seal(s.image);
 	assert_accepted(s.image);
 	image_free(s.image);
 }
@@ -603,25 +550,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_map_fails),
 		cmocka_unit_test(test_crc_of_itself),
 	};
-	static struct CMUnitTest all[sizeof(fixed) / sizeof(fixed[0]) + NR_ALTERATIONS];
-	size_t i, nr = sizeof(fixed) / sizeof(fixed[0]);
 
-	if (argc > 1 && !strcmp(argv[1], "--print-golden")) {
-		struct standard s = image_standard();
-
-		image_print(s.image, stdout);
-		image_free(s.image);
-		return 0;
-	}
-	if (argc > 1)
-		golden_path = argv[1];
-
-	memcpy(all, fixed, sizeof(fixed));
-	for (i = 0; i < NR_ALTERATIONS; i++)
-		all[nr + i] = (struct CMUnitTest){
-			.name = alterations[i].name,
-			.test_func = test_alteration,
-			.initial_state = (void *)&alterations[i],
-		};
-	return _cmocka_run_group_tests("liveupdate-check", all, nr + NR_ALTERATIONS, NULL, NULL);
+	golden_path = golden_path_of(argc, argv, "golden/iommu-v1.txt", print_standard);
+	return RUN_TESTS_AND_TABLE("liveupdate-check", fixed, test_alteration, alterations);
 }

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests of kernel/liveupdate/kho_vmalloc_check.c and mm/memfd_luo_check.c */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "test.h"
 #include "area.h"
 #include "memory.h"
 
@@ -20,7 +13,7 @@ static void test_area(void **state)
 {
 	static const unsigned int sizes[] = { 1, 2, 510, 511, 512, 1021, 1022, 1023, 1500 };
 
-	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct kho_vmalloc area = area_new(sizes[i], 0);
 
 		assert_int_equal(check_area(&area), 0);
@@ -68,7 +61,7 @@ static void test_area_circles(void **state)
 {
 	static const unsigned int sizes[] = { 511, 3, 1022, 1500 };
 
-	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct kho_vmalloc area = area_new(sizes[i], 0);
 		struct kho_vmalloc_chunk *chunk = memory_at(area.first.phys);
 
@@ -97,7 +90,7 @@ static void test_area_addresses(void **state)
 	u64 wrong[] = { 8, 1, MEMORY_BASE - PAGE_SIZE, area.first.phys + 8, ~0ull,
 			MEMORY_BASE + MEMORY_PAGES * PAGE_SIZE };
 
-	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
 		u64 right = chunk->phys[17];
 
 		chunk->phys[17] = wrong[i];

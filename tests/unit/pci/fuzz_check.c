@@ -2,22 +2,10 @@
 /*
  * Fuzzer of drivers/pci/liveupdate_check.c: whatever the bytes are, the check ends,
  * stays within bounds, and what it accepts can be used without looking.
- *
- * Input: a byte of flags, then edits of six bytes: where (2, folded into the bytes
- * that hold records), kind of edit, operand (3). With libFuzzer (make fuzz) the input
- * comes from there; otherwise from a generator with a fixed seed.
  */
-#include <stdlib.h>
 #include <string.h>
+#include "fuzz.h"
 #include "image.h"
-
-#define FUZZ_SEAL	0x01
-#define FUZZ_MAX_EDITS	64
-
-static unsigned long accepted;
-
-#define require(what) do { if (!(what)) { \
-	fprintf(stderr, "accepted, but not true: %s\n", #what); abort(); } } while (0)
 
 static void require_record(const struct pci_dev_ser *record)
 {
@@ -27,12 +15,15 @@ static void require_record(const struct pci_dev_ser *record)
 		require(!memcmp(record, &nothing, sizeof(nothing)));
 		return;
 	}
-	require(!record->reserved && !record->reserved2);
+	require(!record->reserved && !record->reserved2 && record->flags < 16);
 	/* They are shifted by */
 	for (int i = 0; i < PCI_DEV_SER_NR_BARS; i++)
 		require(record->bar_lg2[i] < 64);
 	require(record->rom_lg2 < 32);
-	require(record->flags & PCI_DEV_SER_SIZES || (!record->rom_lg2 && !record->bar_lg2[0]));
+	if (!(record->flags & PCI_DEV_SER_SIZES)) {
+		require(!record->rom_lg2);
+		require(!memcmp(record->bar_lg2, nothing.bar_lg2, sizeof(nothing.bar_lg2)));
+	}
 }
 
 /* What the kernel relies on after the check, written without its help */
@@ -40,8 +31,9 @@ static void require_usable(struct image *image)
 {
 	unsigned int nr = 0, blocks = 0;
 	u64 pa = image->ser->devices_pa;
+	u32 crc = image->ser->crc;
 
-	require(image->ser->version == PCI_SER_VERSION);
+	require(image->ser->version == PCI_SER_VERSION && image->ser->length == sizeof(*image->ser));
 	while (pa) {
 		struct kho_block_header_ser *block = image_ptr(image, pa);
 		struct pci_dev_ser *record;
@@ -54,122 +46,45 @@ static void require_usable(struct image *image)
 		pa = block->next;
 	}
 	require(nr == image->ser->nr_devices);
+	image_seal(image);
+	require(image->ser->crc == crc);
 }
 
-/* The n-th byte that belongs to records */
-static unsigned char *record_byte(struct standard *s, unsigned int n)
+/* That of some page, or not, or of something right behind its beginning */
+static u64 some_address(void)
 {
-	struct {
-		void *start;
-		size_t len;
-	} areas[] = {
-		{ s->ser, sizeof(*s->ser) },
-		{ s->first, sizeof(*s->first) + 3 * sizeof(struct pci_dev_ser) },
-		{ s->second, sizeof(*s->second) + 2 * sizeof(struct pci_dev_ser) },
-	};
-	unsigned int i, total = 0;
-
-	for (i = 0; i < 3; i++)
-		total += areas[i].len;
-	n %= total;
-	for (i = 0; n >= areas[i].len; i++)
-		n -= areas[i].len;
-	return (unsigned char *)areas[i].start + n;
+	return IMAGE_BASE + fuzz_u32() % 8 * PAGE_SIZE + fuzz_u32() % 2 * 8;
 }
 
-static void edit(struct standard *s, const unsigned char *e)
+static bool fuzz_records(void)
 {
-	unsigned char *byte = record_byte(s, e[0] << 8 | e[1]);
-	unsigned char *word = (unsigned char *)((unsigned long)byte & ~7UL);
-	u64 value;
+	static struct bytes areas[STANDARD_AREAS];
+	static struct standard s;
+	static void *sound;
+	bool accepted;
 
-	switch (e[2] % 6) {
-	case 0:
-		*byte = e[3];
-		break;
-	case 1:
-		*byte ^= 1 << e[3] % 8;
-		break;
-	case 2:	/* an address that is somewhere in the image */
-		value = IMAGE_BASE + e[3] % 8 * PAGE_SIZE + (e[5] & 1) * 8;
-		memcpy(word, &value, sizeof(value));
-		break;
-	case 3:	/* something that is in the records elsewhere */
-		memcpy(&value, (void *)((unsigned long)record_byte(s, e[3] << 8 | e[4]) & ~7UL), sizeof(value));
-		memcpy(word, &value, sizeof(value));
-		break;
-	case 4:	/* extreme values */
-		value = e[3] % 4 == 0 ? 0 : e[3] % 4 == 1 ? ~0ULL : e[3] % 4 == 2 ? ~0xfffULL : 1ULL << e[4] % 64;
-		memcpy(word, &value, sizeof(value));
-		break;
-	case 5:
-		*byte += (signed char)e[3] % 4;
-		break;
+	/* To make them anew each time would take longer than the check. */
+	if (!sound) {
+		s = image_standard();
+		standard_areas(&s, areas);
+		sound = bytes_copy(areas, STANDARD_AREAS);
 	}
-}
+	bytes_restore(areas, STANDARD_AREAS, sound);
+	s.image->maps = 0;
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
-{
-	struct standard s = image_standard();
-	unsigned char flags = 0;
-	unsigned int edits = 0;
-
-	if (size) {
-		flags = *data++;
-		size--;
-	}
-	for (; size >= 6 && edits < FUZZ_MAX_EDITS; data += 6, size -= 6, edits++)
-		edit(&s, data);
-	if (flags & FUZZ_SEAL)
+	for (unsigned int edits = fuzz_edits(4); edits; edits--)
+		fuzz_edit(areas, STANDARD_AREAS, some_address());
+	if (fuzz_seals())
 		image_seal(s.image);
 
-	if (!image_check(s.image)) {
+	accepted = !image_check(s.image);
+	if (accepted)
 		require_usable(s.image);
-		accepted++;
-	}
 	require(s.image->maps < 2000000);
-	image_free(s.image);
-	return 0;
+	return accepted;
 }
 
-#ifndef FUZZ_LIBFUZZER
-static u64 random_state;
-
-static u32 random_u32(void)
-{
-	/* xorshift64* */
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return random_state * 0x2545f4914f6cdd1dULL >> 32;
-}
-
-static unsigned long env_number(const char *name, unsigned long value)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : value;
-}
-
-int main(void)
-{
-	unsigned long runs = env_number("FUZZ_RUNS", 20000);
-	unsigned char data[1 + 6 * 8];
-
-	random_state = env_number("FUZZ_SEED", 1) | 1ULL << 63;
-	for (unsigned long i = 0; i < runs; i++) {
-		size_t size = 1 + 6 * (1 + random_u32() % 4);
-
-		for (size_t j = 0; j < size; j++)
-			data[j] = random_u32();
-		/* few inputs get past the checksum otherwise */
-		data[0] |= random_u32() % 8 ? FUZZ_SEAL : 0;
-		LLVMFuzzerTestOneInput(data, size);
-	}
-	printf("%lu inputs, %lu accepted\n", runs, accepted);
-	/* neither all nor none: the edits are worth something */
-	return !(accepted && accepted < runs / 2);
-}
-#endif
+const struct fuzz_target fuzz_targets[] = {
+	{ "records", fuzz_records, 20000, 50 },
+	{}
+};

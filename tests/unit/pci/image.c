@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <linux/crc32.h>
 #include "image.h"
 
@@ -102,7 +103,9 @@ void image_seal(struct image *image)
 
 	top.crc = 0;
 	image->ser->crc = crc32_le(~0, &top, sizeof(top));
-	while (pa && pa % PAGE_SIZE == 0 && image_preserved(pa) && blocks++ < 2 * IMAGE_PAGES) {
+	/* More blocks than records are a circle. */
+	while (pa && pa % PAGE_SIZE == 0 && image_preserved(pa) &&
+	       blocks++ <= MIN(top.nr_devices, IMAGE_PAGES)) {
 		struct kho_block_header_ser *block = image_ptr(image, pa);
 
 		if (block->count > (KHO_BLOCK_SIZE - sizeof(*block)) / sizeof(struct pci_dev_ser))
@@ -118,21 +121,10 @@ int image_check(struct image *image)
 	return pci_liveupdate_check(image->ser_pa, &image_mem);
 }
 
-/* Lines that are all zero are left out. */
 void image_print(struct image *image, FILE *file)
 {
-	static const unsigned char zero[16];
-
-	for (u64 pa = IMAGE_BASE; pa < IMAGE_BASE + image->nr_pages * PAGE_SIZE; pa += 16) {
-		unsigned char *line = image_ptr(image, pa);
-
-		if (!memcmp(line, zero, 16))
-			continue;
-		fprintf(file, "%llx:", (unsigned long long)pa);
-		for (int i = 0; i < 16; i++)
-			fprintf(file, " %02x", line[i]);
-		fputc('\n', file);
-	}
+	for (unsigned int i = 0; i < image->nr_pages; i++)
+		bytes_print(file, IMAGE_BASE + i * PAGE_SIZE, image->pages[i], PAGE_SIZE);
 }
 
 struct standard image_standard(void)
@@ -161,4 +153,16 @@ struct standard image_standard(void)
 	s.other->bar_lg2[0] = 38;
 	image_seal(s.image);
 	return s;
+}
+
+static struct bytes filled(struct kho_block_header_ser *block)
+{
+	return (struct bytes){ block, sizeof(*block) + block->count * sizeof(struct pci_dev_ser) };
+}
+
+void standard_areas(struct standard *s, struct bytes areas[STANDARD_AREAS])
+{
+	areas[0] = (struct bytes){ s->ser, sizeof(*s->ser) };
+	areas[1] = filled(s->first);
+	areas[2] = filled(s->second);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/pci.h>
+#include "bytes.h"
 #include "liveupdate_check.h"
 
 #define IMAGE_BASE	0x200000000ULL
@@ -50,6 +51,10 @@ void image_seal(struct image *image);
 int image_check(struct image *image);
 void image_print(struct image *image, FILE *file);
 struct standard image_standard(void);
+
+/* The top object and both blocks, as far as they are filled */
+#define STANDARD_AREAS	3
+void standard_areas(struct standard *s, struct bytes areas[STANDARD_AREAS]);
 
 extern const struct pci_liveupdate_mem image_mem;
 

@@ -4,11 +4,7 @@
  * cut out of drivers/pci/liveupdate_bars.c by the Makefile. A model of a function
  * says what sizing by a write would have read.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "test.h"
 #include <linux/bits.h>
 #include "shims.h"
 
@@ -70,7 +66,7 @@ static int pcie_get_mps(struct pci_dev *dev)
 	return dev->mps;
 }
 
-#include "cut/bars.c"
+#include "cut/bars.h"
 
 static unsigned int one_of(unsigned int from, unsigned int to)
 {
@@ -192,8 +188,8 @@ static struct pci_dev igb(void)
 	return dev;
 }
 
-/* X(name, what is different) */
-#define DIFFERENCES(X) \
+/* X(name, what is altered) */
+#define ALTERATIONS(X) \
 X(not_incoming, dev->incoming = false) \
 X(not_recorded, dev->record.flags = PCI_DEV_SER_IO_WINDOW) \
 X(lost_by_a_reset, dev->config[4] = 0) \
@@ -214,27 +210,17 @@ X(rom_there, dev->config[12] = 0xfe600000) \
 X(rom_not_aligned, (dev->config[12] = 0xfe600800, dev->record.rom_lg2 = 16)) \
 X(rom_tiny, (dev->record.rom_lg2 = 31, dev->config[12] = 0xfe600000))
 
-#define DIFFERENCE_FUNCTION(name, what) \
-static void make_##name(struct pci_dev *dev) { what; }
-DIFFERENCES(DIFFERENCE_FUNCTION)
-
-struct difference {
-	const char *name;
-	void (*make)(struct pci_dev *dev);
-};
-
-#define DIFFERENCE_ENTRY(name, what) { #name, make_##name },
-static const struct difference differences[] = { DIFFERENCES(DIFFERENCE_ENTRY) };
-#define NR_DIFFERENCES (sizeof(differences) / sizeof(differences[0]))
+#define ALTERED struct pci_dev *dev
+DEFINE_ALTERATIONS();
 
 /* Registers that do not fit the record: the function is asked itself. */
-static void test_difference(void **state)
+static void test_alteration(void **state)
 {
-	const struct difference *d = *state;
+	const struct alteration *a = *state;
 	struct pci_dev dev = igb();
 
 	assert_true(sizes_are_taken(&dev));
-	d->make(&dev);
+	a->alter(&dev);
 	assert_false(sizes_are_taken(&dev));
 }
 
@@ -290,15 +276,6 @@ int main(void)
 		cmocka_unit_test(test_rom_that_is_off),
 		cmocka_unit_test(test_mps_below),
 	};
-	static struct CMUnitTest all[sizeof(fixed) / sizeof(fixed[0]) + NR_DIFFERENCES];
-	size_t nr = sizeof(fixed) / sizeof(fixed[0]);
 
-	memcpy(all, fixed, sizeof(fixed));
-	for (size_t i = 0; i < NR_DIFFERENCES; i++)
-		all[nr + i] = (struct CMUnitTest){
-			.name = differences[i].name,
-			.test_func = test_difference,
-			.initial_state = (void *)&differences[i],
-		};
-	return _cmocka_run_group_tests("pci-bars", all, nr + NR_DIFFERENCES, NULL, NULL);
+	return RUN_TESTS_AND_TABLE("pci-bars", fixed, test_alteration, alterations);
 }

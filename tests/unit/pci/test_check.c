@@ -1,41 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests of drivers/pci/liveupdate_check.c */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "test.h"
 #include "image.h"
 
 #define PER_BLOCK	170
 #define LONGEST		10000	/* blocks */
 
-static const char *golden_path = "golden/pci-v1.txt";
+static const char *golden_path;
+
+static void print_standard(FILE *file)
+{
+	struct standard s = image_standard();
+
+	image_print(s.image, file);
+	image_free(s.image);
+}
 
 /* The bytes of the standard records are those of every kernel before. */
 static void test_golden(void **state)
 {
-	struct standard s = image_standard();
-	char *now, *before;
-	size_t len, got;
-	FILE *file;
+	struct standard s;
 
-	file = open_memstream(&now, &len);
-	image_print(s.image, file);
-	fclose(file);
-
-	file = fopen(golden_path, "r");
-	if (!file)
-		fail_msg("cannot open %s", golden_path);
-	before = calloc(1, len + 2);
-	got = fread(before, 1, len + 1, file);
-	fclose(file);
-	assert_int_equal(got, len);
-	assert_string_equal(before, now);
-	free(before);
-	free(now);
+	assert_golden(golden_path, print_standard);
+	s = image_standard();
 	assert_int_equal(image_check(s.image), 0);
 	assert_int_equal(pci_liveupdate_crc(s.ser, &image_mem), s.ser->crc);
 	image_free(s.image);
@@ -75,7 +62,7 @@ static void test_top(void **state)
 	const u64 wrong[] = { 0, 0x1000, 8, 1, ~0ULL, ~0xfffULL, BAD_PA, IMAGE_BASE - PAGE_SIZE };
 	struct standard s = image_standard();
 
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
 		assert_int_equal(pci_liveupdate_check(wrong[i], &image_mem), -EFAULT);
 	assert_int_equal(pci_liveupdate_check(s.image->ser_pa + 8, &image_mem), -EFAULT);
 	assert_int_equal(s.image->maps, 0);
@@ -87,7 +74,7 @@ static void test_circles(void **state)
 {
 	const u32 promised[] = { 5, 6, 8, 100, 10000 * PER_BLOCK };
 
-	for (size_t i = 0; i < sizeof(promised) / sizeof(promised[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(promised); i++) {
 		for (int where = 0; where < 3; where++) {
 			struct standard s = image_standard();
 
@@ -163,19 +150,8 @@ X(given_up_bar, s->given_up->bar_lg2[3] = 12, -EINVAL) \
 X(given_up_rom, s->given_up->rom_lg2 = 16, -EINVAL) \
 X(given_up_reserved2, s->given_up->reserved2 = 1, -EINVAL)
 
-#define ALTER_FUNCTION(name, what, err) \
-static void alter_##name(struct standard *s) { what; }
-ALTERATIONS(ALTER_FUNCTION)
-
-struct alteration {
-	const char *name;
-	void (*alter)(struct standard *s);
-	int err;
-};
-
-#define ALTER_ENTRY(name, what, err) { #name, alter_##name, err },
-static const struct alteration alterations[] = { ALTERATIONS(ALTER_ENTRY) };
-#define NR_ALTERATIONS (sizeof(alterations) / sizeof(alterations[0]))
+#define ALTERED struct standard *s
+DEFINE_ALTERATIONS(int err;);
 
 /* One wrong field is refused, for the right reason, under a right checksum ... */
 static void test_alteration(void **state)
@@ -192,7 +168,7 @@ static void test_alteration(void **state)
 /* ... and under the one that was right before. */
 static void test_alterations_unsealed(void **state)
 {
-	for (size_t i = 0; i < NR_ALTERATIONS; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(alterations); i++) {
 		struct standard s = image_standard();
 
 		alterations[i].alter(&s);
@@ -217,43 +193,22 @@ static void test_limits(void **state)
 	image_free(s.image);
 }
 
-typedef void (*byte_fn)(struct standard *s, unsigned char *byte, unsigned long *nr);
-
-static void for_each_byte(struct standard *s, byte_fn fn, unsigned long *nr)
+static void is_noticed(void *arg, unsigned char *byte)
 {
-	struct {
-		void *start;
-		size_t len;
-	} areas[] = {
-		{ s->ser, sizeof(*s->ser) },
-		{ s->first, sizeof(*s->first) + 3 * sizeof(struct pci_dev_ser) },
-		{ s->second, sizeof(*s->second) + 2 * sizeof(struct pci_dev_ser) },
-	};
+	struct standard *s = arg;
 
-	for (size_t i = 0; i < sizeof(areas) / sizeof(areas[0]); i++)
-		for (size_t j = 0; j < areas[i].len; j++)
-			fn(s, (unsigned char *)areas[i].start + j, nr);
-}
-
-static const unsigned char masks[] = { 0x01, 0x80, 0xff };
-
-static void flip(struct standard *s, unsigned char *byte, unsigned long *nr)
-{
-	for (size_t i = 0; i < sizeof(masks); i++, ++*nr) {
-		*byte ^= masks[i];
-		if (!image_check(s->image))
-			fail_msg("flipping %02x after %lu is not noticed", masks[i], *nr);
-		*byte ^= masks[i];
-	}
+	if (!image_check(s->image))
+		fail_msg("%02x is not noticed", *byte);
 }
 
 static void test_every_byte_flipped(void **state)
 {
 	struct standard s = image_standard();
-	unsigned long nr = 0;
+	struct bytes areas[STANDARD_AREAS];
 
-	for_each_byte(&s, flip, &nr);
-	assert_int_equal(nr, 3 * (24 + 2 * 16 + 5 * 24));
+	standard_areas(&s, areas);
+	assert_int_equal(bytes_flip_each(areas, STANDARD_AREAS, is_noticed, &s),
+			 3 * (24 + 2 * 16 + 5 * 24));
 	assert_int_equal(image_check(s.image), 0);
 	image_free(s.image);
 }
@@ -269,37 +224,44 @@ static bool is_free(struct pci_dev_ser *record, unsigned char *byte)
 	       IN(record, flags, byte) || IN(record, bar_lg2, byte) || IN(record, rom_lg2, byte);
 }
 
-static void flip_sealed(struct standard *s, unsigned char *byte, unsigned long *nr)
+static bool may_pass(struct standard *s, unsigned char *byte)
 {
-	struct pci_dev_ser *records[] = { s->nic, s->port, s->root, s->other };
-	bool may_pass = IN(s->given_up, refcount, byte);
+	return is_free(s->nic, byte) || is_free(s->port, byte) || is_free(s->root, byte) ||
+	       is_free(s->other, byte) || IN(s->given_up, refcount, byte);
+}
+
+struct sealed {
+	struct standard standard;
+	unsigned long refused;
+};
+
+static void is_noticed_sealed(void *arg, unsigned char *byte)
+{
+	struct sealed *sealed = arg;
+	struct standard *s = &sealed->standard;
 
 	/* There is no wrong checksum under a right one. */
 	if (IN(s->ser, crc, byte))
 		return;
-	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++)
-		may_pass |= is_free(records[i], byte);
-	for (size_t i = 0; i < sizeof(masks); i++) {
-		*byte ^= masks[i];
-		image_seal(s->image);
-		if (image_check(s->image))
-			++*nr;
-		else if (!may_pass)
-			fail_msg("a sealed %02x is not noticed", masks[i]);
-		*byte ^= masks[i];
-	}
 	image_seal(s->image);
+	if (image_check(s->image))
+		sealed->refused++;
+	else if (!may_pass(s, byte))
+		fail_msg("a sealed %02x is not noticed", *byte);
 }
 
 static void test_every_byte_flipped_sealed(void **state)
 {
-	struct standard s = image_standard();
-	unsigned long refused = 0;
+	struct sealed sealed = { .standard = image_standard() };
+	struct image *image = sealed.standard.image;
+	struct bytes areas[STANDARD_AREAS];
 
-	for_each_byte(&s, flip_sealed, &refused);
-	assert_true(refused > 3 * (20 + 2 * 16 + 24));
-	assert_int_equal(image_check(s.image), 0);
-	image_free(s.image);
+	standard_areas(&sealed.standard, areas);
+	bytes_flip_each(areas, STANDARD_AREAS, is_noticed_sealed, &sealed);
+	assert_true(sealed.refused > 3 * (20 + 2 * 16 + 24));
+	image_seal(image);
+	assert_int_equal(image_check(image), 0);
+	image_free(image);
 }
 
 int main(int argc, char **argv)
@@ -316,25 +278,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_every_byte_flipped),
 		cmocka_unit_test(test_every_byte_flipped_sealed),
 	};
-	static struct CMUnitTest all[sizeof(fixed) / sizeof(fixed[0]) + NR_ALTERATIONS];
-	size_t nr = sizeof(fixed) / sizeof(fixed[0]);
 
-	if (argc > 1 && !strcmp(argv[1], "--print-golden")) {
-		struct standard s = image_standard();
-
-		image_print(s.image, stdout);
-		image_free(s.image);
-		return 0;
-	}
-	if (argc > 1)
-		golden_path = argv[1];
-
-	memcpy(all, fixed, sizeof(fixed));
-	for (size_t i = 0; i < NR_ALTERATIONS; i++)
-		all[nr + i] = (struct CMUnitTest){
-			.name = alterations[i].name,
-			.test_func = test_alteration,
-			.initial_state = (void *)&alterations[i],
-		};
-	return _cmocka_run_group_tests("pci-check", all, nr + NR_ALTERATIONS, NULL, NULL);
+	golden_path = golden_path_of(argc, argv, "golden/pci-v1.txt", print_standard);
+	return RUN_TESTS_AND_TABLE("pci-check", fixed, test_alteration, alterations);
 }

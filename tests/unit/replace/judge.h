@@ -7,9 +7,8 @@
 #ifndef JUDGE_H
 #define JUDGE_H
 
+#include <linux/array_size.h>
 #include "model.h"
-
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
 #define PWSNP		(1ULL << 23)
 #define PGSNP		(1ULL << 24)

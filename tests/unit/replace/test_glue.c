@@ -4,14 +4,7 @@
  * and that a failure anywhere leaves everything as it was. Each call into the
  * rest of the driver is a word of a log.
  */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "test.h"
 #include "iommu.h"
 #include "liveupdate.h"
 #include "pasid.h"

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests of drivers/iommu/intel/replace-plan.c and replace-exec.c */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "test.h"
 #include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/bug.h>
