@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel check-mutations coverage soak chain series check-series apply clean
+.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel check-mutations check-planted coverage soak chain series check-series apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -30,11 +30,12 @@ help:
 	@echo "  make demo          show it: the same program with and without preservation,"
 	@echo "                     then a table and a picture"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
-	@echo "  make check-long    the scenarios that make check leaves out for their time"
+	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
 	@echo "  make check-mutations  takes one rule of the kernel half away at a time: the scenario"
 	@echo "                     that guards it has to fail; NAMES= for some"
+	@echo "  make check-planted puts one bug into a copy of a check at a time: its fuzzer has to find it"
 	@echo "  make coverage      what of the series the scenarios execute, by gcov; NAMES= for some of them"
 	@echo "  make soak N=100    many runs; MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2"
 	@echo "  make chain N=10    many live updates in a row in one machine; MODE=, NIC=, CPUS= as above"
@@ -74,7 +75,15 @@ check-scripts:
 	@scripts/install-packages.sh series
 	@tests/scripts/run.sh
 
-check-long check-debug check-mutations coverage soak chain:
+check-long:
+	@scripts/install-packages.sh build unit
+	@PARTS="planted long" scripts/check.sh
+
+check-planted:
+	@scripts/install-packages.sh unit
+	@PARTS=planted scripts/check.sh
+
+check-debug check-mutations coverage soak chain:
 	@scripts/install-packages.sh build
 	@scripts/run.sh $@
 

@@ -3,7 +3,7 @@
 # Runs all tests that this clone has and adds up what they count. Each part ends
 # with a line "N passed, N failed, N skipped"; so does this, with the sum.
 #
-#   PARTS="scripts rig unit kunit vm"   only these
+#   PARTS="scripts rig unit kunit vm"   only these; there are two more: planted long
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
@@ -42,12 +42,16 @@ part()
 [ ! -x "$TOP/tests/vm/host/tests/run.sh" ] || part rig "$TOP/tests/vm/host/tests/run.sh"
 [ ! -f "$TOP/tests/unit/Makefile" ] ||
 	part unit "$TOP/scripts/env.sh" --kernels "" make --no-print-directory -C "$TOP/tests/unit" check
+[ ! -f "$TOP/tests/unit/planted" ] ||
+	part planted "$TOP/scripts/env.sh" --kernels "" make --no-print-directory -C "$TOP/tests/unit" check-planted
 [ ! -x "$TOP/tests/vm/run-kernel-tests.sh" ] ||
 	part kunit "$TOP/scripts/env.sh" --kernels kunit "$TOP/tests/vm/run-kernel-tests.sh" kunit
 kernels="pristine old new"
 [ ! -f "$TOP/tests/vm/scenarios" ] || kernels=$(listed_kernels "$TOP/tests/vm/scenarios")
 [ ! -x "$TOP/tests/vm/run-checks.sh" ] ||
 	part vm "$TOP/scripts/env.sh" --kernels "$kernels" "$TOP/tests/vm/run-checks.sh"
+[ ! -f "$TOP/tests/vm/scenarios.long" ] ||
+	part long "$TOP/scripts/run.sh" check-long
 
 awk -F '[ ,]+' '
 	{ p += $1; f += $3; s += $5 }
