@@ -74,11 +74,7 @@ void contended_old_kernel(void)
 	struct receiver receiver;
 	int session, refused = 0;
 
-	prepare_kexec();
-	receiver_set_up(&receiver);
-	receiver.rearm = true;
-	traffic_start(&receiver);
-	receiver_receive(&receiver, 300);
+	start_receiving(&receiver, 300);
 	must(hwpt_mark_preserve(receiver.device.iommufd, receiver.hwpt_id, TOKEN_HWPT), "mark");
 	report_pages("base");
 	readers_start(receiver.device.bdf, readers);

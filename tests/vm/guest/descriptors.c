@@ -50,11 +50,7 @@ void descriptors_old_kernel(void)
 	struct receiver receiver;
 	int session;
 
-	prepare_kexec();
-	receiver_set_up(&receiver);
-	receiver.rearm = true;
-	traffic_start(&receiver);
-	receiver_receive(&receiver, 300);
+	start_receiving(&receiver, 300);
 	report_pages("base");
 	must(hwpt_mark_preserve(receiver.device.iommufd, receiver.hwpt_id, TOKEN_HWPT), "mark");
 	session = must(session_create(SESSION_NAME), "create session");

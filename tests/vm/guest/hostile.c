@@ -29,11 +29,7 @@ void hostile_old_kernel(void)
 	struct receiver receiver;
 	int session;
 
-	prepare_kexec();
-	receiver_set_up(&receiver);
-	receiver.rearm = true;
-	traffic_start(&receiver);
-	receiver_receive(&receiver, 500);
+	start_receiving(&receiver, 500);
 	preserve_everything(&receiver);
 	session = must(session_create(STRANGER), "create the stranger's session");
 	must(session_preserve_fd(session, must(iommufd_open(), "open iommufd"), TOKEN_IOMMUFD),

@@ -60,11 +60,7 @@ void plugged_old_kernel(void)
 {
 	struct receiver receiver;
 
-	prepare_kexec();
-	receiver_set_up(&receiver);
-	receiver.rearm = true;
-	traffic_start(&receiver);
-	receiver_receive(&receiver, 500);
+	start_receiving(&receiver, 500);
 	preserve_everything(&receiver);
 	if (is_time("preserved"))
 		plug(&receiver);

@@ -18,6 +18,15 @@ void prepare_kexec(void)
 	must(kexec_prepare("/bzImage", "/initrd", command_line), "kexec_file_load");
 }
 
+void start_receiving(struct receiver *receiver, int milliseconds)
+{
+	prepare_kexec();
+	receiver_set_up(receiver);
+	receiver->rearm = true;
+	traffic_start(receiver);
+	receiver_receive(receiver, milliseconds);
+}
+
 int load_image_without_data(void)
 {
 	static char page[4096] __attribute__((aligned(4096)));

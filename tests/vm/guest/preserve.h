@@ -7,6 +7,8 @@
 
 /* Loads /bzImage and /initrd with the command line in /next-cmdline. */
 void prepare_kexec(void);
+/* The same, and the card receives, for so long before this returns. */
+void start_receiving(struct receiver *receiver, int milliseconds);
 /*
  * An image loaded by kexec_load(2) has no live update data.  This one is a
  * single invalid instruction: when it is run the machine is gone.

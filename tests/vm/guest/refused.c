@@ -19,11 +19,7 @@ void refused_old_kernel(void)
 {
 	struct receiver receiver;
 
-	prepare_kexec();
-	receiver_set_up(&receiver);
-	receiver.rearm = true;
-	traffic_start(&receiver);
-	receiver_receive(&receiver, 300);
+	start_receiving(&receiver, 300);
 	report_pages("base");
 	preserve_everything(&receiver);
 	must(write_file(OPTION, "Y"), OPTION);
