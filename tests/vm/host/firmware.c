@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -34,33 +35,54 @@ static int connect_to(const struct run *run, const char *name)
 	return -ETIMEDOUT;
 }
 
-/* Each command is answered by a line. */
-static int command(int fd, const char *line)
+/* Each command is answered by a line, with the value after a read. */
+static int command(int fd, const char *line, uint64_t *value)
 {
 	char answer[256];
 	ssize_t got;
 
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
 		return -errno;
-	got = recv(fd, answer, sizeof(answer), 0);
-	return got >= 2 && !strncmp(answer, "OK", 2) ? 0 : -EIO;
+	got = recv(fd, answer, sizeof(answer) - 1, 0);
+	if (got < 2 || strncmp(answer, "OK", 2))
+		return -EIO;
+	answer[got] = '\0';
+	*value = strtoull(answer + 2, NULL, 0);
+	return 0;
+}
+
+static int write_register(int fd, char width, unsigned int place, unsigned long value)
+{
+	uint64_t nothing;
+	char line[64];
+
+	snprintf(line, sizeof(line), "write%c 0x%lx 0x%lx\n", width, VTD_REGISTERS + place, value);
+	return command(fd, line, &nothing);
+}
+
+/* What was written counts for nothing if the unit has not taken it. */
+static int expect_translation(int fd)
+{
+	uint64_t status;
+	char line[64];
+	int error;
+
+	snprintf(line, sizeof(line), "readl 0x%lx\n", VTD_REGISTERS + VTD_STATUS);
+	error = command(fd, line, &status);
+	if (error)
+		return error;
+	return (status & (GCMD_TE | GCMD_SRTP)) == (GCMD_TE | GCMD_SRTP) ? 0 : -EIO;
 }
 
 static int switch_translation_on(int fd)
 {
-	char line[64];
-	int error;
+	int error = write_register(fd, 'q', VTD_ROOT_ADDRESS, ROOT_TABLE);
 
-	snprintf(line, sizeof(line), "writeq 0x%lx 0x%lx\n", VTD_REGISTERS + VTD_ROOT_ADDRESS,
-		 ROOT_TABLE);
-	error = command(fd, line);
-	snprintf(line, sizeof(line), "writel 0x%lx 0x%x\n", VTD_REGISTERS + VTD_COMMAND, GCMD_SRTP);
 	if (!error)
-		error = command(fd, line);
-	snprintf(line, sizeof(line), "writel 0x%lx 0x%x\n", VTD_REGISTERS + VTD_COMMAND, GCMD_TE);
+		error = write_register(fd, 'l', VTD_COMMAND, GCMD_SRTP);
 	if (!error)
-		error = command(fd, line);
-	return error;
+		error = write_register(fd, 'l', VTD_COMMAND, GCMD_TE);
+	return error ?: expect_translation(fd);
 }
 
 int firmware_protect(struct run *run)
@@ -72,4 +94,44 @@ int firmware_protect(struct run *run)
 		error = -EIO;
 	/* Both stay open: a port that is closed takes its clock along. */
 	return error;
+}
+
+struct switches {
+	int64_t kernel_ns;	/* the first line of the first kernel */
+	bool on, at_kernel, refused, off_later;
+};
+
+static void note_switch(void *data, int64_t when, const char *text)
+{
+	struct switches *switches = data;
+	int enabled;
+
+	if (!strncmp(text, "vtd_dmar_fault ", 15) && when < switches->kernel_ns)
+		switches->refused = true;
+	if (sscanf(text, "vtd_dmar_enable enable %d", &enabled) != 1)
+		return;
+	switches->on = enabled;
+	if (when < switches->kernel_ns)
+		switches->at_kernel = enabled;
+	else if (!enabled)
+		switches->off_later = true;
+}
+
+/*
+ * The first kernel must find translation on, or there was nothing to be as on another
+ * kernel.  And that it is on has a meaning: boot firmware that looks at the disk is
+ * refused.  Whatever the kernel is told to do, it takes that off sooner or later.
+ */
+void firmware_judge(struct run *run)
+{
+	struct switches switches = { .kernel_ns = run->first_kernel_ns };
+
+	if (trace_read(run, note_switch, &switches))
+		run_problem(run, "no trace");
+	if (!switches.at_kernel)
+		run_problem(run, "firmware: translation was not on when the kernel came");
+	if (!switches.refused)
+		run_problem(run, "firmware: no device was refused before the kernel came");
+	if (!switches.off_later)
+		run_problem(run, "firmware: no kernel has switched translation off");
 }

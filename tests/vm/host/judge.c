@@ -530,6 +530,8 @@ static void judge_always(struct run *run)
 		run_problem(run, "the guest did not come to its end");
 	if (run->options.crash)
 		judge_crash(run);
+	if (run->options.firmware_protects)
+		firmware_judge(run);
 	if (run->corrupted)
 		run_problem(run, "%u slots corrupted", run->corrupted);
 	judge_hollow(run);

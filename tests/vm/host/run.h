@@ -16,6 +16,7 @@
 #define WORDS		8
 #define VTD_REGISTERS	0xfed90000ul
 #define VTD_COMMAND	0x18
+#define VTD_STATUS	0x1c
 #define VTD_ROOT_ADDRESS 0x20
 #define GCMD_TE		(1u << 31)
 #define GCMD_SRTP	(1u << 30)
@@ -137,7 +138,7 @@ struct run {
 	struct sender *senders[STREAMS];
 
 	char old_build[200], new_build[200];
-	int64_t start_ns, traffic_ns, traffic_end_ns, reopened_ns;
+	int64_t start_ns, first_kernel_ns, traffic_ns, traffic_end_ns, reopened_ns;
 	int64_t last_attach_ns;		/* of a neighbour, refused or not */
 	bool last_attach_refused;
 	struct update updates[UPDATES];
@@ -208,8 +209,9 @@ void crash_command_line(const struct run *run, char *line, size_t size);
 /* monitor.c: a card for a slot of --hotplug, while the machine runs; netdev may be "". */
 int monitor_add_card(const struct run *run, const char *card, const char *slot,
 		     const char *netdev);
-/* firmware.c: before the machine runs, and then it does. */
+/* firmware.c: before the machine runs, and then it does; afterwards whether it held. */
 int firmware_protect(struct run *run);
+void firmware_judge(struct run *run);
 
 /* emulator_clock.c: for one thread; read it often, for it also asks. */
 struct emulator_clock;
@@ -244,6 +246,9 @@ void watch(struct run *run);
 /* trace.c: the stream that a function receives, negative when its faults do not count. */
 int run_stream_of(const struct run *run, int function);
 void trace_check(struct run *run);
+/* Each line of the trace; of one that has no time when is 0.  Returns 0 or -errno. */
+typedef void (*trace_handler)(void *data, int64_t when, const char *text);
+int trace_read(struct run *run, trace_handler handler, void *data);
 
 /* judge.c: prints the result line; true when the run passed. */
 bool judge(struct run *run);

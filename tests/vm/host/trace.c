@@ -5,6 +5,7 @@
  * back.  Continuity is claimed only if none of these writes could have stopped
  * the device or its translation.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -420,30 +421,39 @@ static void check_cold(struct trace *trace)
 		run->cold_switched = check_cold_pages(trace, update->switched_ns, 0, "switch");
 }
 
-static void read_trace(struct trace *trace)
+int trace_read(struct run *run, trace_handler handler, void *data)
 {
 	char path[512], line[512];
 	FILE *file;
 
-	run_path(trace->run, "trace.log", path, sizeof(path));
+	run_path(run, "trace.log", path, sizeof(path));
 	file = fopen(path, "r");
-	if (!file) {
-		run_problem(trace->run, "no trace");
-		return;
-	}
+	if (!file)
+		return -errno;
 	while (fgets(line, sizeof(line), file)) {
 		long long seconds, microseconds;
 		int text;
 
 		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%*d@%lld.%lld:%n", &seconds, &microseconds, &text) != 2) {
-			note_line(trace, line);
-			continue;
-		}
-		handle(trace, seconds * NS_PER_S + microseconds * 1000, line + text);
-		trace->run->trace_lines++;
+		if (sscanf(line, "%*d@%lld.%lld:%n", &seconds, &microseconds, &text) == 2)
+			handler(data, seconds * NS_PER_S + microseconds * 1000, line + text);
+		else
+			handler(data, 0, line);
 	}
 	fclose(file);
+	return 0;
+}
+
+static void handle_line(void *data, int64_t when, const char *text)
+{
+	struct trace *trace = data;
+
+	if (!when) {
+		note_line(trace, text);
+		return;
+	}
+	handle(trace, when, text);
+	trace->run->trace_lines++;
 }
 
 /* Without the numbers that a bridge had, other ones would not show. */
@@ -465,7 +475,8 @@ void trace_check(struct run *run)
 	if (run->options.cold && run->slots)
 		trace.first_use_ns = calloc(run->slots, sizeof(*trace.first_use_ns));
 	check_functions(run);
-	read_trace(&trace);
+	if (trace_read(run, handle_line, &trace))
+		run_problem(run, "no trace");
 	if (!run->trace_lines)
 		run_problem(run, "the trace is empty: nothing was checked");
 	if (trace.not_understood > 1)

@@ -48,6 +48,8 @@ static void note_console_times(struct run *run, const char *line, int64_t now)
 {
 	struct update *update = run_update(run);
 
+	if (!run->first_kernel_ns && strstr(line, "Linux version"))
+		run->first_kernel_ns = now;
 	if (!update->kexec_ns)
 		return;
 	if (!update->handed_over_ns && strstr(line, "handed over, translation stays on"))

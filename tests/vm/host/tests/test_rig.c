@@ -489,6 +489,50 @@ static void test_must_find(void)
 	end_run(&run);
 }
 
+/* ---------------------------------------------------------------- firmware */
+
+static void write_switches(const char *before, const char *between, const char *after)
+{
+	FILE *file = fopen(in_directory("trace.log"), "w");
+
+	fprintf(file, "1@%d.000000:%s\n", BEGIN_S, before);
+	fprintf(file, "1@%d.500000:%s\n", BEGIN_S, between);
+	fprintf(file, "1@%d.000000:%s\n", BEGIN_S + 2, after);
+	fclose(file);
+}
+
+/* The kernel comes after the second of the three. */
+static void test_firmware(void)
+{
+	static const char on[] = "vtd_dmar_enable enable 1", off[] = "vtd_dmar_enable enable 0";
+	static const char fault[] = "vtd_dmar_fault sid 0x20 fault 1 addr 0x0 write 0";
+	static const struct {
+		const char *before, *between, *after, *problem;
+	} cases[] = {
+		{ on, fault, off, NULL },
+		{ fault, fault, off, "not on when" },
+		{ fault, off, off, "not on when" },
+		{ fault, off, on, "not on when" },
+		{ on, on, off, "no device was refused" },
+		{ on, on, fault, "no device was refused" },
+		{ on, fault, fault, "no kernel has switched" },
+		{ on, fault, on, "no kernel has switched" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct run run;
+
+		memset(&run, 0, sizeof(run));
+		run.options.output = directory;
+		run.first_kernel_ns = (BEGIN_S + 1) * NS_PER_S;
+		write_switches(cases[i].before, cases[i].between, cases[i].after);
+		firmware_judge(&run);
+		expect(cases[i].problem ? found(&run, cases[i].problem) : !run.problem_count,
+		       "case %zu of firmware means '%s', found '%s'", i,
+		       cases[i].problem ? cases[i].problem : "no harm", run.problems[0]);
+	}
+}
+
 int main(void)
 {
 	if (!mkdtemp(directory))
@@ -499,6 +543,7 @@ int main(void)
 	test_shadow();
 	test_figures();
 	test_must_find();
+	test_firmware();
 	unlink(in_directory("trace.log"));
 	unlink(in_directory("frames.dat"));
 	unlink(in_directory("phases.dat"));
