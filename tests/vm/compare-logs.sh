@@ -1,33 +1,38 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # usage: compare-logs.sh PRISTINE-CONSOLE-LOG CONSOLE-LOG
-# Prints the lines of the second that the first has not, and the other way round.
-# Numbers do not count, nor how often a line comes: times, addresses and sizes are
-# others each time. What the series says of itself is left out, and so are the
-# frames of a stack, of which a crash prints some by chance.
+# Prints the lines of the second that the first has not, and the other way round,
+# each with the kernel that says it, the first or a later one, and how often. Every
+# figure counts, but for those that measure the time or the size of the kernel; the
+# order does not, as some of it is chance. There is no exception for what the series
+# says: unused it says nothing.
 set -eu
-[ $# -eq 2 ] || { sed -n '3,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '3,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Of a host that is busy, and of what differs between any two builds
-passing='Linux version|clocksource|tsc:|BogoMIPS|Calibrat|Memory: |Freeing |random: crng|perf: interrupt took|sched_clock|^ *\? .*\+0x'
-ours='liveupdate|live update|Live update|KHO:'
+# Lines that a busy host brings about, or that come before or after the end.
+passing='^(tsc: (Fast TSC calibration failed|Refined TSC clocksource calibration: .* MHz)|clocksource: (tsc: mask: .*|Switched to clocksource tsc)|APIC calibration not consistent with PM-Timer: .*|APIC delta adjusted to PM-Timer: .*|random: crng init done|Spurious LAPIC timer interrupt on cpu [0-9]+|pci [0-9a-f:.]+: [a-z0-9_]+\+0x0/0x[0-9a-f]+ took [0-9]+ usecs)$'
+
+# Lines whose figures measure: how fast the host is, how large the kernel, and with
+# it the memory that KHO sets aside.
+measuring='^(tsc: Detected |clocksource: tsc-early: |Calibrating delay loop |sched_clock: Marking stable |smpboot: Total of |Memory: [0-9]+K/|Freeing initrd memory: |Freeing unused kernel image |RAMDISK: |pcpu-alloc: |percpu: Embedded | *node +[0-9]+: \[mem )'
 
 lines()
 {
 	sed -e 's/^ *[0-9.]* //' -e 's/^\[ *[0-9.]*\] //' -e 's/[[:space:]]*$//' "$1" |
-		grep -vE "$passing|$ours" |
-		sed -e 's/0x[0-9a-f]*/N/g' -e 's/\<[0-9a-f]\{8,\}\>/N/g' -e 's/[0-9][0-9]*/N/g' |
-		sort -u
+		grep -vE "$passing" |
+		sed -E "/$(printf '%s' "$measuring" | sed 's,/,\\/,g')/s/(0x)?[0-9a-f]*[0-9][0-9a-f]*/N/g" |
+		awk '/^Linux version / { kernel++ } { print "kernel " kernel + 0 ": " $0 }' |
+		sort | uniq -c
 }
 
 lines "$1" >"$work/pristine"
 lines "$2" >"$work/series"
 for log in pristine series; do
-	[ -s "$work/$log" ] || { echo "an empty log proves nothing"; exit 1; }
+	grep -q ': Linux version ' "$work/$log" || { echo "a log without a kernel proves nothing"; exit 1; }
 done
-diff "$work/pristine" "$work/series" | grep '^[<>]' >"$work/diff" || exit 0
+! diff "$work/pristine" "$work/series" >"$work/diff" || exit 0
 echo "the log differs from that of the pristine kernel (<: only there, >: only here):"
-cat "$work/diff"
+sed -n "s,^\([<>]\) *,\1 ,p" "$work/diff"
 exit 1

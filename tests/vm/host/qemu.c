@@ -66,7 +66,7 @@ static void common_command_line(const struct run *run, int stage, const char *ap
 	snprintf(line, size, "console=ttyS0 panic=-1 no_timer_check %s%s "
 		 "lu_stage=%d lu_script=%s lu_nic=%s lu_preserve=%s lu_rate=%d lu_second=%s "
 		 "lu_updates=%d %s%s%s %s %s",
-		 options->ordinary ? "nokaslr" : "kho=on liveupdate=on intel_iommu=",
+		 options->ordinary ? "nokaslr ignore_loglevel" : "kho=on liveupdate=on intel_iommu=",
 		 options->ordinary ? "" : strcmp(options->mode, "legacy") ? "on,sm_on" : "on",
 		 stage, options->script,
 		 options->nic, options->preserve, options->rate, options->second_use,

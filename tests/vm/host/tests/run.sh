@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Tests of vm-run without a machine: the judge, the sender, and that nothing is left
-# when a run is interrupted. Ends with a line "N passed, N failed, N skipped".
+# Tests of vm-run without a machine: the judge, the sender, what of two logs counts, and
+# that nothing is left when a run is interrupted. Ends with a line "N passed, N failed, N skipped".
 set -eu
 host=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d /tmp/test-rig.XXXXXX)
@@ -78,6 +78,49 @@ interrupted()
 	fi
 }
 
+# logs TITLE WANTED-STATUS TEXT SED-SCRIPT ; two logs, the second one changed
+logs()
+{
+	sed "$4" "$work/log" >"$work/other"
+	status=0
+	"$host/../compare-logs.sh" "$work/log" "$work/other" >"$work/out" 2>&1 || status=$?
+	if [ "$status" -ne "$2" ] || { [ -n "$3" ] && ! grep -qF -e "$3" "$work/out"; }; then
+		fail "logs: $1"
+		cat "$work/out"
+	else
+		pass "logs: $1"
+	fi
+}
+
+compare_logs()
+{
+	cat >"$work/log" <<-'LOG'
+	   0.3100 [    0.000000] Linux version 7.3.4-ordinary
+	   0.3200 [    0.000000] Memory: 495596K/523732K available (3434K kernel code)
+	   0.3300 [    0.100000] pci 0000:00:04.0: BAR 0 [mem 0xfebf0000-0xfebf3fff 64bit]
+	   0.3400 [    0.200000] DMAR: Host address width 39
+	   0.3500 [    0.300000] tsc: Fast TSC calibration failed
+	   0.3600 [    0.400000] kexec_core: Starting new kernel
+	   1.3100 [    0.000000] Linux version 7.3.4-ordinary
+	   1.3400 [    0.200000] DMAR: Host address width 39
+	   1.3500 [    0.300000] DMAR: Intel(R) Virtualization Technology for Directed I/O
+	LOG
+	logs "the same" 0 '' ''
+	logs "times, measures and a busy host do not count" 0 '' \
+		'/Fast TSC/d; s/0\.[0-9]*/9.9999/g; s/495596K/495000K/'
+	logs "nor does the order" 0 '' '/BAR 0/{h;d}; /Starting/G'
+	logs "a line more" 1 '> 1 kernel 1: DMAR: planted' '/address width/{p;s/Host.*/planted/}'
+	logs "a line of live update" 1 'live update: planted' '$a [ 1.0] pci 0000:00:04.0: live update: planted'
+	logs "a line less" 1 '< 1 kernel 2: DMAR: Intel(R)' '/Directed/d'
+	logs "a line twice" 1 '> 2 kernel 1: kexec_core: Starting' '/Starting/p'
+	logs "another address" 1 'febf4000' 's/0xfebf0000/0xfebf4000/'
+	logs "another device" 1 '0000:00:05.0' 's/00:04.0/00:05.0/'
+	logs "said by another kernel" 1 '> 2 kernel 1: DMAR: Host' \
+		'/Starting/i 1.0 [ 0.2] DMAR: Host address width 39
+		8d'
+	logs "nothing at all" 1 'proves nothing' d
+}
+
 compile "$work/test_rig" "$host"/tests/test_rig.c "$host"/judge.c "$host"/trace.c \
 	"$host"/decoding.c "$host"/updates.c "$host"/memory.c "$host"/firmware.c
 export ASAN_OPTIONS=detect_leaks=0
@@ -90,6 +133,8 @@ for length in 10 512; do
 		skip "queues of $length: no network namespace"
 	fi
 done
+
+compare_logs
 
 compile "$work/vm-run" "$host"/*.c
 printf '#!/bin/sh\necho $$ >%s/pid\nexec sleep 1000\n' "$work" >"$work/qemu"
