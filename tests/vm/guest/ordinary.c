@@ -6,18 +6,23 @@
  *	then=suspend	again after it slept, S3, until the clock's alarm
  *	then=kexec	again in the kernel that a plain kexec starts
  *	then=crash	again in the crash kernel
+ *
+ *	harm=disk	the disk has other bytes than were written to it
+ *	harm=network	the card does not reach memory any more
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/ip_icmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "crash.h"
@@ -38,10 +43,20 @@
 #define OUR_MASK	"255.255.255.0"
 #define THEIR_ADDRESS	"10.0.2.2"
 
+/* Of a kernel that kexec has started, as x86/boot.rst has it */
+#define LOADER_KEXEC	0xd0
+
+#define CARD		"/sys/class/net/eth0/device/config"
+
 struct ping {
 	struct icmphdr header;
 	unsigned char data[PING_BYTES];
 };
+
+static bool harms(const char *what)
+{
+	return !strcmp(option_text("harm", ""), what);
+}
 
 static void fill(unsigned char *data, size_t size, unsigned int seed)
 {
@@ -71,6 +86,8 @@ static void expect_disk_works(unsigned int seed)
 		return;
 	fill(wanted, DISK_BYTES, seed);
 	memcpy(data, wanted, DISK_BYTES);
+	if (harms("disk"))
+		data[DISK_BYTES - 1] ^= 1;
 	check(pwrite(disk, data, DISK_BYTES, 0) == DISK_BYTES, "it can be written: %m");
 	memset(data, 0, DISK_BYTES);
 	check(pread(disk, data, DISK_BYTES, 0) == DISK_BYTES, "it can be read: %m");
@@ -90,6 +107,19 @@ static void set_address(int fd, struct ifreq *request, int what, const char *add
 		give_up("address of the card: %m");
 }
 
+static void keep_card_from_memory(void)
+{
+	int config = open(CARD, O_RDWR | O_CLOEXEC);
+	unsigned short command;
+
+	if (pread(config, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+		give_up("config space of the card: %m");
+	command &= ~PCI_COMMAND_MASTER;
+	if (pwrite(config, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+		give_up("config space of the card: %m");
+	close(config);
+}
+
 static void set_up_card(void)
 {
 	struct ifreq request = { .ifr_name = "eth0" };
@@ -101,6 +131,8 @@ static void set_up_card(void)
 	if (ioctl(fd, SIOCSIFFLAGS, &request))
 		give_up("start the card: %m");
 	close(fd);
+	if (harms("network"))
+		keep_card_from_memory();
 }
 
 static unsigned short checksum(const void *data, size_t size)
@@ -166,12 +198,22 @@ static void expect_all_works(unsigned int seed)
 	event("works seed=%u", seed);
 }
 
+/* The one clock goes on while the machine sleeps, the other stands still. */
+static long slept_ms(void)
+{
+	struct timespec all, awake;
+
+	clock_gettime(CLOCK_BOOTTIME, &all);
+	clock_gettime(CLOCK_MONOTONIC, &awake);
+	return (all.tv_sec - awake.tv_sec) * 1000 + (all.tv_nsec - awake.tv_nsec) / 1000000;
+}
+
 static void sleep_until_alarm(void)
 {
 	check_errno(write_file("/sys/class/rtc/rtc0/wakealarm", "+3"), 0, "set the alarm");
 	check_errno(write_file("/sys/power/mem_sleep", "deep"), 0, "choose S3");
 	check_errno(write_file("/sys/power/state", "mem"), 0, "sleep");
-	event("woken");
+	check(slept_ms() >= 1000, "the machine slept: %ld ms", slept_ms());
 }
 
 /* A machine that slept here is not switched off any more; a reset ends it as well. */
@@ -182,12 +224,17 @@ static void end_by_reset(void)
 	reboot(RB_AUTOBOOT);
 }
 
-void ordinary_old_kernel(void)
+static void expect_loader(bool kexec)
 {
-	const char *then = option_text("then", "");
+	char text[16];
+	int loader = atoi(read_file("/proc/sys/kernel/bootloader_type", text, sizeof(text)));
 
-	set_up_card();
-	expect_all_works(1);
+	check((loader == LOADER_KEXEC) == kexec, "kexec has %sstarted this kernel: %#x",
+	      kexec ? "" : "not ", loader);
+}
+
+static void go_on(const char *then)
+{
 	if (!strcmp(then, "suspend")) {
 		sleep_until_alarm();
 		expect_all_works(2);
@@ -198,13 +245,24 @@ void ordinary_old_kernel(void)
 	} else if (!strcmp(then, "crash")) {
 		crash_load_kernel();
 		crash_now();
+	} else if (*then) {
+		give_up("no such thing to do");
 	}
+}
+
+void ordinary_old_kernel(void)
+{
+	expect_loader(false);
+	set_up_card();
+	expect_all_works(1);
+	go_on(option_text("then", ""));
 }
 
 void ordinary_new_kernel(void)
 {
 	long stage = option_number("stage", 1);
 
+	expect_loader(true);
 	set_up_card();
 	expect_all_works(stage + 1);
 	if (stage == STAGE_CRASHED)
