@@ -5,6 +5,7 @@
  *
  *	then=suspend	again after it slept, S3, until the clock's alarm
  *	then=kexec	again in the kernel that a plain kexec starts
+ *	then=old-kexec	the same, loaded by kexec_load(2)
  *	then=crash	again in the crash kernel
  *
  *	harm=disk	the disk has other bytes than were written to it
@@ -241,6 +242,9 @@ static void go_on(const char *then)
 		end_by_reset();
 	} else if (!strcmp(then, "kexec")) {
 		prepare_kexec();
+		must(announce_and_jump(), "kexec");
+	} else if (!strcmp(then, "old-kexec")) {
+		prepare_old_image();
 		must(announce_and_jump(), "kexec");
 	} else if (!strcmp(then, "crash")) {
 		crash_load_kernel();

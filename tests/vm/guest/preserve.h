@@ -7,7 +7,9 @@
 
 /* Loads /bzImage and /initrd with the command line in /next-cmdline. */
 void prepare_kexec(void);
-/* The same, and the card receives, for so long before this returns. */
+/* The same by kexec_load(2), see old_image.c. */
+void prepare_old_image(void);
+/* prepare_kexec(), and the card receives, for so long before this returns. */
 void start_receiving(struct receiver *receiver, int milliseconds);
 /*
  * An image loaded by kexec_load(2) has no live update data.  This one is a
