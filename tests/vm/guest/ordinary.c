@@ -6,6 +6,7 @@
  *	then=suspend	again after it slept, S3, until the clock's alarm
  *	then=kexec	again in the kernel that a plain kexec starts
  *	then=old-kexec	the same, loaded by kexec_load(2)
+ *	then=left-on	as kexec, and the one before leaves VT-d translating
  *	then=crash	again in the crash kernel
  *
  *	harm=disk	the disk has other bytes than were written to it
@@ -242,6 +243,10 @@ static void go_on(const char *then)
 		end_by_reset();
 	} else if (!strcmp(then, "kexec")) {
 		prepare_kexec();
+		must(announce_and_jump(), "kexec");
+	} else if (!strcmp(then, "left-on")) {
+		prepare_kexec();
+		leave_translation_on();
 		must(announce_and_jump(), "kexec");
 	} else if (!strcmp(then, "old-kexec")) {
 		prepare_old_image();

@@ -82,6 +82,8 @@ void two_hwpts_old_kernel(void);
 void two_hwpts_new_kernel(void);
 void ordinary_old_kernel(void);
 void ordinary_new_kernel(void);
+/* left_on.c: VT-d translates when the next kernel comes. */
+void leave_translation_on(void);
 void group_files_old_kernel(void);
 void group_files_new_kernel(void);
 void noexec_old_kernel(void);
