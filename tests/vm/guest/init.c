@@ -56,6 +56,7 @@ static const struct scenario scenarios[] = {
 	{ "ordinary", ordinary_old_kernel, ordinary_new_kernel },
 	{ "group-files", group_files_old_kernel, group_files_new_kernel },
 	{ "noexec", noexec_old_kernel, noexec_new_kernel },
+	{ "pinned-again", pinned_again_old_kernel, pinned_again_new_kernel },
 	{ "sparse", sparse_old_kernel, NULL },
 	{ "poisoned", poisoned_old_kernel, NULL },
 	{ "hot-added", hot_added_old_kernel, update_new_kernel },

@@ -88,6 +88,8 @@ void group_files_old_kernel(void);
 void group_files_new_kernel(void);
 void noexec_old_kernel(void);
 void noexec_new_kernel(void);
+void pinned_again_old_kernel(void);
+void pinned_again_new_kernel(void);
 void sparse_old_kernel(void);
 void poisoned_old_kernel(void);
 void hot_added_old_kernel(void);
