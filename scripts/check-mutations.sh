@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # usage: check-mutations.sh [NAME...]
-# Shows that the scenarios can fail: takes one rule of the kernel half away at a
-# time, builds the kernel that it concerns, and runs the scenario that guards the
-# rule. That has to fail, with the words that the mutation tells. tests/mutations
-# has one patch for each, with these lines in front of the diff:
+# Shows that the tests can fail: takes one rule of the kernel half away at a time,
+# builds the kernel that it concerns, and runs the scenario or the case of KUnit
+# that guards the rule. That has to fail, with the words that the mutation tells.
+# tests/mutations has one patch for each, with these lines in front of the diff:
 #
-#   Kernel: old|new       which one is built with it
-#   Scenario: NAME        what has to fail
-#   Finds: WORDS          a regular expression for a line of its verdict
+#   Kernel: old|new|kunit   which one is built with it
+#   Scenario: NAME          what has to fail; of KUnit: SUITE.CASE
+#   Finds: WORDS            a regular expression for a line of its verdict, of KUnit
+#                           for a line of what was expected
 #
 # NAME may be a shell pattern. Needs the environment of env.sh. Ends with a line
 # "N passed, N failed, N skipped".
@@ -69,14 +70,19 @@ build()
 	printf '%s\n' "$out/arch/x86/boot/bzImage"
 }
 
-# run VARIANT BZIMAGE SCENARIO: its status
+# run VARIANT BZIMAGE SCENARIO: its status; of KUnit that of the whole suite
 run()
 (
+	RESULTS=$BUILD_DIR/results/mutations; export RESULTS
 	case $1 in
 	old) KERNEL_OLD=$2; export KERNEL_OLD ;;
 	new) KERNEL_NEW=$2; export KERNEL_NEW ;;
+	kunit)
+		KERNEL_KUNIT=$2 TEST_TIMEOUT=120; export KERNEL_KUNIT TEST_TIMEOUT
+		"$TOP/tests/vm/run-kernel-tests.sh" kunit "${3%.*}" </dev/null
+		return
+		;;
 	esac
-	RESULTS=$BUILD_DIR/results/mutations; export RESULTS
 	"$TOP/tests/vm/run-checks.sh" "$3" </dev/null
 )
 
@@ -84,8 +90,10 @@ mutate()
 {
 	name=$1
 	kernel=$(header "$name" Kernel) scenario=$(header "$name" Scenario) finds=$(header "$name" Finds)
-	case $kernel in old | new) ;; *) fail "it says Kernel: '$kernel'"; return ;; esac
+	case $kernel in old | new | kunit) ;; *) fail "it says Kernel: '$kernel'"; return ;; esac
 	[ -n "$scenario" ] && [ -n "$finds" ] || { fail "it lacks Scenario or Finds"; return; }
+	# as run-kernel-tests.sh shows what a case has found
+	[ "$kernel" != kunit ] || finds="^  ${scenario##*.}: .*($finds)"
 	if ! (stage_mutation "$name") 2>"$tmp/log"; then
 		fail "it does not apply to the series" "$tmp/log"
 		return

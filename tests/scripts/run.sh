@@ -788,6 +788,24 @@ done >"$T/outp"
 expect "$(cat "$T/outp")" '' 'not named'
 end
 
+begin 'mutations: each says what is built, what has to fail, and how'
+: >"$T/err"
+# said FIELD: of $mutation
+said() { sed -n "/^diff /q; s/^$1: //p" "$mutation"; }
+for mutation in "$TOP"/tests/mutations/*.patch; do
+	case $(said Kernel) in
+	old | new) is_scenario "$(said Scenario)" ;;
+	kunit)
+		suite=$(said Scenario)
+		grep -q "KUNIT_CASE(${suite##*.})" $(grep -rlF ".name = \"${suite%.*}\"" \
+			--include='*kunit*.c' "$TOP/kernel") </dev/null
+		;;
+	*) false ;;
+	esac && [ -n "$(said Finds)" ] || basename "$mutation"
+done >"$T/outp"
+expect "$(cat "$T/outp")" '' 'not said, or not there'
+end
+
 begin 'docs: the tests that are named are there'
 : >"$T/err"
 for part in 'What happens when, and what shows it' 'Test options'; do

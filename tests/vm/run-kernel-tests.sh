@@ -6,8 +6,9 @@
 # Some tests of kselftest want more than this small machine has: what counts is that
 # none passes on the one kernel and fails on the other.
 #
-# usage: run-kernel-tests.sh [kunit]
-# With "kunit" only the suites of live update, and only on the kernel with the series.
+# usage: run-kernel-tests.sh [kunit [SUITE]]
+# With "kunit" only the suites of live update, and only on the kernel with the series,
+# or those with SUITE in their names.
 #
 #   KERNEL_KUNIT, KERNEL_KUNIT_PRISTINE   bzImages, see scripts/env.sh
 #   SOURCE_KUNIT, SOURCE_KUNIT_PRISTINE   the trees they were built from
@@ -110,15 +111,31 @@ compare()
 	count "$status" "what only the series has passes"
 }
 
-# run_kunit ; each suite counts, and the log of the whole run. The others of page
-# tables take minutes, and are for make check-kernel.
+# failed_cases ; what the log has of each, with its name in front: all between the
+# result of the case before and its own.
+failed_cases()
+{
+	sed 's/^ *[0-9.]* \[ *[0-9.]*\] //' "$results/kunit/console.log" | awk '
+		/KTAP version/ || /^    ok [0-9]/ { nr = 0; next }
+		/^    not ok [0-9]/ {
+			for (i = 0; i < nr; i++)
+				print "  " $4 ": " line[i]
+			nr = 0
+			next
+		}
+		{ sub(/^ */, ""); line[nr++] = $0 }'
+}
+
+# run_kunit [SUITE] ; each suite counts, and the log of the whole run. The others of
+# page tables take minutes, and are for make check-kernel.
 run_kunit()
 {
 	status=0
 	vm_run kunit "$KERNEL_KUNIT" "$KERNEL_KUNIT" --script kernel-tests --expect checks \
 		--timeout "${TEST_TIMEOUT:-600}" --memory 1024 --append kunit.autorun=0 \
-		--guest lu_suites=liveupdate || status=$?
+		--guest "lu_suites=${1:-liveupdate}" || status=$?
 	sed -n 's/^.* suite name=/  suite /p' "$results/kunit/events.log"
+	failed_cases
 	passed=$(grep -c ' check ok KUnit suite ' "$results/kunit/events.log") || :
 	failed=$(grep -c ' check FAILED KUnit suite ' "$results/kunit/events.log") || :
 	[ "$status" -eq 0 ] && [ "$passed" -gt 0 ] || status=1
@@ -126,14 +143,14 @@ run_kunit()
 }
 
 case ${1:-} in
-kunit) run_kunit ;;
+kunit) run_kunit "${2:-}" ;;
 '')
 	: "${KERNEL_KUNIT_PRISTINE:?bzImage}" "${SOURCE_KUNIT:?}" "${SOURCE_KUNIT_PRISTINE:?}"
 	run pristine "$KERNEL_KUNIT_PRISTINE" "$SOURCE_KUNIT_PRISTINE"
 	run series "$KERNEL_KUNIT" "$SOURCE_KUNIT"
 	compare
 	;;
-*) sed -n '9,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '9,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]
