@@ -9,8 +9,8 @@
  *	flip=MASK	what is turned there, 64 bits, or 32 with width=4
  *	renew=1		the checksum is made right again
  *	says=WORD	what the next kernel's log must have
- *	finish=0	FINISH is refused as well, and the device goes on in memory that is
- *			still its own: a reboot is what is left
+ *	finish=0	FINISH is refused as well, and so is a kexec; the device goes on in
+ *			memory that is still its own: a reboot is what is left
  *	kept=1		pages are not given back, as nobody knows any more whose they are
  *	late=1		what is damaged is only needed in the end
  */
@@ -205,6 +205,13 @@ static void expect_reason(void)
 	check(strstr(read_kernel_log(), words), "the log says: %s", words);
 }
 
+/* This image would be started if no data had to go with it. */
+static void expect_no_kexec(void)
+{
+	must(load_image_without_data(), "load an image");
+	check_errno(kexec_jump(), EBUSY, "kexec while the session cannot be finished");
+}
+
 void corrupt_new_kernel(void)
 {
 	struct receiver receiver;
@@ -223,4 +230,6 @@ void corrupt_new_kernel(void)
 	traffic_stop();
 	if (option_number("finish", 1))
 		event_ask("scan-memory stream=0");
+	else
+		expect_no_kexec();
 }
