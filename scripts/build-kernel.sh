@@ -11,7 +11,7 @@
 #   wide-old, wide-new    the same with much of what a distribution has: huge pages, NUMA,
 #                         memory and cards that come and go, crash kernels
 #   debug-old, debug-new  old and new with KASAN, lockdep and so on
-#   coverage-old, coverage-new  with counters in the new files, see coverage.sh
+#   coverage-old, coverage-new, coverage-kunit  with counters in the new files, see coverage.sh
 #   off                   the series applied, IOMMU_LIVEUPDATE=n
 #   ordinary, ordinary-pristine with disk and network; the series applied, and without it
 #   kunit, kunit-pristine with the kernel's own tests; the series applied, and without it

@@ -1,21 +1,44 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # usage: coverage.sh [NAME...]
-# What of the new files of the series the scenarios execute: runs those of make check,
-# or the named ones, on kernels with gcov, and prints lines and branches per file and
-# the functions that were never executed. The counters are read in the machine's
-# memory, after the hand-over of each kernel and at the end of the last. Needs the
-# environment of env.sh.
+# What of the new files of the series the tests execute: runs KUnit and the scenarios of
+# tests/coverage/scenarios, or the named ones alone, on kernels with gcov, and prints
+# lines and branches per file and the functions that were never executed; the lines are
+# in $BUILD_DIR/coverage/idle. The counters are read in the machine's memory, after the
+# hand-over of each kernel and at the end of the last. Without names it fails if less
+# than 90 % of a file's lines were executed and tests/coverage/reasons does not say why.
+# Needs the environment of env.sh.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
+. "$TOP/scripts/lib.sh"
 : "${KERNEL_COVERAGE_OLD:?see scripts/env.sh}" "${KERNEL_COVERAGE_NEW:?see scripts/env.sh}"
+: "${KERNEL_COVERAGE_KUNIT:?see scripts/env.sh}"
 COVERAGE=$BUILD_DIR/coverage RESULTS=$BUILD_DIR/results/coverage
 KERNEL_OLD=$KERNEL_COVERAGE_OLD KERNEL_NEW=$KERNEL_COVERAGE_NEW
-export COVERAGE RESULTS KERNEL_OLD KERNEL_NEW
+KERNEL_KUNIT=$KERNEL_COVERAGE_KUNIT SOURCE_TREE=$OVERLAY
+export COVERAGE RESULTS KERNEL_OLD KERNEL_NEW KERNEL_KUNIT SOURCE_TREE
+
+# What is not there to test others.
+sources()
+{
+	overlay_list | grep -E '^(drivers|include|kernel|mm)/.*\.[ch]$' | grep -vE 'kunit|[-_]test\.'
+}
+
+# chosen ; the patterns of tests/coverage/scenarios
+chosen() { sed 's/#.*//' "$TOP/tests/coverage/scenarios"; }
+
 rm -rf "$COVERAGE"
 mkdir -p "$COVERAGE"
+sources >"$COVERAGE/sources"
 status=0
+if [ $# -eq 0 ]; then
+	REASONS=$TOP/tests/coverage/reasons
+	export REASONS
+	"$TOP/tests/vm/run-kernel-tests.sh" kunit || status=$?
+	# shellcheck disable=SC2046
+	set -f -- $(set -f; chosen)
+fi
 "$TOP/tests/vm/run-checks.sh" "$@" || status=$?
-"$TOP/tests/coverage/report.sh" "$COVERAGE" "${KERNEL_OLD%/arch/x86/boot/bzImage}" \
-	"${KERNEL_NEW%/arch/x86/boot/bzImage}"
+"$TOP/tests/coverage/report.sh" "$COVERAGE" "$COVERAGE/sources" "${KERNEL_OLD%/arch/x86/boot/bzImage}" \
+	"${KERNEL_NEW%/arch/x86/boot/bzImage}" "${KERNEL_KUNIT%/arch/x86/boot/bzImage}" || status=$?
 exit "$status"

@@ -29,12 +29,15 @@ build_setup()
 		ARCH CROSS_COMPILE 2>/dev/null || true
 }
 
-# profiled_objects: the new files of the series, as kbuild wants to hear of them. It
+# profiled_objects: the new files of the series, as kbuild wants to hear of them, and the
+# formats of page tables, each of which is compiled with a header of the series. It
 # goes by the name alone, so a file of the same name elsewhere may count as well.
 profiled_objects()
 {
-	overlay_list | sed -n 's,^\(drivers\|kernel\|mm\)/\(.*/\)*\([^/]*\)\.c$,GCOV_PROFILE_\3.o=y,p' |
-		grep -v kunit | sort -u | tr '\n' ' '
+	{
+		overlay_list | sed -n 's,^\(drivers\|kernel\|mm\)/\(.*/\)*\([^/]*\)\.c$,\3,p' | grep -v kunit
+		printf 'iommu_%s\n' amdv1 mock vtdss x86_64
+	} | sort -u | sed 's/.*/GCOV_PROFILE_&.o=y/' | tr '\n' ' '
 }
 
 # variant_files VARIANT: sets $files, the fragments of its configuration, and
@@ -55,13 +58,14 @@ variant_files()
 	wide-new) fragments="$host new distribution wide-new" ;;
 	coverage-old) fragments="$host old coverage"; profile=$(profiled_objects) ;;
 	coverage-new) fragments="$host new coverage"; profile=$(profiled_objects) ;;
+	coverage-kunit) fragments="$host old kunit kunit-series coverage coverage-kunit"; profile=$(profiled_objects) ;;
 	off) fragments="$small old off" ;;
 	ordinary) fragments="$host old ordinary" ;;
 	ordinary-pristine) fragments="$small host old ordinary"; work=plain ;;
 	kunit) fragments="$host old kunit kunit-series" ;;
 	kunit-pristine) fragments="$small host old kunit"; work=plain ;;
 	*) die "no such variant: $1" "one of: pristine old new wide-old wide-new debug-old debug-new off" \
-		"coverage-old coverage-new ordinary ordinary-pristine kunit kunit-pristine" ;;
+		"coverage-old coverage-new coverage-kunit ordinary ordinary-pristine kunit kunit-pristine" ;;
 	esac
 	files=
 	for fragment in $fragments; do

@@ -31,7 +31,7 @@ if [ "$1" = check-kernel ]; then
 fi
 if [ "$1" = coverage ]; then
 	# shellcheck disable=SC2086
-	exec "$TOP/scripts/env.sh" --kernels "coverage-old coverage-new" "$TOP/$script" ${NAMES:-}
+	exec "$TOP/scripts/env.sh" --kernels "coverage-old coverage-new coverage-kunit" "$TOP/$script" ${NAMES:-}
 fi
 names=
 [ "$1" != check-mutations ] || names=${NAMES:-}

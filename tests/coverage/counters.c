@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * counters KERNEL MEMORY STORE
+ * counters KERNEL MEMORY STORE [PLACE]
  *
  * Adds the counters of gcov that a kernel left in a machine's memory to the .gcda
  * files below STORE, which have the names of their sources: drivers/iommu/x.gcda.
  * KERNEL is the directory of a kernel that build-kernel.sh made; vmlinux and
  * System.map tell where the compiler has put things.  They are read there, so those
- * of a kernel that has handed over are found as well.  All of them are read before
- * any file is written.
+ * of a kernel that has handed over are found as well.  PLACE is where its code begins
+ * there; without it the kernel is looked for.  All of them are read before any file
+ * is written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +77,7 @@ struct mapping {
 struct image {
 	const char *kernel, *path;
 	struct mapping memory;
-	uint64_t banner, head;		/* where System.map has them */
+	uint64_t text, banner, head;	/* where System.map has them */
 	int64_t offset;			/* in memory, of the address below */
 	uint64_t base;
 };
@@ -139,6 +140,8 @@ static void read_symbols(struct image *image)
 			continue;
 		if (!strcmp(name, "linux_banner"))
 			image->banner = address;
+		else if (!strcmp(name, "_text"))
+			image->text = address;
 		else if (!strcmp(name, "gcov_info_head"))
 			image->head = address;
 	}
@@ -217,6 +220,17 @@ static void find_image(struct image *image)
 		rest.at = at + 1;
 	}
 	fail("no kernel of %s in %s", image->kernel, image->path);
+}
+
+static void find_place(struct image *image, const char *place)
+{
+	if (!*place) {
+		find_image(image);
+		return;
+	}
+	image->offset = strtoll(place, NULL, 0) - (int64_t)(image->text - image->base);
+	if (!image->text || !is_list(image))
+		fail("no kernel of %s at %s in %s", image->kernel, place, image->path);
 }
 
 static void add_word(struct words *words, uint32_t word)
@@ -403,15 +417,15 @@ int main(int count, char **words)
 {
 	struct image image = { 0 };
 
-	if (count != 4) {
-		fprintf(stderr, "usage: %s KERNEL MEMORY STORE\n", words[0]);
+	if (count < 4 || count > 5) {
+		fprintf(stderr, "usage: %s KERNEL MEMORY STORE [PLACE]\n", words[0]);
 		return 2;
 	}
 	image.kernel = words[1];
 	image.path = words[2];
 	read_symbols(&image);
 	image.memory = map_file(image.path);
-	find_image(&image);
+	find_place(&image, count == 5 ? words[4] : "");
 	for (struct file *file = read_files(&image); file; file = file->next)
 		write_file(words[3], file);
 	return 0;

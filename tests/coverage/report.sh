@@ -1,21 +1,26 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# usage: report.sh STORE KERNEL...
+# usage: report.sh STORE SOURCES KERNEL...
 # Prints lines and branches per source file, of all the KERNELs together, and the
 # functions that were never executed, from the counters that add.sh has put into STORE.
+# SOURCES lists the files that count, in the directory that SOURCE_TREE names. The lines
+# that were never executed are put into STORE/idle.
+#
+# With REASONS, a file with a line for each of SOURCES that is allowed to be below
+# $LEAST percent of its lines, its name and the reason: fails if another one is.
 set -eu
-store=$1
-shift
+store=$1 sources=$2
+shift 2
+LEAST=${LEAST:-90}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# show_file KERNEL NAME ; what gcov says of one object, with the name of its source
-# in front: the notes have to lie beside the counters
+# show_file KERNEL NAME ; what gcov says of one object: the notes have to lie beside
+# the counters
 show_file()
 {
 	cp "$1/$2.gcno" "$work/file.gcno"
 	cp "$store/of/$(basename "$1")/$2.gcda" "$work/file.gcda"
-	echo "object $2.c"
 	(cd "$work" && gcov -b -c -t file.gcda)
 }
 
@@ -33,24 +38,29 @@ if grep mismatch "$work/errors" >&2; then
 fi
 [ -s "$work/shown" ] || { echo 'coverage: there are no counters' >&2; exit 1; }
 
-# One word a line: what it is, the file, which of its kind, and how often.
+# One word a line: what it is, the file, which of its kind, and how often. A header, or
+# what is compiled once for each format of a table, is in several objects.
 awk '
-	$1 == "object" && NF == 2 { object = $2; wanted = 0; next }
+	NR == FNR { sources[$1] = 1; next }
 	/^ *-: *0:Source:/ {
 		source = substr($0, index($0, "Source:") + 7)
-		at = length(source) - length(object)
-		wanted = at >= 0 && substr(source, at + 1) == object
+		# relative to the build directory, which is one of the source tree
+		while (sub(/[^\/.]+\/\.\.\//, "", source))
+			;
+		while (source != "" && !(source in sources) && sub(/^[^\/]*\//, "", source))
+			;
+		wanted = source in sources
 		next
 	}
 	!wanted { next }
-	/^function / { sub(/\..*/, "", $2); print "function", object, $2, $4; next }
-	/^branch / { print "branch", object, line "/" $2, $3 == "taken" ? $4 : 0; next }
+	/^function / { sub(/\..*/, "", $2); print "function", source, $2, $4; next }
+	/^branch / { print "branch", source, line "/" $2, $3 == "taken" ? $4 : 0; next }
 	/^ *[0-9#=]+\*?: *[0-9]+:/ {
 		split($0, part, ":")
 		line = part[2] + 0
-		print "line", object, line, part[1] + 0
+		print "line", source, line, part[1] + 0
 	}
-' "$work/shown" >"$work/counts"
+' "$sources" "$work/shown" >"$work/counts"
 
 # sums KIND ; file, how many there are of the kind, and how many were met
 sums()
@@ -69,22 +79,51 @@ sums()
 		}' "$work/counts" | sort
 }
 
+# idle KIND ; file and which of its kind were never met
+idle()
+{
+	awk -v kind="$1" '
+		$1 == kind { count[$2 " " $3] += $4 }
+		END { for (key in count) if (!count[key]) print key }' "$work/counts" | sort -k 1,1 -k 2,2n
+}
+
 sums line >"$work/lines"
 sums branch >"$work/branches"
-join "$work/lines" "$work/branches" | awk '
+join "$work/lines" "$work/branches" >"$work/sums"
+awk -v least="$LEAST" '
 	function share(done, all) {
 		return sprintf("%5d of %5d  %3d %%", done, all, all ? int(100 * done / all) : 100)
 	}
 	BEGIN { printf "%-52s%16s%24s\n", "file", "lines", "branches" }
 	{
-		printf "%-46s%s  %s\n", $1, share($3, $2), share($5, $4)
+		printf "%-46s%s  %s%s\n", $1, share($3, $2), share($5, $4),
+			100 * $3 < least * $2 ? "  < " least " %" : ""
 		lines += $2; lines_done += $3; branches += $4; branches_done += $5
 	}
-	END { printf "%-46s%s  %s\n", "all", share(lines_done, lines), share(branches_done, branches) }'
+	END { printf "%-46s%s  %s\n", "all", share(lines_done, lines), share(branches_done, branches) }
+' "$work/sums"
 
 printf '\nfunctions that were never executed:\n'
-awk '$1 == "function" { count[$2 " " $3] += $4 }
-     END { for (key in count) if (!count[key]) print key }' "$work/counts" | sort |
+idle function |
 	awk '$1 != file { if (file) printf "\n"; file = $1; printf "  %s:", file }
 	     { printf " %s", $2 }
 	     END { if (file) printf "\n" }'
+
+idle line | while read -r file line; do
+	printf '%s:%s:%s\n' "$file" "$line" "$(sed -n "${line}p" "${SOURCE_TREE:-.}/$file" 2>/dev/null)"
+done >"$store/idle"
+
+[ -n "${REASONS:-}" ] || exit 0
+# A source without a single counter is not covered either; a header may have no code.
+awk '{ print $1 }' "$work/sums" | sort >"$work/met"
+sort "$sources" | grep '\.c$' | join -v 1 - "$work/met" >"$work/below" || :
+awk -v least="$LEAST" '100 * $3 < least * $2 { print $1 }' "$work/sums" >>"$work/below"
+sort -u -o "$work/below" "$work/below"
+sed -n 's/^\([^# ][^ ]*\) *\([^ ].*\)/\1/p' "$REASONS" | sort >"$work/allowed"
+join -v 1 "$work/below" "$work/allowed" >"$work/wrong"
+join -v 2 "$work/below" "$work/allowed" |
+	sed "s,^,coverage: no reason is needed any more for ," >&2
+[ -s "$work/wrong" ] || exit 0
+sed "s,\$, is below $LEAST % of its lines without a reason in ${REASONS##*/},; s,^,coverage: ," \
+	"$work/wrong" >&2
+exit 1

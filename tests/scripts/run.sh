@@ -497,13 +497,16 @@ end
 # a program that keeps its counters as the kernel does, and writes its memory out
 toy_kernel()
 {
-	mkdir -p "$1/drivers/iommu" "$T/build-coverage-toy/drivers/iommu"
+	mkdir -p "$1/drivers/iommu" "$T/build-coverage-toy/drivers/iommu/way"
+	printf 'static inline int other(void)\n{\n\treturn 2;\n}\n' >"$T/build-coverage-toy/drivers/iommu/toy.h"
+	printf 'drivers/iommu/toy.%s\n' c h >"$T/sources"
 	[ -n "${keep_toy:-}" ] || cat >"$T/build-coverage-toy/drivers/iommu/toy.c" <<'C'
+#include "way/../toy.h"
 int half(int way)
 {
 	if (way)
 		return 1;
-	return 2;
+	return other();
 }
 
 int never(void)
@@ -531,20 +534,26 @@ static int run(int count)
 	half(1);
 	return 0;
 }
+static void write_out(FILE *memory, long at)
+{
+	fseek(memory, at + (long)&__executable_start, SEEK_SET);
+	fwrite(&__executable_start, 1, &_end - &__executable_start, memory);
+}
 int main(int count, char **words)
 {
 	FILE *memory = fopen(words[1], "w");
 	/* what no kernel is, and then the image, aligned as one */
 	fputs(linux_banner, memory);
+	if (count > 3)
+		write_out(memory, 0x600000);
 	run(count);
-	fseek(memory, 0x600000 + (long)&__executable_start, SEEK_SET);
-	fwrite(&__executable_start, 1, &_end - &__executable_start, memory);
+	write_out(memory, count > 3 ? 0x2600000 : 0x600000);
 	return 0;
 }
 C
 	(cd "$T/build-coverage-toy/drivers/iommu" &&
 	 gcc -O0 -fno-pie -fprofile-arcs -ftest-coverage -c -o toy.o "$PWD/toy.c") &&
-	gcc -O0 -no-pie -fno-pie -Wl,-z,noseparate-code -o "$1/vmlinux" "$T/keep.c" "$T/build-coverage-toy/drivers/iommu/toy.o" &&
+	gcc -O0 -no-pie -fno-pie -Wl,-z,noseparate-code,--defsym=_text=__executable_start -o "$1/vmlinux" "$T/keep.c" "$T/build-coverage-toy/drivers/iommu/toy.o" &&
 	cp "$T/build-coverage-toy/drivers/iommu/toy.gcno" "$1/drivers/iommu/" &&
 	nm "$1/vmlinux" | grep -E '^[0-9a-f]+ . [^ ]+$' >"$1/System.map"
 }
@@ -554,37 +563,70 @@ C=$TOP/tests/coverage
 if command -v gcov >/dev/null 2>&1; then
 	try ok toy_kernel "$T/toy"
 	try ok "$T/toy/vmlinux" "$T/memory-1"
-	try ok "$C/add.sh" "$T/store" "$T/toy" "$T/memory-1"
-	try ok "$C/add.sh" "$T/store" "$T/toy" "$T/memory-1"
-	try ok "$C/report.sh" "$T/store" "$T/toy"
+	try ok env COVERAGE="$T/store" "$C/add.sh" "$T/toy" "$T/memory-1"
+	try ok env COVERAGE="$T/store" "$C/add.sh" "$T/toy" "$T/memory-1"
+	try ok "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
 	expect "$(sed -n 's/  */ /g; /^drivers/p' "$T/outp" | head -n 1)" \
-		'drivers/iommu/toy.c 3 of 6 50 % 1 of 2 50 %' 'figures'
-	expect "$(tail -n 1 "$T/outp")" '  drivers/iommu/toy.c: never' 'idle functions'
+		'drivers/iommu/toy.c 3 of 6 50 % 1 of 2 50 % < 90 %' 'figures'
+	expect "$(sed -n 's/  */ /g; /^drivers/p' "$T/outp" | tail -n 1)" \
+		'drivers/iommu/toy.h 0 of 2 0 % 0 of 0 100 % < 90 %' 'figures of a header'
+	expect "$(tail -n 2 "$T/outp" | tr -d '\n')" \
+		'  drivers/iommu/toy.c: never  drivers/iommu/toy.h: other' 'idle functions'
+	expect "$(grep -c 'toy.h:3:' "$T/store/idle")" 1 'idle lines'
+	end
+
+	begin 'coverage: a file with too few lines needs a reason'
+	: >"$T/reasons"
+	try fail env REASONS="$T/reasons" "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
+	says 'toy.c is below 90 % of its lines without a reason'
+	printf '# words\ndrivers/iommu/toy.c its hardware is rare\ndrivers/iommu/toy.h\n' >"$T/reasons"
+	try fail env REASONS="$T/reasons" "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
+	says 'toy.h is below 90 % of its lines without a reason'
+	expect "$(grep -c 'toy.c is below' "$T/err")" 0 'with a reason'
+	printf 'drivers/iommu/toy.h never needed\n' >>"$T/reasons"
+	try ok env REASONS="$T/reasons" "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
+	try ok env LEAST=0 REASONS="$T/reasons" "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
+	says 'no reason is needed any more for drivers/iommu/toy.c'
+	echo drivers/iommu/unmet.c >"$T/sources-2"
+	try fail env REASONS="$T/reasons" "$C/report.sh" "$T/store" "$T/sources-2" "$T/toy"
+	says 'unmet.c is below'
+	end
+
+	begin 'coverage: of two images of a kernel the one at its place counts'
+	try ok "$T/toy/vmlinux" "$T/memory-6" never twice
+	try ok env COVERAGE="$T/store-2" "$C/add.sh" "$T/toy" "$T/memory-6"
+	try ok "$C/report.sh" "$T/store-2" "$T/sources" "$T/toy"
+	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 0 of 8 0 % 0 of 2 0 %' 'the first'
+	try ok env COVERAGE="$T/store-3" "$C/add.sh" "$T/toy" "$T/memory-6" 0x2a00000
+	try ok "$C/report.sh" "$T/store-3" "$T/sources" "$T/toy"
+	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 2 of 8 25 % 0 of 2 0 %' 'the other'
+	try fail env COVERAGE="$T/store-3" "$C/add.sh" "$T/toy" "$T/memory-6" 0x1a00000
+	says 'at 0x1a00000'
 	end
 
 	begin 'coverage: counters of several kernels add up'
 	try ok "$T/toy/vmlinux" "$T/memory-2" never
 	cp -r "$T/toy" "$T/toy-2"
-	try ok "$C/add.sh" "$T/store" "$T/toy-2" "$T/memory-2"
-	try ok "$C/report.sh" "$T/store" "$T/toy" "$T/toy-2"
-	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 5 of 6 83 % 1 of 2 50 %' 'figures'
-	expect "$(tail -n 1 "$T/outp")" 'functions that were never executed:' 'idle functions'
+	try ok env COVERAGE="$T/store" "$C/add.sh" "$T/toy-2" "$T/memory-2"
+	try ok "$C/report.sh" "$T/store" "$T/sources" "$T/toy" "$T/toy-2"
+	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 5 of 8 62 % 1 of 2 50 %' 'figures'
+	expect "$(tail -n 1 "$T/outp")" '  drivers/iommu/toy.h: other' 'idle functions'
 	end
 
 	begin 'coverage: counters of several runs add up'
-	try ok "$C/add.sh" "$T/store" "$T/toy" "$T/memory-2"
-	try ok "$C/report.sh" "$T/store" "$T/toy"
-	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 5 of 6 83 % 1 of 2 50 %' 'figures'
+	try ok env COVERAGE="$T/store" "$C/add.sh" "$T/toy" "$T/memory-2"
+	try ok "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
+	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 5 of 8 62 % 1 of 2 50 %' 'figures'
 	end
 
 	begin 'coverage: no counters, no kernel in the memory, a list that ends nowhere'
-	try fail "$C/report.sh" "$T/no-store" "$T/toy"
+	try fail "$C/report.sh" "$T/no-store" "$T/sources" "$T/toy"
 	says 'there are no counters'
 	head -c 4096 /dev/zero >"$T/memory-3"
-	try fail "$C/add.sh" "$T/store" "$T/toy" "$T/memory-3"
+	try fail env COVERAGE="$T/store" "$C/add.sh" "$T/toy" "$T/memory-3"
 	says 'no kernel of'
 	head -c 6310000 "$T/memory-1" >"$T/memory-4"
-	try fail "$C/add.sh" "$T/store" "$T/toy" "$T/memory-4"
+	try fail env COVERAGE="$T/store" "$C/add.sh" "$T/toy" "$T/memory-4"
 	end
 
 	begin 'coverage: counters of another build are not added'
@@ -592,9 +634,9 @@ if command -v gcov >/dev/null 2>&1; then
 		"$T/build-coverage-toy/drivers/iommu/toy.c"
 	keep_toy=yes try ok toy_kernel "$T/toy"
 	try ok "$T/toy/vmlinux" "$T/memory-5"
-	try fail "$C/add.sh" "$T/store" "$T/toy" "$T/memory-5"
+	try fail env COVERAGE="$T/store" "$C/add.sh" "$T/toy" "$T/memory-5"
 	says 'is of another kernel'
-	try fail "$C/report.sh" "$T/store" "$T/toy"
+	try fail "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
 	says 'stamp mismatch'
 	end
 else

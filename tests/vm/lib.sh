@@ -77,31 +77,13 @@ options_of_kernel()
 	esac
 }
 
-# add_counters NAME OLD NEW ; of each kernel of the run that left its memory
-add_counters()
-{
-	for memory in "$results/$1"/memory-*; do
-		[ -f "$memory" ] || continue
-		kernel=$3
-		[ $((${memory##*-} % 2)) -eq 0 ] || kernel=$2
-		"$here/../coverage/add.sh" "$COVERAGE" \
-			"${kernel%/arch/x86/boot/bzImage}" "$memory"
-		rm -f "$memory"
-	done
-}
-
 vm_start()
 {
 	vm_name=$1 vm_old=$2 vm_new=$3
 	shift 3
 	in_use "$vm_old" "$vm_new"
 	mkdir -p "$results/$vm_name"
-	if [ -n "${COVERAGE:-}" ]; then
-		vm_ended=0
-		vm_machine "$@" --keep-memory || vm_ended=$?
-		add_counters "$vm_name" "$vm_old" "$vm_new"
-		return "$vm_ended"
-	fi
+	[ -z "${COVERAGE:-}" ] || set -- "$@" --counters "$here/../coverage/add.sh"
 	vm_machine "$@"
 }
 

@@ -83,7 +83,7 @@ int main(void)
 	if (events_open())
 		power_off();
 	stage = option_number("stage", 1);
-	event("user-space stage=%ld build=%s", stage, kernel_build());
+	event("user-space stage=%ld build=%s at=%s", stage, kernel_build(), kernel_place());
 
 	scenario = find_scenario(option_text("script", "update"));
 	if (!scenario)

@@ -58,6 +58,22 @@ const char *kernel_build(void)
 	return build;
 }
 
+/* Where the kernel is in memory, as the first line of its own says: 0x1000000, say. */
+const char *kernel_place(void)
+{
+	static char place[32] = "0x0";
+	char line[128];
+	unsigned long long at;
+	FILE *file = fopen("/proc/iomem", "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (strstr(line, " : Kernel code") && sscanf(line, "%llx-", &at) == 1)
+			snprintf(place, sizeof(place), "%#llx", at);
+	if (file)
+		fclose(file);
+	return place;
+}
+
 void power_off(void)
 {
 	sync();

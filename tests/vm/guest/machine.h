@@ -12,6 +12,7 @@ long long monotonic_ns(void);
 void sleep_ms(int milliseconds);
 /* Release and version of the running kernel, without blanks. */
 const char *kernel_build(void);
+const char *kernel_place(void);
 void power_off(void) __attribute__((noreturn));
 
 /* The value of lu_NAME= on the command line, or the given default. */

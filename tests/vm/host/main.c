@@ -52,7 +52,7 @@ static void usage(void)
 		"  --updates N           how many kexecs in a row; both kernels go along\n"
 		"  --ats-device          a virtio card with ATS\n"
 		"  --shared-memory       lets the host look into guest memory\n"
-		"  --keep-memory         memory-1 is what the first kernel leaves, and so on\n"
+		"  --counters COMMAND    run with kernel, memory and place in it when a kernel ends\n"
 		"  --cold                frames in the blackout must hit untouched pages\n"
 		"  --interrupt-buffers   some receive buffers where writes are interrupts\n"
 		"  --crash OPTION;...    a crash kernel goes along, the new one with these options\n"
@@ -91,12 +91,11 @@ enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
 	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_MAY_FIND, OPT_EXAMPLE, OPT_TESTS,
-	OPT_SECOND_USE, OPT_CRASH,
+	OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_ADDED_MEMORY,
 	OPT_MORE_NICS,
 	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY,
-	OPT_KEEP_MEMORY, OPT_COLD,
-	OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
+	OPT_COLD, OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
 };
 
 static const struct option long_options[] = {
@@ -134,7 +133,7 @@ static const struct option long_options[] = {
 	{ "hotplug", no_argument, NULL, OPT_HOTPLUG },
 	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
 	{ "shared-memory", no_argument, NULL, OPT_SHARED_MEMORY },
-	{ "keep-memory", no_argument, NULL, OPT_KEEP_MEMORY },
+	{ "counters", required_argument, NULL, OPT_COUNTERS },
 	{ "cold", no_argument, NULL, OPT_COLD },
 	{ "interrupt-buffers", no_argument, NULL, OPT_INTERRUPT_BUFFERS },
 	{ "x2apic", no_argument, NULL, OPT_X2APIC },
@@ -199,6 +198,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_APPEND] = &options->append,
 		[OPT_OLD_APPEND] = &options->old_append,
 		[OPT_NEW_APPEND] = &options->new_append,
+		[OPT_COUNTERS] = &options->counters,
 	};
 
 	*places[id] = text;
@@ -220,8 +220,6 @@ static void parse(struct options *options, int argc, char **argv)
 			options->hotplug = true;
 		else if (id == OPT_SHARED_MEMORY)
 			options->shared_memory = true;
-		else if (id == OPT_KEEP_MEMORY)
-			options->shared_memory = options->keep_memory = true;
 		else if (id == OPT_COLD)
 			options->cold = true;
 		else if (id == OPT_INTERRUPT_BUFFERS)
@@ -246,6 +244,8 @@ static void parse(struct options *options, int argc, char **argv)
 		usage();
 	if (!options->new_kernel)
 		options->new_kernel = options->old_kernel;
+	if (options->counters)
+		options->shared_memory = true;
 }
 
 static void socket_path(const struct run *run, const char *name, int number, char *path,

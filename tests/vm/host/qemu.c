@@ -62,10 +62,14 @@ static void common_command_line(const struct run *run, int stage, const char *ap
 	as_words(options->guest, ',', guest, sizeof(guest));
 	as_words(options->append, ';', both, sizeof(both));
 	as_words(append, ';', one, sizeof(one));
-	/* On a busy host the emulated timer is late, and the kernel's check of it fails. */
-	snprintf(line, size, "console=ttyS0 panic=-1 no_timer_check %s%s "
+	/*
+	 * On a busy host the emulated timer is late, and the kernel's check of it fails.
+	 * The counters are looked for where System.map has them.
+	 */
+	snprintf(line, size, "console=ttyS0 panic=-1 no_timer_check %s%s%s "
 		 "lu_stage=%d lu_script=%s lu_nic=%s lu_preserve=%s lu_rate=%d lu_second=%s "
 		 "lu_updates=%d %s%s%s %s %s",
+		 options->counters && !options->ordinary ? "nokaslr " : "",
 		 options->ordinary ? "nokaslr ignore_loglevel" : "kho=on liveupdate=on intel_iommu=",
 		 options->ordinary ? "" : strcmp(options->mode, "legacy") ? "on,sm_on" : "on",
 		 stage, options->script,

@@ -47,6 +47,7 @@ struct options {
 	const char *old_append;
 	const char *new_append;
 	const char *crash;
+	const char *counters;
 	int cpus;
 	int memory_mb;
 	int rate;
@@ -57,7 +58,6 @@ struct options {
 	int more_nics;
 	int timeout_s;
 	bool shared_memory;
-	bool keep_memory;
 	bool ats_device;
 	bool cold;
 	bool interrupt_buffers;
@@ -132,6 +132,8 @@ struct run {
 	struct options options;
 	char socket_dir[64];
 	int memory;		/* of the guest, if it is shared */
+	const char *kernel;	/* the running one, and where it is in there, if it has said so */
+	uint64_t kernel_at;
 	int child;
 	int console;
 	int listener, events;
@@ -255,8 +257,8 @@ bool judge(struct run *run);
 
 /* memory.c: frames of a stream sent after a time, anywhere in guest memory. */
 unsigned int memory_count_frames(const struct run *run, unsigned int stream, int64_t after_ns);
-/* Copies what the nth kernel leaves into a file. */
-void memory_keep(const struct run *run, int kernel);
+/* Hands what the running kernel has left in memory to --counters. */
+void memory_count(struct run *run);
 /* Frames of the ring that lie at their IOVA, as if it were an address of memory. */
 unsigned int memory_count_untranslated(const struct run *run, unsigned int stream);
 

@@ -44,6 +44,14 @@ static bool contains_any(const char *line, const char *const *signs, size_t coun
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The two in turn; a crash kernel is the new one. */
+static void set_running_kernel(struct run *run, uint64_t at)
+{
+	run->kernel = run->crash_ns || run->update_count % 2 ? run->options.new_kernel :
+		run->options.old_kernel;
+	run->kernel_at = at;
+}
+
 static void note_console_times(struct run *run, const char *line, int64_t now)
 {
 	struct update *update = run_update(run);
@@ -57,7 +65,8 @@ static void note_console_times(struct run *run, const char *line, int64_t now)
 	if (!update->new_kernel_ns && strstr(line, "Linux version")) {
 		update->new_kernel_ns = now;
 		/* It has not touched more than it was given. */
-		memory_keep(run, run->update_count);
+		memory_count(run);
+		set_running_kernel(run, 0);
 	}
 	if (update->new_kernel_ns && !update->vtd_ns &&
 	    strstr(line, "DMAR: Intel(R) Virtualization"))
@@ -134,11 +143,14 @@ static void event_user_space(struct run *run, const char *line, int64_t now)
 	if (value_of(line, "stage") == 1) {
 		text_of(line, "build", run->old_build, sizeof(run->old_build));
 	} else if (run->crash_ns) {
+		/* It leaves what crashed as it was. */
+		memory_count(run);
 		run->crash_user_ns = now;
 	} else {
 		text_of(line, "build", run->new_build, sizeof(run->new_build));
 		run_update(run)->user_space_ns = now;
 	}
+	set_running_kernel(run, value_of(line, "at"));
 }
 
 static void event_function(struct run *run, const char *line, int64_t now)
@@ -335,7 +347,7 @@ static void event_check(struct run *run, const char *line)
 static void event_done(struct run *run)
 {
 	run->done = true;
-	memory_keep(run, run->update_count + 1);
+	memory_count(run);
 }
 
 static void start_traffic(struct run *run, const char *line, int64_t now)
@@ -571,6 +583,9 @@ void watch(struct run *run)
 	}
 	stop_traffic(run);
 	waitpid(run->child, &status, 0);
+	/* A kernel that has panicked, say. */
+	if (!run->done)
+		memory_count(run);
 	if (!run->timed_out && (!WIFEXITED(status) || WEXITSTATUS(status)))
 		run_problem(run, "QEMU ended with status 0x%x, see qemu.log", status);
 	fclose(console_log);
