@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # usage: coverage.sh [NAME...]
-# What of the new files of the series the tests execute: runs KUnit and the scenarios of
-# tests/coverage/scenarios, or the named ones alone, on kernels with gcov, and prints
-# lines and branches per file and the functions that were never executed; the lines are
-# in $BUILD_DIR/coverage/idle. The counters are read in the machine's memory, after the
-# hand-over of each kernel and at the end of the last. Without names it fails if less
+# What of the new files of the series the tests execute: runs unit tests, KUnit and the
+# scenarios of tests/coverage/scenarios, or the named ones alone, compiled for gcov, and
+# prints lines and branches per file and the functions that were never executed; the
+# lines are in $BUILD_DIR/coverage/idle. A kernel's counters are read in the machine's
+# memory, after its hand-over and at the end of the last. Without names it fails if less
 # than 90 % of a file's lines were executed and tests/coverage/reasons does not say why.
 # Needs the environment of env.sh.
 set -eu
@@ -24,21 +24,33 @@ sources()
 	overlay_list | grep -E '^(drivers|include|kernel|mm)/.*\.[ch]$' | grep -vE 'kunit|[-_]test\.'
 }
 
+# Without sanitizers, which have branches of their own.
+unit_tests()
+{
+	FUZZ_RUNS=20000 BUILD_DIR=$COVERAGE/of make --no-print-directory -C "$TOP/tests/unit" \
+		check CC="${CC:-gcc} --coverage" SANITIZE=
+}
+
 # chosen ; the patterns of tests/coverage/scenarios
 chosen() { sed 's/#.*//' "$TOP/tests/coverage/scenarios"; }
 
 rm -rf "$COVERAGE"
-mkdir -p "$COVERAGE"
+mkdir -p "$COVERAGE/of"
 sources >"$COVERAGE/sources"
 status=0
 if [ $# -eq 0 ]; then
 	REASONS=$TOP/tests/coverage/reasons
 	export REASONS
+	echo '== unit tests'
+	unit_tests || status=$?
+	echo '== KUnit'
 	"$TOP/tests/vm/run-kernel-tests.sh" kunit || status=$?
 	# shellcheck disable=SC2046
 	set -f -- $(set -f; chosen)
+	echo '== scenarios'
 fi
 "$TOP/tests/vm/run-checks.sh" "$@" || status=$?
 "$TOP/tests/coverage/report.sh" "$COVERAGE" "$COVERAGE/sources" "${KERNEL_OLD%/arch/x86/boot/bzImage}" \
-	"${KERNEL_NEW%/arch/x86/boot/bzImage}" "${KERNEL_KUNIT%/arch/x86/boot/bzImage}" || status=$?
+	"${KERNEL_NEW%/arch/x86/boot/bzImage}" "${KERNEL_KUNIT%/arch/x86/boot/bzImage}" \
+	"$COVERAGE/of/unit" || status=$?
 exit "$status"

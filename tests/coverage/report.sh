@@ -3,7 +3,7 @@
 # usage: report.sh STORE SOURCES KERNEL...
 # Prints lines and branches per source file, of all the KERNELs together, and the
 # functions that were never executed, from the counters that add.sh has put into STORE.
-# SOURCES lists the files that count, in the directory that SOURCE_TREE names. The lines
+# SOURCES lists the files that count, of the directory SOURCE_TREE. The lines
 # that were never executed are put into STORE/idle.
 #
 # With REASONS, a file with a line for each of SOURCES that is allowed to be below
@@ -11,17 +11,28 @@
 set -eu
 store=$1 sources=$2
 shift 2
+: "${SOURCE_TREE:?where the sources are}"
 LEAST=${LEAST:-90}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# gcov says nothing of a source that it does not find, and goes there by ways like
+# ../drivers/iommu/generic_pt/fmt/../file.h.
+tree=$work/tree
+mkdir -p "$tree/build"
+while read -r source; do
+	mkdir -p "$tree/$(dirname "$source")"
+	[ ! -f "$SOURCE_TREE/$source" ] || cp "$SOURCE_TREE/$source" "$tree/$source"
+done <"$sources"
 
 # show_file KERNEL NAME ; what gcov says of one object: the notes have to lie beside
 # the counters
 show_file()
 {
-	cp "$1/$2.gcno" "$work/file.gcno"
-	cp "$store/of/$(basename "$1")/$2.gcda" "$work/file.gcda"
-	(cd "$work" && gcov -b -c -t file.gcda)
+	mkdir -p "$tree/$(dirname "$2")"
+	cp "$1/$2.gcno" "$tree/build/file.gcno"
+	cp "$store/of/$(basename "$1")/$2.gcda" "$tree/build/file.gcda"
+	(cd "$tree/build" && gcov -b -c -t file.gcda)
 }
 
 for kernel; do
@@ -36,7 +47,6 @@ done >"$work/shown" 2>"$work/errors" || { cat "$work/errors" >&2; exit 1; }
 if grep mismatch "$work/errors" >&2; then
 	exit 1
 fi
-[ -s "$work/shown" ] || { echo 'coverage: there are no counters' >&2; exit 1; }
 
 # One word a line: what it is, the file, which of its kind, and how often. A header, or
 # what is compiled once for each format of a table, is in several objects.
@@ -61,6 +71,7 @@ awk '
 		print "line", source, line, part[1] + 0
 	}
 ' "$sources" "$work/shown" >"$work/counts"
+[ -s "$work/counts" ] || { echo 'coverage: there are no counters' >&2; exit 1; }
 
 # sums KIND ; file, how many there are of the kind, and how many were met
 sums()
@@ -110,7 +121,7 @@ idle function |
 	     END { if (file) printf "\n" }'
 
 idle line | while read -r file line; do
-	printf '%s:%s:%s\n' "$file" "$line" "$(sed -n "${line}p" "${SOURCE_TREE:-.}/$file" 2>/dev/null)"
+	printf '%s:%s:%s\n' "$file" "$line" "$(sed -n "${line}p" "$tree/$file")"
 done >"$store/idle"
 
 [ -n "${REASONS:-}" ] || exit 0

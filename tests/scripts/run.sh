@@ -500,6 +500,7 @@ toy_kernel()
 	mkdir -p "$1/drivers/iommu" "$T/build-coverage-toy/drivers/iommu/way"
 	printf 'static inline int other(void)\n{\n\treturn 2;\n}\n' >"$T/build-coverage-toy/drivers/iommu/toy.h"
 	printf 'drivers/iommu/toy.%s\n' c h >"$T/sources"
+	export SOURCE_TREE="$T/build-coverage-toy"
 	[ -n "${keep_toy:-}" ] || cat >"$T/build-coverage-toy/drivers/iommu/toy.c" <<'C'
 #include "way/../toy.h"
 int half(int way)
@@ -587,7 +588,7 @@ if command -v gcov >/dev/null 2>&1; then
 	try ok env REASONS="$T/reasons" "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
 	try ok env LEAST=0 REASONS="$T/reasons" "$C/report.sh" "$T/store" "$T/sources" "$T/toy"
 	says 'no reason is needed any more for drivers/iommu/toy.c'
-	echo drivers/iommu/unmet.c >"$T/sources-2"
+	printf 'drivers/iommu/%s.c\n' toy unmet >"$T/sources-2"
 	try fail env REASONS="$T/reasons" "$C/report.sh" "$T/store" "$T/sources-2" "$T/toy"
 	says 'unmet.c is below'
 	end

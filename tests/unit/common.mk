@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # What the makefiles of the tests have in common. Theirs say of which files a program
-# is made, what is compiled are the .c files among them.
+# is made; what is compiled are the .c files among them, the .o files are linked as well.
 #
 #   test_NAME, fuzz_NAME  with cmocka, with a generator of its own
 #   libfuzzer_NAME        the fuzzer for libFuzzer (clang)
@@ -20,7 +20,7 @@ CPPFLAGS := -D_GNU_SOURCE -I$(CURDIR) -I$(UNIT)/shims -I$(O)/include -I$(UNIT)
 SHIMS := $(UNIT)/shims/shims.c
 SHIM_HDRS := $(wildcard $(UNIT)/shims/*/*.h $(UNIT)/shims/*/*/*/*.h)
 
-compile = $(CPPFLAGS) $(CFLAGS) -o $@ $(filter %.c,$^)
+compile = $(CPPFLAGS) $(CFLAGS) -o $@ $(filter %.c %.o,$^)
 
 .PHONY: programs fuzz
 .DEFAULT_GOAL := programs
@@ -42,9 +42,11 @@ $(ABI)/%.h: $(KSRC)/include/linux/kho/abi/%.h
 	@mkdir -p $(@D)
 	@ln -sf $(abspath $<) $@
 
-# $(call cut,FILE,FROM,LAST): from the line that is FROM to the end of the definition of LAST
+# $(call cut,FILE,FROM,LAST): from the line that is FROM to the end of the definition of
+# LAST; errors and counters are those of the file itself
 cut = awk -v from='$(2)' -v last='$(3)' \
-	'$$0 ~ from { on = 1 } on { print } on && $$0 ~ last { ending = 1 } \
+	'$$0 ~ from && !on { on = 1; printf "\#line %d \"%s\"\n", NR, FILENAME } \
+	 on { print } on && $$0 ~ last { ending = 1 } \
 	 on && ending && /^}/ { done = 1; exit } END { exit !done }' $(1)
 
 # The saved config space, which the record of vfio-pci has in it

@@ -60,12 +60,17 @@ static void note_console_times(struct run *run, const char *line, int64_t now)
 		run->first_kernel_ns = now;
 	if (!update->kexec_ns)
 		return;
-	if (!update->handed_over_ns && strstr(line, "handed over, translation stays on"))
+	if (!update->handed_over_ns && strstr(line, "handed over, translation stays on")) {
 		update->handed_over_ns = now;
+		/* The third kernel is loaded over the second. */
+		if (run->update_count > 1)
+			memory_count(run);
+	}
 	if (!update->new_kernel_ns && strstr(line, "Linux version")) {
 		update->new_kernel_ns = now;
-		/* It has not touched more than it was given. */
-		memory_count(run);
+		/* The first one is where it was, and what comes has not touched it. */
+		if (run->update_count == 1)
+			memory_count(run);
 		set_running_kernel(run, 0);
 	}
 	if (update->new_kernel_ns && !update->vtd_ns &&
