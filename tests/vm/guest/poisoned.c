@@ -19,12 +19,12 @@
 
 #define SIZE		(4ul << 20)
 #define EXTRA_IOVA	0x40000000ull
-#define TOKEN_POISONED	50
+#define FIRST_TOKEN	50
 #define HANGS		ETIMEDOUT
 
 struct victim {
 	const struct receiver *receiver;
-	int memfd, session;
+	int memfd, session, token;
 	char *memory;
 };
 
@@ -36,15 +36,25 @@ static void create(struct victim *victim)
 	memset(victim->memory, 0x77, SIZE);
 }
 
+/* The kernel kills who has the page; that is a child here. */
 static void poison(struct victim *victim, int page)
 {
-	if (madvise(victim->memory + page * PAGE, PAGE, MADV_HWPOISON))
-		skip("this kernel poisons no pages: %m");
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		madvise(victim->memory + page * PAGE, PAGE, MADV_HWPOISON);
+		_exit(errno);
+	}
+	must(child, "fork");
+	waitpid(child, &status, 0);
+	if (WIFEXITED(status) && (WEXITSTATUS(status) == EINVAL || WEXITSTATUS(status) == EPERM))
+		skip("this kernel poisons no pages");
 }
 
 static int preserve(struct victim *victim)
 {
-	return session_preserve_fd(victim->session, victim->memfd, TOKEN_POISONED);
+	return session_preserve_fd(victim->session, victim->memfd, victim->token);
 }
 
 static int map(struct victim *victim)
@@ -93,15 +103,19 @@ static void poison_after(struct victim *victim)
 void poisoned_old_kernel(void)
 {
 	struct receiver receiver;
-	struct victim fresh = { .receiver = &receiver }, moved = fresh, late = fresh;
+	struct victim late = { .receiver = &receiver, .token = FIRST_TOKEN };
+	struct victim moved = { .receiver = &receiver, .token = FIRST_TOKEN + 1 };
+	struct victim fresh = { .receiver = &receiver, .token = FIRST_TOKEN + 2 };
+	__u32 hwpt;
 
 	prepare_kexec();
 	receiver_set_up(&receiver);
 	receiver.rearm = true;
 	traffic_start(&receiver);
 	late.session = fresh.session = moved.session = preserve_everything(&receiver);
-	/* Only the ring's IOAS is fixed by that. */
+	/* Only the ring's IOAS is fixed by that. Without an HWPT nothing is pinned. */
 	must(ioas_create(receiver.device.iommufd, 0, &receiver.ioas_id), "create IOAS");
+	must(hwpt_create(&receiver.device, receiver.ioas_id, &hwpt), "create HWPT");
 
 	create(&late);
 	poison_after(&late);
