@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Builds the guest's init, the example programs and the host program, and prints
-# the directory.
+# Builds the guest's init, the example programs, the host program and what it loads
+# into QEMU, and prints the directory.
 #
 #   UAPI       holds include/, the exported headers of the kernel under test
 #   BUILD_DIR  where the programs go
@@ -35,6 +35,7 @@ if ! up_to_date "$BUILD_DIR/vm-run"; then
 		"$here"/guest/*.c "$examples/device.c" "$examples/nic.c" "$examples/liveupdate.c"
 	compile "$BUILD_DIR/survive" -static -s -I "$UAPI/include" -I "$examples" \
 		"$examples"/*.c
+	compile "$BUILD_DIR/keep-freed.so" -shared -fPIC -fno-builtin "$here/host/preload/keep_freed.c"
 	compile "$BUILD_DIR/vm-run" -pthread -I "$here/include" "$here"/host/*.c
 fi
 printf '%s\n' "$BUILD_DIR"

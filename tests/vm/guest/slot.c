@@ -9,26 +9,48 @@
 #include "slot.h"
 
 #define SLOT_CONTROL	0x18	/* from the PCI Express capability on */
+#define SLOT_INTERRUPT	0x0020
 #define SLOT_POWER_OFF	0x0700	/* and its indicator */
 #define PATIENCE_MS	10000
 #define LOOK_EVERY_MS	50
 
-void slot_pull(const char *bdf)
+static void write_control(int fd, unsigned int at, __u16 control)
 {
-	__u16 control = 0;
-	char port[BDF_LENGTH + 4];
-	unsigned int at;
-	int fd;
-
-	snprintf(port, sizeof(port), "%s/..", bdf);
-	at = pci_find_capability(port, PCI_CAP_EXPRESS) + SLOT_CONTROL;
-	fd = function_open(port, "config");
-	if (pread(fd, &control, sizeof(control), at) != sizeof(control))
-		give_up("slot control: %m");
-	control |= SLOT_POWER_OFF;
 	if (pwrite(fd, &control, sizeof(control), at) != sizeof(control))
 		give_up("slot control: %m");
+}
+
+/*
+ * Without power the emulator throws out what is in the slot.  The power is back before
+ * the kernel hears of it: a slot that it finds switched off it takes for empty already.
+ */
+static void empty_slot(const char *port)
+{
+	unsigned int at = pci_find_capability(port, PCI_CAP_EXPRESS) + SLOT_CONTROL;
+	int fd = function_open(port, "config");
+	__u16 control = 0;
+
+	if (pread(fd, &control, sizeof(control), at) != sizeof(control))
+		give_up("slot control: %m");
+	write_control(fd, at, (control | SLOT_POWER_OFF) & ~SLOT_INTERRUPT);
+	write_control(fd, at, control);
 	close(fd);
+}
+
+void slot_pull(const char *bdf)
+{
+	char port[BDF_LENGTH + 4];
+
+	snprintf(port, sizeof(port), "%s/..", bdf);
+	empty_slot(port);
+}
+
+void slot_pull_above(const char *bdf)
+{
+	char port[BDF_LENGTH + 8];
+
+	snprintf(port, sizeof(port), "%s/../..", bdf);
+	empty_slot(port);
 }
 
 void slot_plug(const char *card, const char *slot, const char *netdev)

@@ -6,10 +6,12 @@
 #include <stdbool.h>
 
 /*
- * The slot of this function loses its power, as if the card had been pulled out: it
- * and all that is below it are gone, and the kernel hears of it afterwards.
+ * The card is pulled out of its slot: it and all that is below it are gone, and the
+ * kernel hears of it afterwards.
  */
 void slot_pull(const char *bdf);
+/* Out of the slot above: the port that the function is below goes with it. */
+void slot_pull_above(const char *bdf);
 /* The host puts a card in, with frames of this netdev, if not "". */
 void slot_plug(const char *card, const char *slot, const char *netdev);
 

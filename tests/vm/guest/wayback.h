@@ -65,6 +65,8 @@ void expect_stopped(struct way_back *back);
  * it up anew.  Ends the traffic.
  */
 void use_afresh(void);
+/* Below other ports than before, which have their share in the pages of the IOMMU. */
+void use_elsewhere(void);
 
 struct page_counts {
 	unsigned long iommu, secondary, unclaimed;

@@ -49,6 +49,7 @@ static void usage(void)
 		"  --more-nics N         so many cards besides, without traffic\n"
 		"  --x2apic              with interrupt remapping for more than 255 processors\n"
 		"  --hotplug             slots are the kernel's; one more is empty\n"
+		"  --keep-freed          QEMU may go on using ports that were pulled out\n"
 		"  --updates N           how many kexecs in a row; both kernels go along\n"
 		"  --ats-device          a virtio card with ATS\n"
 		"  --shared-memory       lets the host look into guest memory\n"
@@ -94,7 +95,7 @@ enum option_id {
 	OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_ADDED_MEMORY,
 	OPT_MORE_NICS,
-	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_ATS_DEVICE, OPT_SHARED_MEMORY,
+	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_KEEP_FREED, OPT_ATS_DEVICE, OPT_SHARED_MEMORY,
 	OPT_COLD, OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
 };
 
@@ -131,6 +132,7 @@ static const struct option long_options[] = {
 	{ "added-memory", required_argument, NULL, OPT_ADDED_MEMORY },
 	{ "more-nics", required_argument, NULL, OPT_MORE_NICS },
 	{ "hotplug", no_argument, NULL, OPT_HOTPLUG },
+	{ "keep-freed", no_argument, NULL, OPT_KEEP_FREED },
 	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
 	{ "shared-memory", no_argument, NULL, OPT_SHARED_MEMORY },
 	{ "counters", required_argument, NULL, OPT_COUNTERS },
@@ -218,6 +220,8 @@ static void parse(struct options *options, int argc, char **argv)
 			options->x2apic = true;
 		else if (id == OPT_HOTPLUG)
 			options->hotplug = true;
+		else if (id == OPT_KEEP_FREED)
+			options->keep_freed = true;
 		else if (id == OPT_SHARED_MEMORY)
 			options->shared_memory = true;
 		else if (id == OPT_COLD)

@@ -401,6 +401,21 @@ static void go_before_other_programs(void)
 	sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first);
 }
 
+/* See preload/keep_freed.c; it lies beside this program. */
+static void keep_what_is_freed(void)
+{
+	char path[512];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("keep-freed.so"));
+	char *name;
+
+	path[length > 0 ? length : 0] = '\0';
+	name = strrchr(path, '/');
+	if (!name)
+		_exit(127);
+	strcpy(name + 1, "keep-freed.so");
+	setenv("LD_PRELOAD", path, 1);
+}
+
 static void exec_qemu(struct run *run, struct arguments *arguments, int console, pid_t parent)
 {
 	char path[512];
@@ -417,6 +432,8 @@ static void exec_qemu(struct run *run, struct arguments *arguments, int console,
 	close(STDIN_FILENO);
 	open("/dev/null", O_RDONLY);
 	go_before_other_programs();
+	if (run->options.keep_freed)
+		keep_what_is_freed();
 	execv(run->options.qemu, arguments->list);
 	_exit(127);
 }

@@ -63,6 +63,7 @@ struct options {
 	bool interrupt_buffers;
 	bool x2apic;
 	bool hotplug;
+	bool keep_freed;
 	bool ordinary;
 	bool firmware_protects;
 };
