@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A program touches registers of its card while that is frozen, for a kexec that is
- * refused a second later because of another card, whose driver is being unbound.  The
+ * refused two seconds later because of another card, a read of which does not end.  The
  * program sleeps meanwhile, and a signal reaches it; afterwards it goes on, and the
  * card is as it was.
  */
 #include <errno.h>
+#include <linux/vfio.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +22,8 @@
 
 #define SECOND_SLOTS		64
 #define SECOND_IOVA		0x40000000ull
+/* Of the offset in a device file: the region is above it. */
+#define REGION_SHIFT		40
 #define TOUCH_EVERY_MS		5
 #define INTX_DISABLE		0x400
 /* One who asks again and again takes nearly all of the time that is looked at. */
@@ -78,48 +80,27 @@ static int jump(void *argument)
 	return kexec_jump();
 }
 
-struct unbinder {
-	pid_t child;
-	int start;
+/* A read of the second card that does not end, as long as its tenant likes. */
+struct endless_read {
+	struct background_call call;
+	struct late_memory late;
+	int device_fd;
 };
 
-/* Made before there is a device file, for it must not have one itself. */
-static void unbinder_create(struct unbinder *unbinder, const char *bdf)
+static int read_device(void *argument)
 {
-	int ends[2];
-	char byte;
+	struct endless_read *read = argument;
 
-	if (pipe(ends))
-		give_up("pipe: %m");
-	unbinder->child = fork();
-	if (unbinder->child < 0)
-		give_up("fork: %m");
-	unbinder->start = ends[1];
-	if (unbinder->child) {
-		close(ends[0]);
-		return;
-	}
-	close(ends[1]);
-	if (read(ends[0], &byte, 1) != 1)
-		_exit(1);
-	_exit(write_file("/sys/bus/pci/drivers/vfio-pci/unbind", bdf) ? 1 : 0);
+	return pread(read->device_fd, read->late.memory, 4,
+		     (off_t)VFIO_PCI_CONFIG_REGION_INDEX << REGION_SHIFT) < 0 ? -errno : 0;
 }
 
-/* From here on it waits for the device file, and holds the lock that the kexec needs. */
-static void unbinder_start(const struct unbinder *unbinder)
+static void start_endless_read(struct endless_read *read, const struct receiver *second)
 {
-	if (write(unbinder->start, "", 1) != 1)
-		give_up("pipe: %m");
-	sleep_ms(300);
-	check(!waitpid(unbinder->child, NULL, WNOHANG), "the unbind waits for the device file");
-}
-
-static void expect_unbound(pid_t child)
-{
-	int status;
-
-	waitpid(child, &status, 0);
-	check(!status, "the unbind came through: status 0x%x", status);
+	read->device_fd = second->device.fd;
+	late_memory_create(&read->late, PAGE, LATE_TOUCH);
+	call_in_background(&read->call, read_device, read);
+	late_memory_expect_waiter(&read->late);
 }
 
 static void set_up_second(struct receiver *second)
@@ -177,7 +158,7 @@ static void refuse_kexec_late(struct toucher *toucher)
 	sleep_ms(50);
 	check(signalled, "a signal reaches it");
 	check(!kexec.ended, "the kexec call is not over yet");
-	check_errno(call_result(&kexec), EBUSY, "kexec while a driver is being unbound");
+	check_errno(call_result(&kexec), EBUSY, "kexec while a read does not end");
 	sleep_ms(100);
 	check(touched(toucher) > before, "the access goes on: %u, then %u", before,
 	      touched(toucher));
@@ -189,21 +170,17 @@ void frozen_fault_old_kernel(void)
 	struct receiver first, second;
 	struct toucher toucher = { .receiver = &first };
 	__u16 command = 0;
-	struct unbinder unbinder;
-	char bdf[BDF_LENGTH];
+	struct endless_read read;
 	int session;
 
 	prepare_kexec();
-	receiver_choose(&first);
-	must(pci_find(first.model->vendor, first.model->device, 1, bdf), "find the second card");
-	unbinder_create(&unbinder, bdf);
 	receiver_set_up(&first);
 	set_up_second(&second);
 	traffic_start(&first);
 	must(pci_config_read(first.device.bdf, PCI_COMMAND, &command, sizeof(command)), "config");
 	preserve_everything(&first);
 	session = preserve_second(&second);
-	unbinder_start(&unbinder);
+	start_endless_read(&read, &second);
 
 	sigaction(SIGUSR1, &action, NULL);
 	errno = pthread_create(&toucher.thread, NULL, touch, &toucher);
@@ -214,9 +191,10 @@ void frozen_fault_old_kernel(void)
 	__atomic_store_n(&toucher.end, true, __ATOMIC_RELEASE);
 	pthread_join(toucher.thread, NULL);
 
+	late_memory_let_go(&read.late);
+	check_errno(call_result(&read.call), 0, "the read");
 	close(session);
 	device_close(&second.device);
-	expect_unbound(unbinder.child);
 	sleep_ms(300);
 	traffic_stop();
 	receiver_report_landed(&first);

@@ -46,6 +46,7 @@ static const struct scenario scenarios[] = {
 	{ "held-up", held_up_old_kernel, held_up_new_kernel },
 	{ "crash", crash_old_kernel, crash_new_kernel },
 	{ "held-attach", held_attach_old_kernel, held_attach_new_kernel },
+	{ "held-neighbour", held_neighbour_old_kernel, update_new_kernel },
 	{ "frozen-fault", frozen_fault_old_kernel, NULL },
 	{ "contended", contended_old_kernel, contended_new_kernel },
 	{ "owner-reset", owner_reset_old_kernel, owner_reset_new_kernel },

@@ -66,6 +66,7 @@ void held_up_new_kernel(void);
 void crash_old_kernel(void);
 void crash_new_kernel(void);
 void held_attach_old_kernel(void);
+void held_neighbour_old_kernel(void);
 void held_attach_new_kernel(void);
 void frozen_fault_old_kernel(void);
 void stress_old_kernel(void);
