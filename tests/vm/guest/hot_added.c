@@ -85,7 +85,9 @@ void hot_added_old_kernel(void)
 		expect_refusal(&receiver, session);
 		return;
 	}
-	session_preserve_fd(preserve_everything(&receiver), fill_memfd(64), TOKEN_ADDED);
+	session = preserve_everything(&receiver);
+	check_errno(session_preserve_fd(session, fill_memfd(64), TOKEN_ADDED), 0,
+		    "preserve memory that can move");
 	receiver_receive(&receiver, 300);
 	must(announce_and_jump(), "kexec");
 }
