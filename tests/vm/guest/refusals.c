@@ -212,6 +212,30 @@ static void refuse_flawed_memory(const struct receiver *receiver, enum flaw flaw
 	close(memfd);
 }
 
+/* It is no file of shmem, so nobody hands it over, nor what it is mapped for. */
+static void refuse_memory_of_huge_page_pool(const struct receiver *receiver)
+{
+	int memfd = memfd_create("pool", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB), session;
+	const struct device *device = &receiver->device;
+
+	if (memfd < 0) {
+		event("note this kernel has no pool of huge pages: %m");
+		return;
+	}
+	if (ftruncate(memfd, EXTRA_SIZE))
+		give_up("size of a memfd: %m");
+	must(memory_seal(memfd), "seal");
+	must(ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA),
+	     "map huge pages");
+	session = new_session("pool");
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(session_preserve_fd(session, memfd, TOKEN_EXTRA), ENOENT, "memfd of huge pages");
+	check_errno(preserve_iommufd(receiver, session), ENOENT, "iommufd with such a memfd mapped");
+	close(session);
+	must(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), "unmap");
+	close(memfd);
+}
+
 static void refuse_kexec_with_interrupts_on(const struct receiver *receiver)
 {
 	const struct device *device = &receiver->device;
@@ -288,6 +312,7 @@ void refusals_old_kernel(void)
 	refuse_flawed_memory(&receiver, FLAW_UNSEALED);
 	refuse_flawed_memory(&receiver, FLAW_SEALED_LATE);
 	refuse_flawed_memory(&receiver, FLAW_HOLE);
+	refuse_memory_of_huge_page_pool(&receiver);
 	expect_right_order_works(&receiver, "refusals of preserve");
 	refuse_kexec_with_interrupts_on(&receiver);
 	refuse_kexec_at_freeze(&receiver);
