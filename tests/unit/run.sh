@@ -59,6 +59,7 @@ cmocka "$O/test_iommufd_check"
 cmocka "$O/test_replace"
 cmocka "$O/test_glue"
 cmocka "$O/test_handover"
+cmocka "$O/test_hold"
 cmocka "$O/test_pci_check" golden/pci-v1.txt
 cmocka "$O/test_pci_state"
 cmocka "$O/test_pci_bars"
