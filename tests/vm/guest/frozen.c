@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "preserve.h"
 #include "scenarios.h"
+#include "shown.h"
 
 #define EXTRA_IOVA	0x30000000ull
 #define EXTRA_SIZE	(2ull << 20)
@@ -79,9 +80,12 @@ void frozen_old_kernel(void)
 	must(hwpt_create(&receiver.device, other_ioas, &other_hwpt), "create HWPT");
 	traffic_start(&receiver);
 
+	expect_none_shown("outgoing");
 	session = preserve_everything(&receiver);
+	expect_records_shown("outgoing", receiver.device.bdf, "outgoing");
 	expect_frozen(&receiver, memory, other_hwpt);
 	close(session);
+	expect_none_shown("outgoing");
 	map_and_unmap(&receiver, memory, 0);
 	session = preserve_again(&receiver);
 	expect_frozen(&receiver, memory, other_hwpt);

@@ -11,6 +11,7 @@
 #include "machine.h"
 #include "preserve.h"
 #include "scenarios.h"
+#include "shown.h"
 #include "wayback.h"
 
 #define EXTRA_IOVA	0x50000000ull
@@ -112,6 +113,7 @@ void restored_new_kernel(void)
 
 	back_begin(&back, &receiver);
 	back_go_to(&back, BACK_DEVICE);
+	expect_records_shown("incoming", back.bdf, "restored");
 	expect_table_shown(&back, false);
 	expect_found(&back, &before);
 	expect_fixed(&back, before);
@@ -126,6 +128,7 @@ void restored_new_kernel(void)
 
 	back_take(&back, BACK_TABLES);
 	back_take(&back, BACK_SWITCH);
+	expect_records_shown("incoming", back.bdf, "replaced");
 	expect_table_shown(&back, true);
 	check_errno(hwpt_find_restored(back.iommufd, TOKEN_HWPT, &gone), ENOENT,
 		    "look it up when nothing is on it any more");
@@ -134,5 +137,6 @@ void restored_new_kernel(void)
 	check_errno(iommufd_destroy(back.iommufd, after), ENOENT, "destroy it again");
 	bind_again(&back);
 	back_take(&back, BACK_FINISH);
+	expect_none_shown("incoming");
 	back_end(&back);
 }
