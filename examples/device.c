@@ -287,7 +287,7 @@ int hwpt_find_restored(int iommufd, __u64 token, __u32 *hwpt_id)
 }
 
 /* The character device's name is the one entry of the vfio-dev directory. */
-static int open_cdev(const char *bdf)
+int device_open_file(const char *bdf)
 {
 	char path[PATH_LENGTH];
 	struct dirent *entry;
@@ -377,7 +377,7 @@ int device_reclaim(struct device *device, const char *bdf, int fd, int iommufd)
 
 int device_open(struct device *device, const char *bdf, int iommufd)
 {
-	int fd = open_cdev(bdf);
+	int fd = device_open_file(bdf);
 
 	return fd < 0 ? fd : device_reclaim(device, bdf, fd, iommufd);
 }

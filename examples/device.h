@@ -60,6 +60,8 @@ int hwpt_mark_preserve(int iommufd, __u32 hwpt_id, __u64 token);
  */
 int hwpt_find_restored(int iommufd, __u64 token, __u32 *hwpt_id);
 
+/* The character device alone, bound to nothing: a file descriptor. */
+int device_open_file(const char *bdf);
 int device_open(struct device *device, const char *bdf, int iommufd);
 /*
  * In the next kernel: device file and iommufd come from the same session.  The

@@ -52,6 +52,7 @@ static void expect_frozen(const struct receiver *receiver, void *memory, __u32 o
 	check_errno(device_detach(device), EBUSY, "detach");
 	check_errno(device_attach(device, other_hwpt), EBUSY, "replace");
 	check_errno(device_attach(device, receiver->ioas_id), EBUSY, "attach to the IOAS");
+	check_errno(hwpt_mark_preserve(device->iommufd, other_hwpt, TOKEN_HWPT), EBUSY, "mark");
 	check_errno(iommufd_destroy(device->iommufd, receiver->hwpt_id), EBUSY, "destroy HWPT");
 	check_errno(iommufd_destroy(device->iommufd, receiver->ioas_id), EBUSY, "destroy IOAS");
 	check_errno(hot_reset(device), EBUSY, "hot reset");

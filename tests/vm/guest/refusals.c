@@ -81,6 +81,8 @@ static void refuse_wrong_marks(const struct receiver *receiver)
 
 	check_errno(hwpt_mark_preserve(device->iommufd, 0x7fffffff, TOKEN_OTHER), ENOENT,
 		    "mark of an unknown object");
+	check_errno(hwpt_mark_preserve(device->iommufd, receiver->ioas_id, TOKEN_OTHER), ENOENT,
+		    "mark of an IOAS");
 	check_errno(hwpt_mark_preserve(device->iommufd, receiver->hwpt_id, TOKEN_HWPT), 0, "mark");
 	check_errno(hwpt_mark_preserve(device->iommufd, receiver->hwpt_id, TOKEN_HWPT), EEXIST,
 		    "mark again");
@@ -236,13 +238,30 @@ static void refuse_memory_of_huge_page_pool(const struct receiver *receiver)
 	close(memfd);
 }
 
-static void refuse_kexec_with_interrupts_on(const struct receiver *receiver)
+/* The same card, opened once more: this file is not bound to any iommufd. */
+static void refuse_unbound_file(const struct receiver *receiver)
+{
+	int file = must(device_open_file(receiver->device.bdf), "open the card again");
+	int session = new_session("unbound");
+
+	check_errno(preserve_memory(receiver, session), 0, "memfd");
+	check_errno(preserve_iommufd(receiver, session), 0, "iommufd");
+	check_errno(session_preserve_fd(session, file, TOKEN_DEVICE), EINVAL,
+		    "file that is not bound");
+	close(session);
+	close(file);
+}
+
+/*
+ * Of MSI-X the driver of the IOMMU finds an entry; INTx comes from the I/O APIC, and
+ * only vfio-pci knows of it.
+ */
+static void refuse_kexec_with_interrupts_on(const struct receiver *receiver, unsigned int index)
 {
 	const struct device *device = &receiver->device;
 	int vector = eventfd(0, EFD_CLOEXEC), session;
 
-	must(device_set_interrupts(device, VFIO_PCI_MSIX_IRQ_INDEX, 1, &vector),
-	     "switch interrupts on");
+	must(device_set_interrupts(device, index, 1, &vector), "switch interrupts on");
 	session = new_session("interrupts");
 	check_errno(preserve_memory(receiver, session), 0, "memfd");
 	check_errno(preserve_iommufd(receiver, session), 0, "iommufd");
@@ -251,8 +270,7 @@ static void refuse_kexec_with_interrupts_on(const struct receiver *receiver)
 	/* Twice: a refusal must not be used up. */
 	check_errno(kexec_jump(), EINVAL, "kexec with interrupts on");
 	check_errno(kexec_jump(), EINVAL, "kexec with interrupts on, again");
-	check_errno(device_set_interrupts(device, VFIO_PCI_MSIX_IRQ_INDEX, 0, NULL), 0,
-		    "switch interrupts off");
+	check_errno(device_set_interrupts(device, index, 0, NULL), 0, "switch interrupts off");
 	close(session);
 	close(vector);
 }
@@ -306,6 +324,7 @@ void refusals_old_kernel(void)
 	refuse_device_without_marked_hwpt(&receiver);
 	refuse_wrong_marks(&receiver);
 	refuse_device_before_iommufd(&receiver);
+	refuse_unbound_file(&receiver);
 	refuse_iommufd_before_memory(&receiver);
 	refuse_memory_of_another_session(&receiver);
 	refuse_anonymous_memory(&receiver);
@@ -314,7 +333,8 @@ void refusals_old_kernel(void)
 	refuse_flawed_memory(&receiver, FLAW_HOLE);
 	refuse_memory_of_huge_page_pool(&receiver);
 	expect_right_order_works(&receiver, "refusals of preserve");
-	refuse_kexec_with_interrupts_on(&receiver);
+	refuse_kexec_with_interrupts_on(&receiver, VFIO_PCI_MSIX_IRQ_INDEX);
+	refuse_kexec_with_interrupts_on(&receiver, VFIO_PCI_INTX_IRQ_INDEX);
 	refuse_kexec_at_freeze(&receiver);
 	refuse_image_without_data(&receiver);
 	expect_right_order_works(&receiver, "refused kexecs");
