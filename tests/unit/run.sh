@@ -64,6 +64,7 @@ cmocka "$O/test_pci_check" golden/pci-v1.txt
 cmocka "$O/test_pci_state"
 cmocka "$O/test_pci_bars"
 cmocka "$O/test_pci_preserve"
+cmocka "$O/test_pci_reset"
 cmocka "$O/test_vfio_record"
 cmocka "$O/test_vfio_incoming"
 for fuzzer in liveupdate_check iommufd_check handover pci_check pci_state vfio_record; do
