@@ -78,9 +78,6 @@ static int memfd_luo_restore_folios(struct memfd_luo_folio_ser *folios_ser,
 		struct folio *folio;
 		phys_addr_t phys;
 
-		if (!pfolio->pfn)
-			continue;
-
 		phys = PFN_PHYS(pfolio->pfn);
 		/* It is not preserved any more if it is named twice. */
 		folio = memfd_luo_folio_order(phys) < 0 ? NULL : kho_restore_folio(phys);
@@ -254,7 +251,7 @@ static void memfd_luo_remove_folio(struct folio *folio)
 /**
  * memfd_luo_add_folios - Add folios that are held to a file.
  * @file:       The new file, which nobody else has seen yet.
- * @folios_ser: The list that memfd_luo_hold() gave.
+ * @folios_ser: The list that memfd_luo_hold() gave when it succeeded.
  * @nr_folios:  The number of entries in @folios_ser.
  *
  * All or nothing: after a failure the folios are as they were before, so that
@@ -273,9 +270,6 @@ int memfd_luo_add_folios(struct file *file,
 	u64 i;
 
 	for (i = 0; i < nr_folios; i++) {
-		if (!folios_ser[i].pfn)
-			continue;
-
 		err = memfd_luo_add_folio(inode, &folios_ser[i]);
 		if (err)
 			goto err_remove;
@@ -286,18 +280,14 @@ int memfd_luo_add_folios(struct file *file,
 	shmem_recalc_inode(inode, nr_added_pages, 0);
 
 	/* Nothing fails any more, so none has to be taken off the LRU again. */
-	for (i = 0; i < nr_folios; i++) {
-		if (folios_ser[i].pfn)
-			folio_add_lru(pfn_folio(folios_ser[i].pfn));
-	}
+	for (i = 0; i < nr_folios; i++)
+		folio_add_lru(pfn_folio(folios_ser[i].pfn));
 
 	return 0;
 
 err_remove:
-	while (i--) {
-		if (folios_ser[i].pfn)
-			memfd_luo_remove_folio(pfn_folio(folios_ser[i].pfn));
-	}
+	while (i--)
+		memfd_luo_remove_folio(pfn_folio(folios_ser[i].pfn));
 	/* Finds that none of the added pages is left, and gives them back. */
 	shmem_recalc_inode(inode, nr_added_pages, 0);
 

@@ -283,13 +283,16 @@ static void fail_closed(struct kunit *test)
 	struct fake_device *old_one = fake_attached(test, unit, 0x10, domain);
 	struct fake_device *old_two = fake_attached(test, unit, 0x18, other);
 	struct fake_device *old_three = fake_attached(test, unit, 0x20, other);
+	struct fake_device *old_four = fake_attached(test, unit, 0x28, other);
 	struct fake_device *one = fake_device(test, unit, 0x10);
 	struct fake_device *two = fake_device(test, unit, 0x18);
 	struct fake_device *three = fake_device(test, unit, 0x20);
+	struct fake_device *four = fake_device(test, unit, 0x28);
 	struct fake_device *stranger = fake_device(test, unit, 0x21);
 	struct iommu_group *group_one = fake_group(test);
 	struct iommu_group *group_two = fake_group(test);
 	struct iommu_group *group_three = fake_group(test);
+	struct iommu_group *group_four = fake_group(test);
 	struct iommu_liveupdate_outgoing *out = fake_flb(test);
 	struct iommu_liveupdate_incoming *in;
 	u64 pa;
@@ -299,6 +302,7 @@ static void fail_closed(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
 	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, other, 1), 0);
 	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_three->pci.dev, other, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_four->pci.dev, other, 1), 0);
 	in = fake_kexec(test, out);
 
 	/* The domain cannot be restored, and stays so */
@@ -326,16 +330,15 @@ static void fail_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_probe(group_three, three), 0);
 	EXPECT_CALLS(test, "OB");
 	fake_remove(group_three, three);
-	group_three->blocking_domain = NULL;
 
-	/* A stranger was there first */
-	KUNIT_EXPECT_EQ(test, fake_probe(group_three, stranger), 0);
+	/* A stranger was there first, and nothing is wrong with the device */
+	KUNIT_EXPECT_EQ(test, fake_probe(group_four, stranger), 0);
 	EXPECT_CALLS(test, "");
-	KUNIT_EXPECT_EQ(test, fake_probe(group_three, three), 0);
+	KUNIT_EXPECT_EQ(test, fake_probe(group_four, four), 0);
 	EXPECT_CALLS(test, "Bb");
-	expect_blocked(test, group_three, three);
-	fake_remove(group_three, three);
-	fake_remove(group_three, stranger);
+	expect_blocked(test, group_four, four);
+	fake_remove(group_four, four);
+	fake_remove(group_four, stranger);
 
 	/* A stranger was there first and has a domain */
 	group_three->domain = domain;
@@ -351,6 +354,36 @@ static void fail_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	fake_kexec_end(in);
 	fake_flb_end(out);
+}
+
+static bool fake_goes_on(struct pci_dev *pci)
+{
+	return true;
+}
+
+/* The PCI core knows that it goes on, and no record of the IOMMU names it */
+static void unnamed(struct kunit *test)
+{
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *fake = fake_device(test, unit, 0x28);
+	struct iommu_group *group = fake_group(test);
+
+	if (iommu_liveupdate_panic)
+		kunit_skip(test, "needs iommu.liveupdate=block");
+	kunit_activate_static_stub(test, iommu_liveupdate_went_on, fake_goes_on);
+
+	KUNIT_EXPECT_EQ(test, fake_probe(group, fake), 0);
+	EXPECT_CALLS(test, "B");
+	expect_blocked(test, group, fake);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&fake->pci.dev));
+	fake_remove(group, fake);
+
+	/* A bridge goes on as well, and has no record */
+	fake->pci.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+	KUNIT_EXPECT_EQ(test, fake_probe(group, fake), 0);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_NULL(test, group->owner);
+	fake_remove(group, fake);
 }
 
 /* A unit that could not be adopted, and one whose driver knows nothing of it */
@@ -387,6 +420,8 @@ static void fail_unit(struct kunit *test)
 	second->iommu.ops = &fake_ops_without;
 	KUNIT_EXPECT_EQ(test, fake_probe(group_two, two), 0);
 	EXPECT_CALLS(test, "b");
+	/* Nor is the unit of the record known, which may go on all the same */
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_block(0, 0x18));
 	KUNIT_EXPECT_PTR_EQ(test, group_two->domain, &fake_blocked_domain);
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&two->pci.dev));
 
@@ -782,6 +817,7 @@ static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(lookup),
 	KUNIT_CASE(restore),
 	KUNIT_CASE(fail_closed),
+	KUNIT_CASE(unnamed),
 	KUNIT_CASE(fail_unit),
 	KUNIT_CASE(reclaim),
 	KUNIT_CASE(freed_later),

@@ -222,43 +222,38 @@ bool iommu_liveupdate_device_owned(struct device *dev)
 	return owned;
 }
 
-/*
- * By the device, and by its record: the record may name requester ids that the
- * device lacks now, or a unit that is not the one the device is behind now.
- */
-static bool iommu_liveupdate_block_entries(struct device *dev)
+/* A driver without live update knows nothing of live tables: the ordinary way */
+static int iommu_liveupdate_block_entries(struct device *dev)
 {
-	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
-	bool blocked;
+	const struct iommu_ops *ops = dev_iommu_ops(dev);
 
-	blocked = dev_iommu_ops(dev)->liveupdate_ops->dev_block(dev);
-	if (att != &iommu_liveupdate_unnamed)
-		blocked &= iommu_liveupdate_block_rids(att);
-	return blocked;
+	if (ops->liveupdate_ops)
+		return ops->liveupdate_ops->dev_block(dev) ? 0 : -ENODEV;
+	if (ops->blocked_domain)
+		return ops->blocked_domain->ops->attach_dev(ops->blocked_domain,
+							    dev, NULL);
+	return -EOPNOTSUPP;
 }
 
 /*
- * Make a device unable to do DMA. A driver without live update knows nothing of
- * live tables, so there the ordinary way is as good.
+ * Make a device unable to do DMA. By the device, and by its record: the record may
+ * name requester ids that the device lacks now, or a unit that is not the one the
+ * device is behind now.
  */
 static void iommu_liveupdate_block_device(struct device *dev, int err,
 					  const char *reason)
 {
-	const struct iommu_ops *ops = dev_iommu_ops(dev);
-	int ret = 0;
+	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+	int ret = iommu_liveupdate_block_entries(dev);
 
-	if (ops->liveupdate_ops)
-		ret = iommu_liveupdate_block_entries(dev) ? 0 : -ENODEV;
-	else if (ops->blocked_domain)
-		ret = ops->blocked_domain->ops->attach_dev(ops->blocked_domain,
-							   dev, NULL);
-	else
-		ret = -EOPNOTSUPP;
+	if (att != &iommu_liveupdate_unnamed &&
+	    !iommu_liveupdate_block_rids(att) && !ret)
+		ret = -ENODEV;
 
 	dev_err(dev, "live update: DMA %s blocked: %s: %pe\n",
 		ret ? "cannot be" : "is", reason, ERR_PTR(err));
 	iommu_liveupdate_fail_closed();
-	iommu_liveupdate_attachment_blocked(dev->iommu->liveupdate, err);
+	iommu_liveupdate_attachment_blocked(att, err);
 }
 
 /* The first device of a domain makes the object, the others find it */
