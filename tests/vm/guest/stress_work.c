@@ -299,9 +299,7 @@ struct spare {
 static void set_up_spare(struct spare *spare, struct worker *worker)
 {
 	const struct device *device = &spare->device;
-	char name[NAME_LENGTH];
 
-	spare->session = create_session(worker, "spare", name);
 	spare->memfd = preserve_memory(worker, spare->session);
 	tell(worker, ioas_create(spare->iommufd, 1, &spare->ioas), "create IOAS");
 	tell(worker, hwpt_create(device, spare->ioas, &spare->hwpt), "create HWPT there");
@@ -348,6 +346,7 @@ static void close_spare(struct spare *spare)
 static void use_spare_card(const struct stress *stress, struct worker *worker)
 {
 	struct spare spare = { .session = -1, .memfd = -1 };
+	char name[NAME_LENGTH];
 
 	spare.iommufd = iommufd_open();
 	if (!tell(worker, spare.iommufd, "open iommufd"))
@@ -358,8 +357,11 @@ static void use_spare_card(const struct stress *stress, struct worker *worker)
 		sleep_ms(5);
 		return;
 	}
-	set_up_spare(&spare, worker);
-	use_spare(&spare, worker);
+	spare.session = create_session(worker, "spare", name);
+	if (spare.session >= 0) {
+		set_up_spare(&spare, worker);
+		use_spare(&spare, worker);
+	}
 	close_spare(&spare);
 }
 
