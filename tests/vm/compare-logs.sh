@@ -11,18 +11,19 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Lines that a busy host brings about, or that come before or after the end.
-passing='^(tsc: (Fast TSC calibration failed|Refined TSC clocksource calibration: .* MHz)|clocksource: (tsc: mask: .*|Switched to clocksource tsc)|APIC calibration not consistent with PM-Timer: .*|APIC delta adjusted to PM-Timer: .*|random: crng init done|Spurious LAPIC timer interrupt on cpu [0-9]+|pci [0-9a-f:.]+: [a-z0-9_]+\+0x0/0x[0-9a-f]+ took [0-9]+ usecs)$'
+# Lines that a busy host brings about, or changes, or that come before or after the
+# end; and the frames of a stack, of which a crash prints some by chance.
+passing='^((tsc|clocksource): .*|APIC calibration not consistent with PM-Timer: .*|APIC delta adjusted to PM-Timer: .*|random: crng init done| *\?? ?[A-Za-z0-9_.]+\+0x[0-9a-f]+/0x[0-9a-f]+|hpet: Lost [0-9]+ RTC interrupts|Spurious LAPIC timer interrupt on cpu [0-9]+|pci [0-9a-f:.]+: [a-z0-9_]+\+0x0/0x[0-9a-f]+ took [0-9]+ usecs)$'
 
-# Lines whose figures measure: how fast the host is, how large the kernel, and with
-# it the memory that KHO sets aside.
-measuring='^(tsc: Detected |clocksource: tsc-early: |Calibrating delay loop |sched_clock: Marking stable |smpboot: Total of |Memory: [0-9]+K/|Freeing initrd memory: |Freeing unused kernel image |RAMDISK: |pcpu-alloc: |percpu: Embedded | *node +[0-9]+: \[mem )'
+# Lines whose figures measure: the time, how fast the host is, how large the kernel,
+# and with it the memory that KHO sets aside.
+measuring='^(Calibrating delay loop |sched_clock: Marking stable |smpboot: Total of |Memory: [0-9]+K/|Freeing initrd memory: |Freeing unused kernel image |RAMDISK: |pcpu-alloc: |percpu: Embedded | *node +[0-9]+: \[mem |rtc_cmos .*: setting system clock to |Filesystems sync: [0-9.]+ seconds|Freezing .* completed \(elapsed )'
 
 lines()
 {
 	sed -e 's/^ *[0-9.]* //' -e 's/^\[ *[0-9.]*\] //' -e 's/[[:space:]]*$//' "$1" |
 		grep -vE "$passing" |
-		sed -E "/$(printf '%s' "$measuring" | sed 's,/,\\/,g')/s/(0x)?[0-9a-f]*[0-9][0-9a-f]*/N/g" |
+		sed -E "/$(printf '%s' "$measuring" | sed 's,/,\\/,g')/s/-?(0x)?[0-9a-f]*[0-9][0-9a-f]*/N/g" |
 		awk '/^Linux version / { kernel++ } { print "kernel " kernel + 0 ": " $0 }' |
 		sort | uniq -c
 }

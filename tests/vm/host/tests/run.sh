@@ -92,6 +92,7 @@ logs()
 	fi
 }
 
+# shellcheck disable=SC2016
 compare_logs()
 {
 	cat >"$work/log" <<-'LOG'
