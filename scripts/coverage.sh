@@ -31,13 +31,8 @@ unit_tests()
 		check CC="${CC:-gcc} --coverage" SANITIZE=
 }
 
-# run_listed LIST ; the scenarios whose patterns are in tests/coverage/LIST
-run_listed()
-{
-	# shellcheck disable=SC2046
-	set -f -- $(set -f; sed 's/#.*//' "$TOP/tests/coverage/$1")
-	"$TOP/tests/vm/run-checks.sh" "$@"
-}
+# chosen ; the patterns of tests/coverage/scenarios
+chosen() { sed 's/#.*//' "$TOP/tests/coverage/scenarios"; }
 
 rm -rf "$COVERAGE"
 mkdir -p "$COVERAGE/of"
@@ -50,15 +45,11 @@ if [ $# -eq 0 ]; then
 	unit_tests || status=$?
 	echo '== KUnit'
 	"$TOP/tests/vm/run-kernel-tests.sh" kunit || status=$?
+	# shellcheck disable=SC2046
+	set -f -- $(set -f; chosen)
 	echo '== scenarios'
-	run_listed scenarios || status=$?
-	(
-		KERNEL_OLD=$KERNEL_KUNIT KERNEL_NEW=$KERNEL_KUNIT
-		run_listed scenarios.kunit
-	) || status=$?
-else
-	"$TOP/tests/vm/run-checks.sh" "$@" || status=$?
 fi
+"$TOP/tests/vm/run-checks.sh" "$@" || status=$?
 "$TOP/tests/coverage/report.sh" "$COVERAGE" "$COVERAGE/sources" "${KERNEL_OLD%/arch/x86/boot/bzImage}" \
 	"${KERNEL_NEW%/arch/x86/boot/bzImage}" "${KERNEL_KUNIT%/arch/x86/boot/bzImage}" \
 	"$COVERAGE/of/unit" || status=$?

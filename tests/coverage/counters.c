@@ -7,8 +7,9 @@
  * KERNEL is the directory of a kernel that build-kernel.sh made; vmlinux and
  * System.map tell where the compiler has put things.  They are read there, so those
  * of a kernel that has handed over are found as well.  PLACE is where its code begins
- * there; without it the kernel is looked for.  All of them are read before any file
- * is written.
+ * there; without it the kernel is looked for.  In one that has panicked before its
+ * constructors ran they are not in a list yet, and are looked for one by one.  All of
+ * them are read before any file is written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@
 #define COUNTERS_MAX	10
 #define FILES_MAX	65536		/* so that a list that bites its tail ends */
 #define HEADER_WORDS	4
+#define NAME_MAX_SIZE	512
 
 /* kernel/gcov/gcc_4_7.c, as gcc 12 and later lay it out in a kernel of 64 bits. */
 struct info_head {
@@ -77,7 +79,7 @@ struct mapping {
 struct image {
 	const char *kernel, *path;
 	struct mapping memory;
-	uint64_t text, banner, head;	/* where System.map has them */
+	uint64_t text, end, banner, head;	/* where System.map has them */
 	int64_t offset;			/* in memory, of the address below */
 	uint64_t base;
 };
@@ -142,6 +144,8 @@ static void read_symbols(struct image *image)
 			image->banner = address;
 		else if (!strcmp(name, "_text"))
 			image->text = address;
+		else if (!strcmp(name, "_end"))
+			image->end = address;
 		else if (!strcmp(name, "gcov_info_head"))
 			image->head = address;
 	}
@@ -198,12 +202,14 @@ static bool is_list(const struct image *image)
 	return first > image->base;
 }
 
-/* The banner is in the log as well; the image is where the list begins. */
+/* The banner is in the log as well; the image is where the list begins, if there is one. */
 static void find_image(struct image *image)
 {
 	char path[512];
 	struct mapping file, rest = image->memory;
 	const char *banner, *at;
+	int64_t without = 0;
+	bool found = false;
 	size_t length;
 
 	snprintf(path, sizeof(path), "%s/vmlinux", image->kernel);
@@ -214,11 +220,18 @@ static void find_image(struct image *image)
 	length = strnlen(banner, file.at + file.size - banner);
 	while ((at = memmem(rest.at, rest.size, banner, length))) {
 		image->offset = at - image->memory.at - (int64_t)(image->banner - image->base);
-		if (!(image->offset % ALIGNMENT) && is_list(image))
-			return;
+		if (!(image->offset % ALIGNMENT)) {
+			if (is_list(image))
+				return;
+			without = image->offset;
+			found = true;
+		}
 		rest.size -= at + 1 - rest.at;
 		rest.at = at + 1;
 	}
+	image->offset = without;
+	if (found)
+		return;
 	fail("no kernel of %s in %s", image->kernel, image->path);
 }
 
@@ -328,11 +341,45 @@ static struct file *read_file(const struct image *image, uint64_t address, uint6
 	return file;
 }
 
+/* Does one of a file lie there?  Names are where read-only data are, and look like one. */
+static bool is_info(const struct image *image, uint64_t address)
+{
+	const char *at = look(image, address, sizeof(struct info_head)), *name;
+	struct info_head head;
+
+	if (!at)
+		return false;
+	memcpy(&head, at, sizeof(head));
+	if ((head.version & 0xff) != '*' || head.version >> 24 < 'A' || head.version >> 24 > 'Z')
+		return false;
+	name = look(image, head.filename, NAME_MAX_SIZE);
+	return name && memchr(name, '\0', NAME_MAX_SIZE) && strstr(name, "/build-coverage");
+}
+
+static struct file *search_files(const struct image *image)
+{
+	struct file *files = NULL, *file;
+	uint64_t next;
+
+	for (uint64_t address = image->text & -8ull; address < image->end; address += 8) {
+		if (!is_info(image, address))
+			continue;
+		file = read_file(image, address, &next);
+		file->next = files;
+		files = file;
+	}
+	if (!files)
+		fail("no counters of %s in %s", image->kernel, image->path);
+	return files;
+}
+
 static struct file *read_files(const struct image *image)
 {
 	uint64_t next = take_pointer(image, image->head);
 	struct file *files = NULL, *file;
 
+	if (!next)
+		return search_files(image);
 	for (int count = 0; next; count++) {
 		if (count == FILES_MAX)
 			damaged(image);

@@ -545,9 +545,11 @@ int main(int count, char **words)
 	FILE *memory = fopen(words[1], "w");
 	/* what no kernel is, and then the image, aligned as one */
 	fputs(linux_banner, memory);
-	if (count > 3)
+	if (count == 4)
 		write_out(memory, 0x600000);
 	run(count);
+	if (count > 4)
+		gcov_info_head = NULL;
 	write_out(memory, count > 3 ? 0x2600000 : 0x600000);
 	return 0;
 }
@@ -603,6 +605,13 @@ if command -v gcov >/dev/null 2>&1; then
 	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 2 of 8 25 % 0 of 2 0 %' 'the other'
 	try fail env COVERAGE="$T/store-3" "$C/add.sh" "$T/toy" "$T/memory-6" 0x1a00000
 	says 'at 0x1a00000'
+	end
+
+	begin 'coverage: of a kernel without constructors counters are looked for'
+	try ok "$T/toy/vmlinux" "$T/memory-7" never and panics
+	try ok env COVERAGE="$T/store-4" "$C/add.sh" "$T/toy" "$T/memory-7"
+	try ok "$C/report.sh" "$T/store-4" "$T/sources" "$T/toy"
+	expect "$(sed -n 's/  */ /g; /^all/p' "$T/outp")" 'all 2 of 8 25 % 0 of 2 0 %' 'counters'
 	end
 
 	begin 'coverage: counters of several kernels add up'
