@@ -2,11 +2,13 @@
 /*
  * A page that is poisoned, before it is preserved or mapped, and after: it would be
  * an ordinary page in the next kernel.  The calls fail, and do not hang, wherever it
- * is: memory of a fresh memfd is likely to be in the scratch areas of KHO, which are
- * CMA, and leaves them when it is mapped for a device.  Without the session that has
- * one all goes well.
+ * is: memory of a fresh memfd may be in the scratch areas of KHO, which are CMA, and
+ * leaves them when it is mapped for a device.  Without the session that has a poisoned
+ * page all goes well.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -19,22 +21,27 @@
 #include "scenarios.h"
 
 #define SIZE		(4ul << 20)
+/* More than there is outside of the scratch areas before those are used as well. */
+#define LARGE_SIZE	(220ul << 20)
 #define EXTRA_IOVA	0x40000000ull
+#define SCRATCH		"/sys/kernel/debug/kho/out/scratch_"
 #define FIRST_TOKEN	50
 #define HANGS		ETIMEDOUT
 
 struct victim {
 	const struct receiver *receiver;
 	int memfd, session, token;
+	size_t size;
 	char *memory;
 };
 
-static void create(struct victim *victim)
+static void create(struct victim *victim, size_t size)
 {
-	victim->memfd = must(memory_create("poisoned", SIZE), "create memfd");
+	victim->memfd = must(memory_create("poisoned", size), "create memfd");
 	must(memory_seal(victim->memfd), "seal memfd");
-	victim->memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, victim->memfd, 0);
-	memset(victim->memory, 0x77, SIZE);
+	victim->size = size;
+	victim->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, victim->memfd, 0);
+	memset(victim->memory, 0x77, size);
 }
 
 /* The kernel kills who has the page; that is a child here. */
@@ -61,12 +68,13 @@ static int preserve(struct victim *victim)
 static int map(struct victim *victim)
 {
 	return ioas_map_file(victim->receiver->device.iommufd, victim->receiver->ioas_id,
-			     victim->memfd, 0, SIZE, EXTRA_IOVA);
+			     victim->memfd, 0, victim->size, EXTRA_IOVA);
 }
 
 static void unmap(struct victim *victim)
 {
-	ioas_unmap(victim->receiver->device.iommufd, victim->receiver->ioas_id, EXTRA_IOVA, SIZE);
+	ioas_unmap(victim->receiver->device.iommufd, victim->receiver->ioas_id, EXTRA_IOVA,
+		   victim->size);
 }
 
 /* A child, as it may never come back. */
@@ -86,10 +94,57 @@ static int within_a_while(int (*call)(struct victim *), struct victim *victim)
 	return -HANGS;
 }
 
-static void poison_before(struct victim *victim, const char *where)
+static void read_lines(const char *path, char *lines, size_t size)
 {
-	event("note a page is poisoned that is %s", where);
-	poison(victim, 5);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = read(fd, lines, size - 1);
+
+	if (length <= 0)
+		give_up("%s: %m", path);
+	lines[length] = '\0';
+	close(fd);
+}
+
+/* Each area is one line of hexadecimal in both files. */
+static bool is_in_scratch(__u64 address)
+{
+	static char starts[512], lengths[512];
+	char *start = starts, *length = lengths;
+	__u64 from, size;
+
+	if (!*starts) {
+		read_lines(SCRATCH "phys", starts, sizeof(starts));
+		read_lines(SCRATCH "len", lengths, sizeof(lengths));
+	}
+	while (*start && *length) {
+		from = strtoull(start, &start, 16);
+		size = strtoull(length, &length, 16);
+		if (address >= from && address < from + size)
+			return true;
+		start += strspn(start, "\n");
+		length += strspn(length, "\n");
+	}
+	return false;
+}
+
+static int find_page(const struct victim *victim, bool in_scratch)
+{
+	int count = victim->size / PAGE;
+
+	for (int page = 0; page < count; page++)
+		if (is_in_scratch(physical_address(victim->memory + page * PAGE)) == in_scratch)
+			return page;
+	give_up("no page is where it should be");
+	return -1;
+}
+
+static void poison_before(struct victim *victim, bool in_scratch)
+{
+	int page = find_page(victim, in_scratch);
+
+	event("note page %d is poisoned, which is in %s scratch area", page,
+	      in_scratch ? "a" : "no");
+	poison(victim, page);
 	check_errno(within_a_while(preserve, victim), EHWPOISON, "preserve a poisoned page");
 	check_errno(within_a_while(map, victim), EHWPOISON, "map a poisoned page");
 }
@@ -119,14 +174,14 @@ void poisoned_old_kernel(void)
 	must(ioas_create(receiver.device.iommufd, 0, &receiver.ioas_id), "create IOAS");
 	must(hwpt_create(&receiver.device, receiver.ioas_id, &hwpt), "create HWPT");
 
-	create(&late);
+	create(&late, SIZE);
 	poison_after(&late);
-	create(&moved);
+	create(&moved, SIZE);
 	must(map(&moved), "map, so that it moves");
 	unmap(&moved);
-	poison_before(&moved, "outside of CMA");
-	create(&fresh);
-	poison_before(&fresh, "where memory comes from");
+	poison_before(&moved, false);
+	create(&fresh, LARGE_SIZE);
+	poison_before(&fresh, true);
 	receiver_receive(&receiver, 200);
 	close(late.session);
 	must(announce_and_jump(), "kexec");
