@@ -858,6 +858,17 @@ done >"$T/outp"
 expect "$(cat "$T/outp")" '' 'not said, or not there'
 end
 
+begin 'mutations: those of new files apply'
+: >"$T/err"
+for mutation in "$TOP"/tests/mutations/*.patch; do
+	for file in $(sed -n 's,^+++ b/,,p' "$mutation"); do
+		[ -f "$TOP/kernel/$file" ] || continue 2
+	done
+	patch -d "$TOP/kernel" -p1 -F0 -N -s --dry-run <"$mutation" >/dev/null 2>&1 || basename "$mutation"
+done >"$T/outp"
+expect "$(cat "$T/outp")" '' 'do not apply'
+end
+
 begin 'docs: the tests that are named are there'
 : >"$T/err"
 for part in 'What happens when, and what shows it' 'Test options'; do
