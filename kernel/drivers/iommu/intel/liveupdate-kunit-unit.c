@@ -14,6 +14,7 @@
 #include <kunit/test.h>
 #include <linux/dmar.h>
 #include <linux/io.h>
+#include <linux/pci.h>
 #include <linux/sizes.h>
 #include <asm/irq_remapping.h>
 
@@ -353,6 +354,275 @@ static void unused_unit_is_not_switched_on_without_root(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu->gcmd, DMA_GCMD_QIE);
 }
 
+static void kept_unit_is_not_removed(struct kunit *test)
+{
+	struct intel_iommu *iommu = fake_unit(test, 0);
+	struct dmar_drhd_unit drhd = {};
+
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_found_on(&drhd));
+	drhd.iommu = iommu;
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_found_on(&drhd));
+
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_remove(NULL), 0);
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_remove(iommu), 0);
+	iommu->flags |= VTD_FLAG_KEEP_ON;
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_remove(iommu), -EBUSY);
+	iommu->flags &= ~VTD_FLAG_KEEP_ON;
+
+	iommu->lu_outgoing = intel_liveupdate_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_outgoing);
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_remove(iommu), -EBUSY);
+	intel_liveupdate_free(iommu->lu_outgoing);
+}
+
+/* The last look before the kexec, at registers and at interrupt entries */
+
+#define FAKE_ROOT	0x1234000ULL
+#define FAKE_IRTA	0x5678000ULL
+#define FAKE_RID	0x108
+
+static int fake_freeze(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
+{
+	return intel_iommu_liveupdate_ops.unit_freeze(&iommu->iommu, unit);
+}
+
+/* Preserved, without any context table */
+static struct intel_iommu *fake_outgoing(struct kunit *test, struct iommu_unit_ser *unit)
+{
+	struct intel_iommu *iommu = fake_unit(test, 0);
+
+	spin_lock_init(&iommu->lock);
+	iommu->root_entry = kunit_kzalloc(test, SZ_4K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, iommu->root_entry);
+	iommu->lu_outgoing = intel_liveupdate_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_outgoing);
+	__set_bit(FAKE_RID, iommu->lu_outgoing->rids);
+
+	unit->vtd.rtaddr = FAKE_ROOT;
+	writeq(FAKE_ROOT, iommu->reg + DMAR_RTADDR_REG);
+	writel(DMA_GSTS_TES, iommu->reg + DMAR_GSTS_REG);
+	return iommu;
+}
+
+static void changed_registers_refuse_the_kexec(struct kunit *test)
+{
+	struct iommu_unit_ser unit = {};
+	struct intel_iommu *iommu = fake_outgoing(test, &unit);
+
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), 0);
+	writeq(FAKE_ROOT + SZ_4K, iommu->reg + DMAR_RTADDR_REG);
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), -EINVAL);
+	writeq(FAKE_ROOT, iommu->reg + DMAR_RTADDR_REG);
+	writel(0, iommu->reg + DMAR_GSTS_REG);
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), -EINVAL);
+	writel(DMA_GSTS_TES, iommu->reg + DMAR_GSTS_REG);
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), 0);
+	intel_liveupdate_free(iommu->lu_outgoing);
+}
+
+#ifdef CONFIG_IRQ_REMAP
+static void interrupt_entries_refuse_the_kexec(struct kunit *test)
+{
+	struct iommu_unit_ser unit = {
+		.vtd.flags = IOMMU_UNIT_VTD_INTREMAP,
+		.vtd.irta = FAKE_IRTA,
+	};
+	struct intel_iommu *iommu = fake_outgoing(test, &unit);
+	struct ir_table table = {};
+	struct irte *irte;
+
+	table.base = kunit_kcalloc(test, INTR_REMAP_TABLE_ENTRIES, sizeof(*irte),
+				   GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table.base);
+	iommu->ir_table = &table;
+	writeq(FAKE_IRTA, iommu->reg + DMAR_IRTA_REG);
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), 0);
+
+	/* The last one of the table; what is not present has no say */
+	irte = &table.base[INTR_REMAP_TABLE_ENTRIES - 1];
+	irte->svt = 1;
+	irte->sid = FAKE_RID;
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), 0);
+	irte->present = 1;
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), -EINVAL);
+	irte->sid = FAKE_RID + 8;
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), 0);
+	irte->svt = 0;
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), -EINVAL);
+	irte->present = 0;
+
+	/* Requests that pass by the table, or another table */
+	writel(DMA_GSTS_TES | DMA_GSTS_CFIS, iommu->reg + DMAR_GSTS_REG);
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), -EINVAL);
+	writel(DMA_GSTS_TES, iommu->reg + DMAR_GSTS_REG);
+	writeq(FAKE_IRTA + SZ_1M, iommu->reg + DMAR_IRTA_REG);
+	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), -EINVAL);
+	intel_liveupdate_free(iommu->lu_outgoing);
+}
+#endif
+
+/* Whoever shares a preserved requester id gets no entry of its own there */
+static void preserved_ids_are_foreign(struct kunit *test)
+{
+	struct iommu_unit_ser unit = {};
+	struct intel_iommu *iommu = fake_outgoing(test, &unit);
+	struct device dev = {};
+	struct device_domain_info info = {
+		.iommu = iommu, .dev = &dev, .bus = 2, .devfn = 0,
+	};
+
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_foreign(&info, PCI_BUS_NUM(FAKE_RID),
+							 FAKE_RID & 0xff));
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_foreign(&info, 3, 0));
+	/* Its own is its own */
+	info.bus = PCI_BUS_NUM(FAKE_RID);
+	info.devfn = FAKE_RID & 0xff;
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_foreign(&info, info.bus, info.devfn));
+	intel_liveupdate_free(iommu->lu_outgoing);
+}
+
+/* Devices of an adopted unit, in software */
+
+#define FAKE_UNIT_NR	3
+
+static struct intel_iommu *fake_adopted_unit(struct kunit *test)
+{
+	struct intel_iommu *iommu = fake_unit(test, 0);
+
+	spin_lock_init(&iommu->lock);
+	mutex_init(&iommu->did_lock);
+	iommu->seq_id = FAKE_UNIT_NR;
+	iommu->root_entry = kunit_kzalloc(test, SZ_4K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, iommu->root_entry);
+	iommu->lu_incoming = intel_liveupdate_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_incoming);
+	__set_bit(FAKE_RID, iommu->lu_incoming->rids);
+	return iommu;
+}
+
+/* A function at the adopted id, and a domain for it */
+struct fake_function {
+	struct pci_dev pci;
+	struct pci_bus bus;
+	struct pci_sysdata sysdata;
+	struct dev_iommu param;
+	struct device_domain_info info;
+};
+
+static struct fake_function *fake_function(struct kunit *test,
+					   struct intel_iommu *iommu)
+{
+	struct fake_function *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	f->bus.number = 1;
+	f->bus.sysdata = &f->sysdata;
+	f->pci.bus = &f->bus;
+	f->pci.devfn = 8;
+	f->pci.dev.bus = &pci_bus_type;
+	f->pci.dev.init_name = "fake";
+	f->pci.dev.iommu = &f->param;
+	f->param.priv = &f->info;
+	f->info.iommu = iommu;
+	f->info.dev = &f->pci.dev;
+	f->info.bus = 1;
+	f->info.devfn = 8;
+	return f;
+}
+
+/* Never an entry of a unit in legacy mode */
+static struct dmar_domain *fake_first_stage(struct kunit *test)
+{
+	struct dmar_domain *domain = paging_domain_alloc();
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
+	domain->domain.ops = &intel_fs_paging_domain_ops;
+	return domain;
+}
+
+static void fake_domain_free(struct dmar_domain *domain)
+{
+	kfree(xa_erase(&domain->iommu_array, FAKE_UNIT_NR));
+	xa_destroy(&domain->iommu_array);
+	kfree(domain->qi_batch);
+	kfree(domain);
+}
+
+static unsigned int fake_references(struct dmar_domain *domain)
+{
+	struct iommu_domain_info *info = xa_load(&domain->iommu_array, FAKE_UNIT_NR);
+
+	return info ? info->refcnt : 0;
+}
+
+static void failed_adoption_is_undone(struct kunit *test)
+{
+	struct iommu_attachment_ser att = {
+		.rid = FAKE_RID, .nr_rids = 1, .rids = { FAKE_RID }, .hw_id = 5,
+	};
+	struct dmar_domain *domain = fake_first_stage(test);
+	struct intel_iommu *iommu = fake_adopted_unit(test);
+	struct fake_function *f = fake_function(test, iommu);
+	struct device *dev = &f->pci.dev;
+
+	/* It has had an id more */
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_dev_adopt(dev, &domain->domain, &two_rids),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_references(domain), 0);
+
+	/* The live entry is not that of the domain */
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_dev_adopt(dev, &domain->domain, &att),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_references(domain), 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&domain->cache_tags));
+	KUNIT_EXPECT_NULL(test, f->info.domain);
+
+	/* Another device has been adopted by the domain, and stays */
+	KUNIT_ASSERT_EQ(test, intel_liveupdate_adopt_did(domain, iommu, 5), 0);
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_dev_adopt(dev, &domain->domain, &att),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_references(domain), 2);
+	att.hw_id = 9;
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_dev_adopt(dev, &domain->domain, &att),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_references(domain), 2);
+
+	intel_liveupdate_free(iommu->lu_incoming);
+	fake_domain_free(domain);
+}
+
+static void released_device_stays_adopted(struct kunit *test)
+{
+	struct dmar_domain *domain = fake_first_stage(test);
+	struct intel_iommu *iommu = fake_adopted_unit(test);
+	struct fake_function *f = fake_function(test, iommu);
+	struct device *dev = &f->pci.dev;
+
+	KUNIT_ASSERT_EQ(test, intel_liveupdate_adopt_did(domain, iommu, 5), 0);
+	KUNIT_ASSERT_EQ(test, cache_tag_assign_domain(domain, dev, IOMMU_NO_PASID), 0);
+	f->info.domain = domain;
+	f->info.domain_attached = true;
+	list_add(&f->info.link, &domain->devices);
+	f->info.pasid_table = kzalloc_obj(*f->info.pasid_table);
+
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_release(dev));
+	KUNIT_EXPECT_NULL(test, f->info.domain);
+	KUNIT_EXPECT_FALSE(test, f->info.domain_attached);
+	KUNIT_EXPECT_TRUE(test, list_empty(&domain->devices));
+	KUNIT_EXPECT_TRUE(test, list_empty(&domain->cache_tags));
+	/* The id is reserved still, and the table waits for the next probe */
+	KUNIT_EXPECT_EQ(test, fake_references(domain), 1);
+	KUNIT_EXPECT_NULL(test, f->info.pasid_table);
+	KUNIT_EXPECT_TRUE(test, test_bit(FAKE_RID, iommu->lu_incoming->tables));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_device_incoming(&f->info));
+
+	/* Of one that was taken over nothing is kept */
+	__clear_bit(FAKE_RID, iommu->lu_incoming->rids);
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_release(dev));
+	intel_liveupdate_free(iommu->lu_incoming);
+	fake_domain_free(domain);
+}
+
 static struct kunit_case intel_liveupdate_unit_cases[] = {
 	KUNIT_CASE(context_entries_are_compared),
 	KUNIT_CASE(pasid_entries_are_compared),
@@ -365,6 +635,14 @@ static struct kunit_case intel_liveupdate_unit_cases[] = {
 	KUNIT_CASE(hot_added_unit_is_refused),
 	KUNIT_CASE(unused_unit_is_blocked_after_suspend),
 	KUNIT_CASE(unused_unit_is_not_switched_on_without_root),
+	KUNIT_CASE(kept_unit_is_not_removed),
+	KUNIT_CASE(changed_registers_refuse_the_kexec),
+#ifdef CONFIG_IRQ_REMAP
+	KUNIT_CASE(interrupt_entries_refuse_the_kexec),
+#endif
+	KUNIT_CASE(preserved_ids_are_foreign),
+	KUNIT_CASE(failed_adoption_is_undone),
+	KUNIT_CASE(released_device_stays_adopted),
 	{}
 };
 

@@ -88,6 +88,7 @@ static int world_init(struct kunit *test)
 	world_make_device(test, w, &w->idev, DEVICE_ID, "iommufd-preserved");
 	world_make_device(test, w, &w->other, OTHER_ID, "iommufd-other");
 
+	mutex_init(&w->ioas.mutex);
 	iopt_init_table(&w->ioas.iopt);
 	w->hwpt.ioas = &w->ioas;
 	w->hwpt.common.obj.type = IOMMUFD_OBJ_HWPT_PAGING;
@@ -253,6 +254,32 @@ static void test_immutable_ioas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_cut_iova(iopt, &iova, 1));
 }
 
+/* A switch that failed has not switched anything */
+static void test_dirty_tracking_is_noted(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	iommufd_hwpt_lock_dirty_tracking(&w->hwpt);
+	iommufd_hwpt_unlock_dirty_tracking(&w->hwpt, true, -EOPNOTSUPP);
+	KUNIT_EXPECT_FALSE(test, w->hwpt.liveupdate.dirty_tracking);
+	iommufd_hwpt_lock_dirty_tracking(&w->hwpt);
+	iommufd_hwpt_unlock_dirty_tracking(&w->hwpt, true, 0);
+	KUNIT_EXPECT_TRUE(test, w->hwpt.liveupdate.dirty_tracking);
+	iommufd_hwpt_lock_dirty_tracking(&w->hwpt);
+	iommufd_hwpt_unlock_dirty_tracking(&w->hwpt, false, 0);
+	KUNIT_EXPECT_FALSE(test, w->hwpt.liveupdate.dirty_tracking);
+}
+
+/* As VFIO's noiommu mode has it; the session is not even looked at */
+static void test_no_iommu(struct kunit *test)
+{
+	struct world *w = test->priv;
+	u64 token;
+
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			iommufd_device_preserve(NULL, &w->idev, &token));
+}
+
 /* FINISH is refused and does not wait for who holds the group */
 static void test_held_group(struct kunit *test)
 {
@@ -275,6 +302,8 @@ static struct kunit_case iommufd_liveupdate_cases[] = {
 	KUNIT_CASE(test_vdevice),
 	KUNIT_CASE(test_preserved_device),
 	KUNIT_CASE(test_immutable_ioas),
+	KUNIT_CASE(test_dirty_tracking_is_noted),
+	KUNIT_CASE(test_no_iommu),
 	KUNIT_CASE(test_held_group),
 	{}
 };
