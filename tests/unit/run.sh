@@ -67,6 +67,7 @@ cmocka "$O/test_pci_preserve"
 cmocka "$O/test_pci_reset"
 cmocka "$O/test_vfio_record"
 cmocka "$O/test_vfio_incoming"
+cmocka "$O/test_reclaim"
 for fuzzer in liveupdate_check iommufd_check handover pci_check pci_state vfio_record; do
 	program "fuzz $fuzzer" "$O/fuzz_$fuzzer"
 done
