@@ -28,7 +28,7 @@ sources()
 unit_tests()
 {
 	FUZZ_RUNS=20000 BUILD_DIR=$COVERAGE/of make --no-print-directory -C "$TOP/tests/unit" \
-		check CC="${CC:-gcc} --coverage" SANITIZE=
+		check KSRC="$OVERLAY" CC="${CC:-gcc} --coverage" SANITIZE=
 }
 
 # chosen ; the patterns of tests/coverage/scenarios
@@ -45,8 +45,11 @@ if [ $# -eq 0 ]; then
 	unit_tests || status=$?
 	echo '== KUnit'
 	"$TOP/tests/vm/run-kernel-tests.sh" kunit || status=$?
+	# patterns are for run-checks.sh
+	set -f
 	# shellcheck disable=SC2046
-	set -f -- $(set -f; chosen)
+	set -- $(chosen)
+	set +f
 	echo '== scenarios'
 fi
 "$TOP/tests/vm/run-checks.sh" "$@" || status=$?
