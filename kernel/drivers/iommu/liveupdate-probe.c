@@ -222,13 +222,13 @@ bool iommu_liveupdate_device_owned(struct device *dev)
 	return owned;
 }
 
-/* A driver without live update knows nothing of live tables: the ordinary way */
 static int iommu_liveupdate_block_entries(struct device *dev)
 {
 	const struct iommu_ops *ops = dev_iommu_ops(dev);
 
 	if (ops->liveupdate_ops)
 		return ops->liveupdate_ops->dev_block(dev) ? 0 : -ENODEV;
+	/* A driver without it knows nothing of live tables: the ordinary way */
 	if (ops->blocked_domain)
 		return ops->blocked_domain->ops->attach_dev(ops->blocked_domain,
 							    dev, NULL);

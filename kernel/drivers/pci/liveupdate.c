@@ -27,6 +27,8 @@
  *    resets, removal, suspend, SR-IOV and changes of BARs are refused. A rescan
  *    is not: it leaves known functions and valid bus numbers alone. Nor is a
  *    reset of the function that its owner asks for, pci_liveupdate_reset().
+ *    When the driver's file is frozen, pci_liveupdate_can_shut_down() looks whether
+ *    shutdown would wait for somebody who holds a device lock, of whichever function.
  * 3. The first PCI function that is shut down seals the records,
  *    pci_liveupdate_seal(). Bus mastering stays on where a record says so,
  *    pci_liveupdate_keep_master().
@@ -93,7 +95,9 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/kho_block.h>
+#include <linux/ktime.h>
 #include <linux/liveupdate.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -212,13 +216,20 @@ static int pci_liveupdate_device_trylock(struct pci_dev *dev)
 }
 
 static bool pci_liveupdate_retry(int (*trylock)(struct pci_dev *dev),
-				 struct pci_dev *dev)
+				 struct pci_dev *dev, ktime_t deadline)
 {
+	/* Once at least, and 0 would be without end */
+	s64 timeout_us = max(ktime_us_delta(deadline, ktime_get()), 1);
 	int locked;
 
 	return !read_poll_timeout(trylock, locked, locked,
-				  PCI_LIVEUPDATE_TRY_EVERY_US, USEC_PER_SEC,
+				  PCI_LIVEUPDATE_TRY_EVERY_US, timeout_us,
 				  false, dev);
+}
+
+static ktime_t pci_liveupdate_in_a_second(void)
+{
+	return ktime_add_us(ktime_get(), USEC_PER_SEC);
 }
 
 /**
@@ -235,7 +246,8 @@ static bool pci_liveupdate_retry(int (*trylock)(struct pci_dev *dev),
  */
 bool pci_liveupdate_trylock(struct pci_dev *dev)
 {
-	return pci_liveupdate_retry(pci_liveupdate_device_trylock, dev);
+	return pci_liveupdate_retry(pci_liveupdate_device_trylock, dev,
+				    pci_liveupdate_in_a_second());
 }
 
 /**
@@ -250,7 +262,24 @@ bool pci_liveupdate_trylock(struct pci_dev *dev)
  */
 bool pci_liveupdate_trylock_reset(struct pci_dev *dev)
 {
-	return pci_liveupdate_retry(pci_dev_trylock, dev);
+	return pci_liveupdate_retry(pci_dev_trylock, dev,
+				    pci_liveupdate_in_a_second());
+}
+
+/* Will somebody take the lock of this function, and wait for its driver with it? */
+static bool pci_liveupdate_will_be_held(struct pci_dev *dev, ktime_t deadline)
+{
+	bool removed;
+
+	if (!pci_liveupdate_retry(pci_liveupdate_device_trylock, dev, deadline)) {
+		pci_liveupdate_say(dev, "kexec refused, it is being removed or configured\n");
+		return true;
+	}
+	removed = pci_dev_is_disconnected(dev) && dev->driver;
+	device_unlock(&dev->dev);
+	if (removed)
+		pci_liveupdate_say(dev, "kexec refused, disconnected and not removed yet\n");
+	return removed;
 }
 
 /**
@@ -258,25 +287,23 @@ bool pci_liveupdate_trylock_reset(struct pci_dev *dev)
  *
  * It waits for each of them without bound. Whoever unbinds a driver has one until
  * the last file of the device is closed, and so has whoever removes a device, be it
- * preserved or any other that a user has open. That of a disconnected device is about
- * to be taken. A kexec is better refused than begun then. Who starts to unbind later
- * than this is not seen.
+ * preserved or any other that a user has open. That of a disconnected device with a
+ * driver is about to be taken. A kexec is better refused than begun then. Who starts
+ * to unbind later than this is not seen.
  *
- * Context: Process context. Sleeps for no more than a second.
+ * Context: Process context. Sleeps for no more than a second in all.
  * Return: false, with a line in the log, if there is such a function.
  */
 bool pci_liveupdate_can_shut_down(void)
 {
+	ktime_t deadline = pci_liveupdate_in_a_second();
 	struct pci_dev *dev = NULL;
 
 	for_each_pci_dev(dev) {
-		if (!pci_dev_is_disconnected(dev) && pci_liveupdate_trylock(dev)) {
-			device_unlock(&dev->dev);
-			continue;
+		if (pci_liveupdate_will_be_held(dev, deadline)) {
+			pci_dev_put(dev);
+			return false;
 		}
-		pci_liveupdate_say(dev, "kexec refused, it is being removed or configured\n");
-		pci_dev_put(dev);
-		return false;
 	}
 	return true;
 }

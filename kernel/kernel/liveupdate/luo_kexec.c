@@ -178,6 +178,7 @@ static int luo_kexec_check_image(struct list_head *sessions,
  *         -EINVAL if files are preserved, but @image takes no KHO data along.
  *         -EHWPOISON if files are preserved, and a page of preserved memory is
  *         poisoned.
+ *         -EIO if the next kernel cannot be told how many files there are.
  */
 int luo_kexec_check(struct list_head *incoming, int incoming_err,
 		    struct list_head *outgoing, const struct kimage *image)
@@ -199,7 +200,5 @@ int luo_kexec_check(struct list_head *incoming, int incoming_err,
 		return err;
 
 	/* One that cannot use what it is told needs to know whether it has to. */
-	kho_set_preserved_files(nr_files);
-
-	return 0;
+	return kho_set_preserved_files(nr_files);
 }

@@ -148,28 +148,37 @@ static void assert_refused(const struct intel_replace *replace, const char *reas
 }
 
 /*
- * An unknown bit in the half of the old entry that the first write replaces as a
- * whole changes nothing but what is expected to be found there.
+ * An unknown bit in the half of the old entry that the first write replaces is gone with
+ * that write. All else is as without it, but that first to first stage this may take a
+ * write that else changes nothing.
  */
 static void assert_overwritten(const struct intel_replace *replace, unsigned int bit)
 {
+	unsigned int word = bit / 64, more;
 	struct intel_replace_plan plan, without;
 	struct intel_replace plain = *replace;
+	u64 written;
 
-	plain.old[bit / 64] &= ~BIT_ULL(bit % 64);
+	plain.old[word] &= ~BIT_ULL(bit % 64);
 	assert_int_equal(intel_replace_plan(&plain, &without), 0);
 	assert_int_equal(intel_replace_plan(replace, &plan), 0);
-	assert_int_equal(plan.old[bit / 64], replace->old[bit / 64]);
+	assert_int_equal(plan.old[word], replace->old[word]);
 	assert_int_equal(plan.writes[0].chunk, 0);
-	plan.old[bit / 64] &= ~BIT_ULL(bit % 64);
-	assert_memory_equal(&plan, &without, sizeof(plan));
+	written = word ? plan.writes[0].hi : plan.writes[0].lo;
+	assert_int_equal(written >> bit % 64 & 1, replace->new[word] >> bit % 64 & 1);
+
+	more = plan.nr_writes - without.nr_writes;
+	assert_in_range(more, 0, replace->kind == INTEL_REPLACE_FS_TO_FS);
+	assert_in_range(plan.nr_writes, 1, INTEL_REPLACE_MAX_WRITES);
+	assert_memory_equal(&plan.writes[more], without.writes,
+			    without.nr_writes * sizeof(plan.writes[0]));
+	assert_memory_equal(&plan.closing, &without.closing, sizeof(plan.closing));
 }
 
-/* Whether the first write of the plan replaces all of the first 128 bits */
+/* Whether the first write of the plan replaces the first 128 bits */
 static bool first_half_goes_first(const struct scenario *s)
 {
-	return s->replace.kind != INTEL_REPLACE_SS_TO_FS &&
-	       (s->replace.kind != INTEL_REPLACE_FS_TO_FS || s->replace.new_id_unused);
+	return s->replace.kind != INTEL_REPLACE_SS_TO_FS;
 }
 
 /*

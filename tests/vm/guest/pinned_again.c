@@ -109,14 +109,14 @@ static __u32 prepare_tables(const struct device *device)
 static void expect_ring_stays(const struct receiver *receiver, const struct zone *zone,
 			      __u32 ioas_id)
 {
-	unsigned long pages = receiver->size / PAGE, moved = 0;
+	unsigned long pages = receiver->size / PAGE, moved = 0, movable;
 	__u64 *before = calloc(pages, sizeof(*before)), *after = calloc(pages, sizeof(*after));
 	const void *ring = receiver->ring.memory;
 
 	if (!before || !after)
 		give_up("out of memory");
-	event("note %lu of %lu pages of the ring are in the movable zone",
-	      count_movable(zone, ring, pages), pages);
+	movable = count_movable(zone, ring, pages);
+	check(movable, "%lu of %lu pages of the ring are in the movable zone", movable, pages);
 	note_places(ring, pages, before);
 	check_errno(ioas_map_file(receiver->device.iommufd, ioas_id, receiver->memfd, 0,
 				  receiver->size, AGAIN_IOVA), 0, "map the ring once more");

@@ -14,6 +14,7 @@
 #include <kunit/test.h>
 #include <linux/dmar.h>
 #include <linux/io.h>
+#include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
 #include <asm/irq_remapping.h>
@@ -21,6 +22,7 @@
 #include "iommu.h"
 #include "liveupdate.h"
 #include "pasid.h"
+#include "../iommu-pages.h"
 
 #define FAKE_ECAP_SMTS	BIT_ULL(43)
 
@@ -623,6 +625,43 @@ static void released_device_stays_adopted(struct kunit *test)
 	fake_domain_free(domain);
 }
 
+/* Freed to all but this reference */
+static void *fake_page(struct kunit *test)
+{
+	void *virt = iommu_alloc_pages_sz(GFP_KERNEL, SZ_4K);
+
+	KUNIT_ASSERT_NOT_NULL(test, virt);
+	get_page(virt_to_page(virt));
+	return virt;
+}
+
+/* Of a device that was never found nobody has claimed the table */
+static void left_table_is_freed_once(struct kunit *test)
+{
+	struct iommu_attachment_ser att = {
+		.rid = FAKE_RID, .max_pasid = 4 << PASID_PDE_SHIFT,
+	};
+	struct intel_iommu *iommu = fake_adopted_unit(test);
+	struct pasid_dir_entry *dir = fake_page(test);
+	void *leaf = fake_page(test);
+
+	dir[2].val = virt_to_phys(leaf) | PASID_PTE_PRESENT;
+	att.pasid_dir_pa = virt_to_phys(dir);
+	__set_bit(FAKE_RID, iommu->lu_incoming->tables);
+
+	intel_liveupdate_att_release(&iommu->iommu, &att);
+	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(dir)), 1);
+	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(leaf)), 1);
+	KUNIT_EXPECT_FALSE(test, test_bit(FAKE_RID, iommu->lu_incoming->tables));
+
+	/* Another attachment of the same device finds it gone */
+	intel_liveupdate_att_release(&iommu->iommu, &att);
+	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(dir)), 1);
+	intel_liveupdate_free(iommu->lu_incoming);
+	put_page(virt_to_page(leaf));
+	put_page(virt_to_page(dir));
+}
+
 static struct kunit_case intel_liveupdate_unit_cases[] = {
 	KUNIT_CASE(context_entries_are_compared),
 	KUNIT_CASE(pasid_entries_are_compared),
@@ -643,6 +682,7 @@ static struct kunit_case intel_liveupdate_unit_cases[] = {
 	KUNIT_CASE(preserved_ids_are_foreign),
 	KUNIT_CASE(failed_adoption_is_undone),
 	KUNIT_CASE(released_device_stays_adopted),
+	KUNIT_CASE(left_table_is_freed_once),
 	{}
 };
 

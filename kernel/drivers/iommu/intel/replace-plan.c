@@ -56,9 +56,11 @@
  * Only the fields listed in intel_replace_known() may be set at all: the planner
  * does not reason about what it does not know. There is one exception. The old
  * entry may be that of another kernel, which may have set more. Where the first
- * write replaces all of chunk 0 by what the new domain wants, hardware reads that
- * chunk either as the other kernel has left it or as this one writes it, and what
- * it meant is of no consequence. So there any bit of the old chunk 0 will do.
+ * write replaces all of chunk 0, it takes these bits away: hardware reads the chunk
+ * either as the other kernel has left it or without them. Of a context or a second
+ * stage entry nothing else has a meaning then. Of a first stage entry the old root is
+ * walked until the next write by known bits only: what the others said of caching is
+ * lost for that moment, PWSNP and PGSNP are not.
  *
  * Not handled: nested and pass-through translation, shared domain ids (SVA), a
  * change of the translation type of a legacy entry (ATS), address widths or
@@ -172,9 +174,8 @@ static bool chunk_0_goes_first(const struct intel_replace *replace)
 	case INTEL_REPLACE_CONTEXT:
 	case INTEL_REPLACE_SS_TO_SS:
 	case INTEL_REPLACE_FS_TO_SS:
-		return true;
 	case INTEL_REPLACE_FS_TO_FS:
-		return replace->new_id_unused;
+		return true;
 	default:
 		return false;
 	}
@@ -287,8 +288,10 @@ static void plan_first_to_first(const struct intel_replace *replace,
 	const u64 *old = replace->old, *new = replace->new;
 	const u64 *between = replace->new_id_unused ? new : old;
 	u64 snoop = (old[1] | new[1]) & PASID_SNOOP;
+	u64 lo = between[0] & intel_replace_known(replace->kind, true, 0);
+	u64 hi = between[1] & intel_replace_known(replace->kind, true, 1);
 
-	plan_write(replace->kind, plan, now, 0, between[0], between[1] | snoop);
+	plan_write(replace->kind, plan, now, 0, lo, hi | snoop);
 	plan_write(replace->kind, plan, now, 1, new[2], new[3]);
 	plan_write(replace->kind, plan, now, 0, new[0], new[1]);
 }

@@ -18,7 +18,8 @@
  *
  * Afterwards the IOAS is immutable and the file frozen, so it is enough to look once.
  *
- * Locking: io_pagetable::domains_rwsem and iova_rwsem are held by the caller.
+ * Locking: who calls iopt_check_areas() holds io_pagetable::domains_rwsem and
+ * iova_rwsem. The note is made before anybody else knows the pages.
  */
 #define pr_fmt(fmt) "iommufd: liveupdate: " fmt
 

@@ -276,6 +276,24 @@ static void test_reclaim_stranger(struct kunit *test)
 							       &id)));
 }
 
+/* A device of this iommufd that is there is not made a second time */
+static void test_reclaim_again(struct kunit *test)
+{
+	struct device *dev = kunit_device_register(test, "iommufd-again");
+	struct restored_world *w = test->priv;
+	struct iommufd_device idev = { .dev = dev };
+	u32 id, index;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	idev.obj.type = IOMMUFD_OBJ_DEVICE;
+	KUNIT_ASSERT_EQ(test, 0, xa_alloc(&w->ictx.objects, &index, &idev.obj,
+					  xa_limit_31b, GFP_KERNEL));
+	idev.obj.id = index;
+	KUNIT_EXPECT_PTR_EQ(test, &idev, iommufd_device_reclaim(&w->ictx, dev, &id));
+	KUNIT_EXPECT_EQ(test, index, id);
+	xa_erase(&w->ictx.objects, index);
+}
+
 static void test_replace(struct kunit *test)
 {
 	struct device *dev = kunit_device_register(test, "iommufd-restored");
@@ -335,6 +353,7 @@ static struct kunit_case iommufd_restored_cases[] = {
 	KUNIT_CASE(test_last_device),
 	KUNIT_CASE(test_last_device_known),
 	KUNIT_CASE(test_reclaim_stranger),
+	KUNIT_CASE(test_reclaim_again),
 	KUNIT_CASE(test_replace),
 	{}
 };
