@@ -155,7 +155,7 @@ static void reap_without_card(void)
 
 	back_begin(&back, &receiver);
 	prepare_to_reap(&back);
-	slot_pull(back.bdf);
+	slot_switch_off(back.bdf);
 	expect_gone(back.bdf);
 	back_take(&back, BACK_FINISH);
 	close(back.session);

@@ -20,20 +20,42 @@ static void write_control(int fd, unsigned int at, __u16 control)
 		give_up("slot control: %m");
 }
 
+static int open_control(const char *port, unsigned int *at, __u16 *control)
+{
+	int fd = function_open(port, "config");
+
+	*at = pci_find_capability(port, PCI_CAP_EXPRESS) + SLOT_CONTROL;
+	if (pread(fd, control, sizeof(*control), *at) != sizeof(*control))
+		give_up("slot control: %m");
+	return fd;
+}
+
 /*
- * Without power the emulator throws out what is in the slot.  The power is back before
- * the kernel hears of it: a slot that it finds switched off it takes for empty already.
+ * Without power the emulator throws out what is in a slot of the kernel's.  The power is
+ * back before the kernel hears of it: a slot that it finds switched off it takes for
+ * empty already.
  */
 static void empty_slot(const char *port)
 {
-	unsigned int at = pci_find_capability(port, PCI_CAP_EXPRESS) + SLOT_CONTROL;
-	int fd = function_open(port, "config");
-	__u16 control = 0;
+	unsigned int at;
+	__u16 control;
+	int fd = open_control(port, &at, &control);
 
-	if (pread(fd, &control, sizeof(control), at) != sizeof(control))
-		give_up("slot control: %m");
 	write_control(fd, at, (control | SLOT_POWER_OFF) & ~SLOT_INTERRUPT);
 	write_control(fd, at, control);
+	close(fd);
+}
+
+void slot_switch_off(const char *bdf)
+{
+	char port[BDF_LENGTH + 4];
+	unsigned int at;
+	__u16 control;
+	int fd;
+
+	snprintf(port, sizeof(port), "%s/..", bdf);
+	fd = open_control(port, &at, &control);
+	write_control(fd, at, control | SLOT_POWER_OFF);
 	close(fd);
 }
 

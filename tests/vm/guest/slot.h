@@ -5,9 +5,11 @@
 
 #include <stdbool.h>
 
+/* Without --hotplug: the function is still in its slot, and does not answer any more. */
+void slot_switch_off(const char *bdf);
 /*
- * The card is pulled out of its slot: it and all that is below it are gone, and the
- * kernel hears of it afterwards.
+ * With it: the card is pulled out of its slot, it and all that is below it are gone,
+ * and the kernel hears of it afterwards.
  */
 void slot_pull(const char *bdf);
 /* Out of the slot above: the port that the function is below goes with it. */
