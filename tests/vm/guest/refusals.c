@@ -219,6 +219,7 @@ static void refuse_memory_of_huge_page_pool(const struct receiver *receiver)
 {
 	int memfd = memfd_create("pool", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB), session;
 	const struct device *device = &receiver->device;
+	int error;
 
 	if (memfd < 0) {
 		event("note this kernel has no pool of huge pages: %m");
@@ -227,8 +228,13 @@ static void refuse_memory_of_huge_page_pool(const struct receiver *receiver)
 	if (ftruncate(memfd, EXTRA_SIZE))
 		give_up("size of a memfd: %m");
 	must(memory_seal(memfd), "seal");
-	must(ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA),
-	     "map huge pages");
+	error = ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA);
+	if (error == -ENOMEM) {
+		event("note there are no huge pages in the pool");
+		close(memfd);
+		return;
+	}
+	must(error, "map huge pages");
 	session = new_session("pool");
 	check_errno(preserve_memory(receiver, session), 0, "memfd");
 	check_errno(session_preserve_fd(session, memfd, TOKEN_EXTRA), ENOENT, "memfd of huge pages");
