@@ -664,12 +664,18 @@ toy_vm()
 	printf '#!/bin/sh\n' >"$T/vm/build.sh"
 	printf 'good old old\nbad old old\nskipped old old\nhangs old old\nhangs-pristine pristine pristine\n' \
 		>"$T/vm/scenarios"
+	printf 'stalls old old\nstalls-once old old\n' >>"$T/vm/scenarios"
 	: >"$T/vm/scenarios.long"
 	: >"$T/vm/scenarios.debug"
 	cat >"$T/user/vm-run" <<'V'
 #!/bin/sh
 echo run >>"${0%/*}/runs"
 case $2 in good) exit 0 ;; skipped) exit 4 ;; hangs*) exit 5 ;; esac
+case $2 in stalls*)
+	[ "$2" != stalls-once ] || [ "$(wc -l <"${0%/*}/runs")" -eq 1 ] || exit 0
+	echo "the emulator stands still: planted" >"${0%/*}/results/$2/processors.log"
+	exit 6 ;;
+esac
 [ ! -f "${0%/*}/slow" ] || sleep 1
 exit 1
 V
@@ -709,6 +715,23 @@ expect "$(wc -l <"$T/user/runs")" 1 'starts'
 rm "$T/user/runs"
 try fail run_checks hangs-pristine
 expect "$(wc -l <"$T/user/runs")" 2 'starts'
+end
+
+begin 'scenarios: a machine whose emulator stands still is started again once'
+toy_vm
+try fail run_checks stalls
+expect "$(grep '^AGAIN' "$T/outp")" \
+	"AGAIN stalls: the emulator stands still: planted (see $T/user/results/stalls.stood-still)" 'said'
+expect "$(wc -l <"$T/user/runs")" 2 'starts'
+expect "$(last)" '0 passed, 1 failed, 0 skipped' 'last line'
+rm "$T/user/runs"
+try ok run_checks stalls-once
+expect "$(grep '^AGAIN' "$T/outp")" \
+	"AGAIN stalls-once: the emulator stands still: planted (see $T/user/results/stalls-once.stood-still)" 'said'
+expect "$(wc -l <"$T/user/runs")" 2 'starts'
+expect "$(last)" '1 passed, 0 failed, 0 skipped' 'last line'
+expect "$(cat "$T/user/results/stalls-once.stood-still/processors.log")" \
+	'the emulator stands still: planted' 'evidence'
 end
 
 begin 'scenarios: what is in use is kept young'

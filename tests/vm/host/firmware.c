@@ -20,12 +20,12 @@
 /* Memory that is all zero and that nobody uses so early. */
 #define ROOT_TABLE	0x7000000ul
 
-static int connect_to(const struct run *run, const char *name)
+static int connect_to_test_port(const struct run *run)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", run->socket_dir, name);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/qtest", run->socket_dir);
 	for (int i = 0; i < TRIES; i++) {
 		if (!connect(fd, (void *)&address, sizeof(address)))
 			return fd;
@@ -87,12 +87,14 @@ static int switch_translation_on(int fd)
 
 int firmware_protect(struct run *run)
 {
-	int test = connect_to(run, "qtest"), monitor = connect_to(run, "monitor");
-	int error = test < 0 || monitor < 0 ? -EIO : switch_translation_on(test);
+	int test = connect_to_test_port(run);
+	struct monitor *monitor = test < 0 ? NULL : monitor_open(run);
+	int error = monitor ? switch_translation_on(test) : -EIO;
 
-	if (!error && send(monitor, "cont\n", 5, MSG_NOSIGNAL) != 5)
-		error = -EIO;
-	/* Both stay open: a port that is closed takes its clock along. */
+	if (!error)
+		error = monitor_run_machine(monitor, true);
+	monitor_close(monitor);
+	/* The other stays open: it takes its clock along. */
 	return error;
 }
 

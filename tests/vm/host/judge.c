@@ -678,6 +678,30 @@ static bool verdict(const struct run *run)
 	return passed;
 }
 
+/* What the other processors' kernel says of one that does not answer. */
+static bool tells_of_waiting(const char *problem)
+{
+	return !strncmp(problem, "log: ", 5) &&
+	       (strstr(problem, "rcu: INFO:") || strstr(problem, "INFO: task"));
+}
+
+/*
+ * What has been seen so far, and what the trace has; not what is missing, which would
+ * have come later.
+ */
+bool judge_saw_harm(const struct run *run)
+{
+	unsigned int waiting = 0;
+
+	for (int i = 0; i < run->problem_count; i++) {
+		if (!strncmp(run->problems[i], "trace: ", 7))
+			return true;
+		waiting += tells_of_waiting(run->problems[i]);
+	}
+	return run->warnings > waiting || run->checks_failed || run->gave_up || faults(run) ||
+	       run->corrupted || run->stray || run->raw || run->twice || run->unknown;
+}
+
 bool judge(struct run *run)
 {
 	struct figures figures;

@@ -19,6 +19,7 @@
 #define EXIT_USAGE	2
 #define EXIT_SKIPPED	4
 #define EXIT_NO_START	5	/* not even the first kernel came up */
+#define EXIT_STANDS_STILL 6	/* the emulator, see stall.c */
 
 /* For QEMU itself and the judge */
 #define MEMORY_BESIDES_MB	200
@@ -344,6 +345,14 @@ static int make_memory(struct run *run)
 	return 0;
 }
 
+static void remove_file(const char *directory, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	unlink(path);
+}
+
 static int prepare(struct run *run)
 {
 	char path[512];
@@ -352,6 +361,8 @@ static int prepare(struct run *run)
 	run->events = -1;
 	run->listener = -1;
 	mkdir(run->options.output, 0755);
+	/* Of an earlier run */
+	remove_file(run->options.output, "processors.log");
 	error = check_memory(run);
 	if (!error)
 		error = make_memory(run);
@@ -366,14 +377,6 @@ static int prepare(struct run *run)
 	if (!error && run->options.second_nic)
 		error = make_sender(run, 1, second_rate(&run->options));
 	return error;
-}
-
-static void remove_file(const char *directory, const char *name)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	unlink(path);
 }
 
 static void clean_up(const struct run *run)
@@ -445,6 +448,12 @@ int main(int argc, char **argv)
 	}
 	passed = judge(&run);
 	clean_up(&run);
+	if (*run.stall && !judge_saw_harm(&run)) {
+		printf("%s\n", run.stall);
+		return EXIT_STANDS_STILL;
+	}
+	if (*run.stall)
+		printf("  not a reason to start it again: something else is wrong\n");
 	if (run.timed_out && !*run.old_build)
 		return EXIT_NO_START;
 	return passed ? EXIT_PASSED : EXIT_FAILED;

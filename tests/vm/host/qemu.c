@@ -130,9 +130,18 @@ static void add_nodes(const struct run *run, struct arguments *arguments)
 }
 
 /* Without this the firmware's ACPI methods have the slots. */
-static void add_hotplug(const struct run *run, struct arguments *arguments)
+static void add_hotplug(struct arguments *arguments)
 {
 	add_option(arguments, "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+}
+
+/* For slots, for a machine that has to wait, and for stall.c. */
+static void add_monitor(const struct run *run, struct arguments *arguments)
+{
+	const struct options *options = &run->options;
+
+	if (!options->hotplug && !options->firmware_protects && options->cpus < 2)
+		return;
 	add(arguments, "-qmp");
 	add(arguments, "unix:%s/monitor,server=on,wait=off", run->socket_dir);
 }
@@ -181,7 +190,8 @@ static void add_machine(const struct run *run, struct arguments *arguments)
 	add(arguments, "-nodefaults");
 	add(arguments, "-no-reboot");
 	if (options->hotplug)
-		add_hotplug(run, arguments);
+		add_hotplug(arguments);
+	add_monitor(run, arguments);
 	add_option(arguments, "-display", "none");
 }
 
@@ -334,8 +344,6 @@ static void add_firmware_ports(const struct run *run, struct arguments *argument
 	add_option(arguments, "-qtest-log", "none");
 	add(arguments, "-qtest");
 	add(arguments, "unix:%s/qtest,server=on,wait=off", run->socket_dir);
-	add(arguments, "-monitor");
-	add(arguments, "unix:%s/monitor,server=on,wait=off", run->socket_dir);
 }
 
 static void add_devices(const struct run *run, struct arguments *arguments)

@@ -14,6 +14,7 @@
 #define UPDATES		64
 #define PROBLEMS	64
 #define WORDS		8
+#define PROCESSORS	16
 #define VTD_REGISTERS	0xfed90000ul
 #define VTD_COMMAND	0x18
 #define VTD_STATUS	0x1c
@@ -158,6 +159,8 @@ struct run {
 	uint64_t buffers_iova;	/* of slot 0 */
 	unsigned int slot_stride, slots;
 	bool done, gave_up, skipped, timed_out;
+	int64_t done_ns;
+	char stall[96];		/* why the emulator is to blame that there was no end */
 	unsigned int checks_ok, checks_failed;
 	unsigned int corrupted, hollow[STREAMS], twice, unknown;
 	unsigned int warnings, console_faults, trace_faults[STREAMS];
@@ -186,6 +189,8 @@ void decoding_note(struct function *function, unsigned int offset, unsigned int 
 
 /* updates.c: the last one, without times when there was none. */
 struct update *run_update(struct run *run);
+/* When a machine that runs is given up. */
+int64_t run_deadline_ns(const struct run *run);
 /* The first kexec call. */
 int64_t run_begin_ns(const struct run *run);
 bool run_had_kexec(const struct run *run);
@@ -209,12 +214,35 @@ int qemu_start(struct run *run);
 void next_command_line(const struct run *run, char *line, size_t size);
 void crash_command_line(const struct run *run, char *line, size_t size);
 
-/* monitor.c: a card for a slot of --hotplug, while the machine runs; netdev may be "". */
+/* monitor.c: only one at a time; NULL without an answer. */
+struct monitor;
+struct monitor *monitor_open(const struct run *run);
+void monitor_close(struct monitor *monitor);
+int monitor_run_machine(struct monitor *monitor, bool on);
+/* What the monitor for humans says, to be freed; NULL without an answer. */
+char *monitor_ask(struct monitor *monitor, const char *question);
+/* A card for a slot of --hotplug, while the machine runs; netdev may be "". */
 int monitor_add_card(const struct run *run, const char *card, const char *slot,
 		     const char *netdev);
 /* firmware.c: before the machine runs, and then it does; afterwards whether it held. */
 int firmware_protect(struct run *run);
 void firmware_judge(struct run *run);
+
+/* stall.c: what a processor did, at one moment. */
+struct processor_look {
+	bool sleeps;		/* until there is an interrupt, and takes it */
+	int in_service;		/* the highest vector, or -1 */
+};
+struct look {
+	struct processor_look processors[PROCESSORS];
+	int count;
+};
+/* Of what the monitor says; false when not all of it is understood. */
+bool stall_read(struct look *look, const char *registers, char *const *lapics, int count);
+/* The processor that the emulator has lost, or -1. */
+int stall_find(const struct look *first, const struct look *second);
+/* Of a machine without an end, which runs: fills processors.log and run->stall. */
+void stall_look(struct run *run);
 
 /* emulator_clock.c: for one thread; read it often, for it also asks. */
 struct emulator_clock;
@@ -255,6 +283,8 @@ int trace_read(struct run *run, trace_handler handler, void *data);
 
 /* judge.c: prints the result line; true when the run passed. */
 bool judge(struct run *run);
+/* Has it seen anything that a machine which stands still does not explain? */
+bool judge_saw_harm(const struct run *run);
 
 /* memory.c: frames of a stream sent after a time, anywhere in guest memory. */
 unsigned int memory_count_frames(const struct run *run, unsigned int stream, int64_t after_ns);

@@ -4,6 +4,26 @@
 
 #include "run.h"
 
+#define POWER_OFF_S	20
+
+/* Nothing is left then but to power off, which takes half a second. */
+static int64_t power_off_limit_ns(const struct run *run)
+{
+	int limit_s = run->options.timeout_s / 9;
+
+	return (limit_s > POWER_OFF_S ? limit_s : POWER_OFF_S) * NS_PER_S;
+}
+
+int64_t run_deadline_ns(const struct run *run)
+{
+	/* The first kernel needs 2 s, or 20 s with all debugging. */
+	int timeout_s = *run->old_build ? run->options.timeout_s : run->options.timeout_s / 3;
+	int64_t end = run->start_ns + timeout_s * NS_PER_S;
+	int64_t off = run->done_ns + power_off_limit_ns(run);
+
+	return run->done_ns && off < end ? off : end;
+}
+
 void run_path(const struct run *run, const char *file, char *path, size_t size)
 {
 	snprintf(path, size, "%s/%s", run->options.output, file);

@@ -353,6 +353,7 @@ static void event_done(struct run *run)
 {
 	run->done = true;
 	memory_count(run);
+	run->done_ns = wall_clock_ns();
 }
 
 static void start_traffic(struct run *run, const char *line, int64_t now)
@@ -521,11 +522,7 @@ static FILE *open_log(struct run *run, const char *name)
 
 static int milliseconds_left(const struct run *run)
 {
-	/* The first kernel needs 2 s, or 20 s with all debugging. */
-	int timeout_s = *run->old_build ? run->options.timeout_s : run->options.timeout_s / 3;
-	int64_t end = run->start_ns + timeout_s * NS_PER_S;
-	int64_t left = (end - wall_clock_ns()) / NS_PER_MS;
-
+	int64_t left = (run_deadline_ns(run) - wall_clock_ns()) / NS_PER_MS;
 	return left > 0 ? (int)left : 0;
 }
 
@@ -583,7 +580,10 @@ void watch(struct run *run)
 
 	watch_lines(run, console_log, event_log);
 	if (run->timed_out) {
-		run_problem(run, "no end after %d s", run->options.timeout_s);
+		run_problem(run, "no end after %d s%s",
+			    (int)((wall_clock_ns() - run->start_ns) / NS_PER_S),
+			    run->done ? ", and the guest was done" : "");
+		stall_look(run);
 		kill(run->child, SIGKILL);
 	}
 	stop_traffic(run);

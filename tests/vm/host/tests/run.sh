@@ -123,7 +123,8 @@ compare_logs()
 }
 
 compile "$work/test_rig" "$host"/tests/test_rig.c "$host"/judge.c "$host"/trace.c \
-	"$host"/decoding.c "$host"/updates.c "$host"/memory.c "$host"/firmware.c
+	"$host"/decoding.c "$host"/updates.c "$host"/memory.c "$host"/firmware.c \
+	"$host"/monitor.c "$host"/stall.c
 export ASAN_OPTIONS=detect_leaks=0
 judged "this host's queues" "$work/test_rig"
 for length in 10 512; do

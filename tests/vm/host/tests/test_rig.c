@@ -533,6 +533,235 @@ static void test_firmware(void)
 	}
 }
 
+/* ---------------------------------------------------------------- machines without an end */
+
+#define REGISTERS(number, flags, halted) \
+	"\nCPU#" #number "\nRAX=0000000000000000 RBX=0000000000000000\n" \
+	"RIP=ffffffff84b90993 RFL=" flags " [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=" halted "\n" \
+	"ES =0000 0000000000000000 00000000 00000000\n"
+#define LAPIC(number, apic, in_service) \
+	"dumping local APIC state for CPU " #number " \n\nLVT0\t 0x00010700 active-hi edge\n" \
+	"SPIV\t 0x000001ff APIC " apic ", focus=off, spurious vec 255\nESR\t 0x00000000\n" \
+	"ISR\t " in_service "\nIRR\t 35 236 \n\nAPR 0x01 TPR 0x10 DFR 0x0f LDR 0x00 PPR 0xe0\n"
+
+#define ASLEEP		REGISTERS(0, "00000246", "1") REGISTERS(1, "00000246", "1")
+#define NOTHING		LAPIC(0, "enabled", "(none)")
+#define ITS_TIMER	LAPIC(1, "enabled", "236 ")
+
+struct answers {
+	const char *registers, *lapics[2];
+};
+
+static bool read_answers(struct look *look, const struct answers *answers)
+{
+	char *lapics[2];
+
+	for (int i = 0; i < 2; i++)
+		lapics[i] = (char *)answers->lapics[i];
+	return stall_read(look, answers->registers, lapics, 2);
+}
+
+static void test_stall(void)
+{
+	static const struct answers lost = { ASLEEP, { NOTHING, ITS_TIMER } };
+	static const struct {
+		const char *what;
+		struct answers first, second;
+		int processor;
+	} cases[] = {
+		{ "halted with its timer in service", lost, lost, 1 },
+		{ "and one below it", lost, { ASLEEP, { NOTHING, LAPIC(1, "enabled", "49(level) 236 ") } }, 1 },
+		{ "nothing in service", { ASLEEP, { NOTHING, LAPIC(1, "enabled", "(none)") } },
+		  { ASLEEP, { NOTHING, LAPIC(1, "enabled", "(none)") } }, -1 },
+		{ "nothing in the second look", lost,
+		  { ASLEEP, { NOTHING, LAPIC(1, "enabled", "(none)") } }, -1 },
+		{ "awake", { REGISTERS(0, "00000246", "1") REGISTERS(1, "00000246", "0"),
+			     { NOTHING, ITS_TIMER } },
+		  { REGISTERS(0, "00000246", "1") REGISTERS(1, "00000246", "0"),
+		    { NOTHING, ITS_TIMER } }, -1 },
+		{ "awake in the first look",
+		  { REGISTERS(0, "00000246", "1") REGISTERS(1, "00000246", "0"),
+		    { NOTHING, ITS_TIMER } }, lost, -1 },
+		{ "interrupts off", { REGISTERS(0, "00000246", "1") REGISTERS(1, "00000046", "1"),
+				      { NOTHING, ITS_TIMER } },
+		  { REGISTERS(0, "00000246", "1") REGISTERS(1, "00000046", "1"),
+		    { NOTHING, ITS_TIMER } }, -1 },
+		{ "another interrupt in the second look", lost,
+		  { ASLEEP, { NOTHING, LAPIC(1, "enabled", "251 ") } }, -1 },
+		{ "one above it in the second look", lost,
+		  { ASLEEP, { NOTHING, LAPIC(1, "enabled", "236 251 ") } }, -1 },
+		{ "another processor in the second look", lost,
+		  { ASLEEP, { LAPIC(0, "enabled", "236 "), LAPIC(1, "enabled", "(none)") } }, -1 },
+		{ "an interrupt of a device", { ASLEEP, { NOTHING, LAPIC(1, "enabled", "235 ") } },
+		  { ASLEEP, { NOTHING, LAPIC(1, "enabled", "235 ") } }, -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct look first, second;
+		bool understood = read_answers(&first, &cases[i].first) &&
+				  read_answers(&second, &cases[i].second);
+
+		expect(understood, "stall, %s: it is understood", cases[i].what);
+		expect(understood && stall_find(&first, &second) == cases[i].processor,
+		       "stall, %s: wanted %d, found %d", cases[i].what, cases[i].processor,
+		       stall_find(&first, &second));
+	}
+}
+
+static void test_not_understood(void)
+{
+	static const struct answers cases[] = {
+		{ NULL, { NOTHING, ITS_TIMER } },
+		{ ASLEEP, { NOTHING, NULL } },
+		{ "", { NOTHING, ITS_TIMER } },
+		{ REGISTERS(1, "00000246", "1"), { NOTHING, ITS_TIMER } },
+		{ REGISTERS(0, "00000246", "1"), { NOTHING, ITS_TIMER } },
+		{ REGISTERS(0, "00000246", "1") "\nCPU#1\nRAX=0\n", { NOTHING, ITS_TIMER } },
+		{ "\nCPU#0\nRAX=0\n" REGISTERS(1, "00000246", "1"), { NOTHING, ITS_TIMER } },
+		{ REGISTERS(0, "00000246", "1") REGISTERS(1, "", "1"), { NOTHING, ITS_TIMER } },
+		{ REGISTERS(0, "00000246", "1") REGISTERS(1, "246", "1"), { NOTHING, ITS_TIMER } },
+		{ REGISTERS(0, "00000246", "1") REGISTERS(1, "00000246", "?"),
+		  { NOTHING, ITS_TIMER } },
+		{ ASLEEP, { ITS_TIMER, NOTHING } },
+		{ ASLEEP, { NOTHING, "" } },
+		{ ASLEEP, { NOTHING, "No local APIC\n" } },
+		{ ASLEEP, { NOTHING, LAPIC(1, "disabled", "236 ") } },
+		{ ASLEEP, { NOTHING, LAPIC(1, "enabled", "") } },
+		{ ASLEEP, { NOTHING, LAPIC(1, "enabled", "0xec ") } },
+		{ ASLEEP, { NOTHING, LAPIC(1, "enabled", "236 none") } },
+		{ ASLEEP, { NOTHING, LAPIC(1, "enabled", "236") } },
+		{ ASLEEP, { NOTHING, LAPIC(1, "enabled", "236 35 ") } },
+		{ ASLEEP, { NOTHING, LAPIC(1, "enabled", "256 ") } },
+		{ ASLEEP, { NOTHING, LAPIC(1, "enabled", "(none) 236 ") } },
+		{ ASLEEP, { NOTHING, "dumping local APIC state for CPU 1 \n\n"
+				     "SPIV\t 0x000001ff APIC enabled, focus=off\nIRR\t 236 \n" } },
+		{ ASLEEP, { NOTHING, "dumping local APIC state for CPU 1 \n\n"
+				     "SPIV\t 0x000001ff APIC enabled, focus=off\nISR\t 236 " } },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct look look;
+
+		expect(!read_answers(&look, &cases[i]), "text %zu is not understood", i);
+		expect(stall_find(&look, &look) == -1, "text %zu is no stall", i);
+	}
+}
+
+/* What a monitor says to each line, after events; it ends when nobody asks. */
+static void *play_monitor(void *argument)
+{
+	static const char *const said[][2] = {
+		{ "qmp_capabilities", "{\"return\": {}}\r\n" },
+		{ "\"stop\"", "{\"timestamp\": {}, \"event\": \"STOP\"}\r\n{\"return\": {}}\r\n" },
+		{ "info registers", "{\"return\": \"\\r\\nCPU#0\\r\\nRAX=\\t\\\"1\\\\\\u0001\\r\\n\"}\r\n" },
+		{ "info lapic", "{\"error\": {\"class\": \"GenericError\"}}\r\n" },
+	};
+	int fd = accept(*(int *)argument, NULL, NULL);
+	FILE *lines = fdopen(fd, "r");
+	char line[256];
+
+	if (write(fd, "{\"QMP\": {}}\r\n", 13) != 13)
+		abort();
+	while (fgets(line, sizeof(line), lines))
+		for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+			if (strstr(line, said[i][0]) && write(fd, said[i][1], strlen(said[i][1])) < 0)
+				abort();
+	fclose(lines);
+	return NULL;
+}
+
+static void test_monitor(void)
+{
+	struct sockaddr_un address = unix_address(in_directory("monitor"));
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static struct run run;
+	struct monitor *monitor;
+	pthread_t thread;
+	char *text;
+
+	memset(&run, 0, sizeof(run));
+	snprintf(run.socket_dir, sizeof(run.socket_dir), "%s", directory);
+	expect(!monitor_open(&run), "nobody listens");
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 1) ||
+	    pthread_create(&thread, NULL, play_monitor, &listener))
+		abort();
+	monitor = monitor_open(&run);
+	expect(monitor, "the monitor answers");
+	expect(!monitor_run_machine(monitor, false), "the machine is stopped");
+	text = monitor_ask(monitor, "info registers -a");
+	expect(text && !strcmp(text, "\nCPU#0\nRAX=\t\"1\\?0001\n"), "the text is unpacked: %s", text);
+	free(text);
+	expect(!monitor_ask(monitor, "info lapic 0"), "an error is no text");
+	monitor_close(monitor);
+	pthread_join(thread, NULL);
+	close(listener);
+	unlink(in_directory("monitor"));
+}
+
+/* A machine is started again only if nothing but the end is missing. */
+static void test_harm(void)
+{
+	static struct run run;
+	const struct { unsigned int *count; const char *what; } counts[] = {
+		{ &run.checks_failed, "a check" }, { &run.trace_faults[0], "a fault" },
+		{ &run.console_faults, "a fault in the log" }, { &run.corrupted, "a slot" },
+		{ &run.stray, "a stray frame" }, { &run.raw, "a frame at its IOVA" },
+		{ &run.twice, "a frame found twice" }, { &run.unknown, "an unknown frame" },
+	};
+	static const struct { const char *problem; bool warning, harm; } problems[] = {
+		{ "no end after 180 s", false, false },
+		{ "11 frames lost, the first was number 7", false, false },
+		{ "log: [ 9.1] rcu: INFO: rcu_sched detected stalls on CPUs/tasks:", true, false },
+		{ "log: [ 9.1] INFO: task init:1 blocked for more than 122 seconds", true, false },
+		{ "log: [ 9.1] WARNING: mm/page_alloc.c:1", true, true },
+		{ "log: [ 9.1] BUG: unable to handle page fault", true, true },
+		{ "trace: bus master off: pci_cfg_write", false, true },
+	};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		memset(&run, 0, sizeof(run));
+		expect(!judge_saw_harm(&run), "nothing is no harm");
+		*counts[i].count = 1;
+		expect(judge_saw_harm(&run), "%s is harm", counts[i].what);
+	}
+	for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++) {
+		memset(&run, 0, sizeof(run));
+		run.warnings = problems[i].warning;
+		run_problem(&run, "%s", problems[i].problem);
+		expect(judge_saw_harm(&run) == problems[i].harm, "'%s' is %sharm",
+		       problems[i].problem, problems[i].harm ? "" : "no ");
+	}
+	memset(&run, 0, sizeof(run));
+	run.gave_up = true;
+	expect(judge_saw_harm(&run), "a guest that gave up is harm");
+}
+
+static void test_deadline(void)
+{
+	static const struct {
+		int timeout_s;
+		bool up;
+		int done_s, deadline_s;
+	} cases[] = {
+		{ 180, false, 0, 60 }, { 180, true, 0, 180 }, { 180, true, 10, 30 },
+		{ 180, true, 170, 180 }, { 900, true, 100, 200 }, { 60, true, 10, 30 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct run run;
+		int64_t deadline;
+
+		memset(&run, 0, sizeof(run));
+		run.options.timeout_s = cases[i].timeout_s;
+		run.start_ns = NS_PER_S;
+		strcpy(run.old_build, cases[i].up ? "up" : "");
+		run.done_ns = cases[i].done_s ? (1 + cases[i].done_s) * NS_PER_S : 0;
+		deadline = run_deadline_ns(&run) / NS_PER_S - 1;
+		expect(deadline == cases[i].deadline_s, "case %zu is given up after %d s, not %d s",
+		       i, cases[i].deadline_s, (int)deadline);
+	}
+}
+
 int main(void)
 {
 	if (!mkdtemp(directory))
@@ -544,6 +773,11 @@ int main(void)
 	test_figures();
 	test_must_find();
 	test_firmware();
+	test_stall();
+	test_not_understood();
+	test_monitor();
+	test_harm();
+	test_deadline();
 	unlink(in_directory("trace.log"));
 	unlink(in_directory("frames.dat"));
 	unlink(in_directory("phases.dat"));
