@@ -340,6 +340,24 @@ static void test_named_twice(void **state)
 	assert_true(folios[FOLIOS - 1].preserved);
 }
 
+/* It has a reference that nobody drops: rather lost than given to somebody else. */
+static void test_folio_not_pinned(void **state)
+{
+	for (unsigned int bad = 0; bad < FOLIOS; bad++) {
+		set_up(NULL);
+		failing = GRAB;
+		passing = bad;
+		assert_int_equal(memfd_luo_hold(&ser, &taken), -EIO);
+		failing = NOTHING;
+		assert_int_equal(memfd_luo_hold(&ser, &taken), -EIO);
+		memfd_luo_release(&ser, taken);
+		for (unsigned int i = 0; i < FOLIOS; i++) {
+			assert_int_equal(folios[i].pins, 0);
+			assert_int_equal(folios[i].references, i == bad);
+		}
+	}
+}
+
 static void test_folio_not_restored(void **state)
 {
 	for (passing = 0; passing < FOLIOS; ) {
@@ -391,6 +409,7 @@ int main(void)
 		cmocka_unit_test_setup(test_damaged_list, set_up),
 		cmocka_unit_test_setup(test_named_twice, set_up),
 		cmocka_unit_test_setup(test_folio_not_restored, set_up),
+		cmocka_unit_test_setup(test_folio_not_pinned, set_up),
 		cmocka_unit_test_setup(test_folio_not_added, set_up),
 	};
 
