@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "image.h"
@@ -48,8 +49,10 @@ static const void *image_map(void *ctx, u64 pa, size_t len)
 	struct image_page *page = image_page(image, pa);
 
 	/* what the header of the check promises */
-	if (!page || !page->preserved || pa % PAGE_SIZE + len > PAGE_SIZE)
+	if (!page || !page->preserved || pa % PAGE_SIZE + len > PAGE_SIZE) {
+		fprintf(stderr, "followed, but not preserved: %#llx\n", (unsigned long long)pa);
 		abort();
+	}
 	if (++image->maps == image->failing_map)
 		return NULL;
 	/* something that is preserved, but holds no records: any bytes */

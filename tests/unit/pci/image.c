@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -29,8 +30,10 @@ static bool image_preserved(u64 pa)
 
 static const void *image_map(u64 pa)
 {
-	if (pa % PAGE_SIZE || !image_preserved(pa))
+	if (pa % PAGE_SIZE || !image_preserved(pa)) {
+		fprintf(stderr, "followed, but not preserved: %#llx\n", (unsigned long long)pa);
 		abort();
+	}
 	current->maps++;
 	return image_ptr(current, pa);
 }

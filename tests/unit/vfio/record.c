@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
 #include "shims.h"
 
 struct memory memory;
@@ -10,8 +11,10 @@ bool kho_is_preserved(u64 pa, unsigned int order)
 
 void *phys_to_virt(u64 pa)
 {
-	if (pa != RECORD_PA)
+	if (pa != RECORD_PA) {
+		fprintf(stderr, "followed, but not preserved: %#llx\n", (unsigned long long)pa);
 		abort();
+	}
 	return memory.data;
 }
 
