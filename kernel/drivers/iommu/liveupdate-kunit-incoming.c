@@ -813,6 +813,66 @@ static void abandon_domain(struct kunit *test)
 	fake_flb_end(out);
 }
 
+/* One on a unit that is not known here keeps what the domain maps */
+static void abandon_domain_in_use(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct iommu_domain *other = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *two = fake_attached(test, unit, 0x18, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa, other_pa;
+
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(other, &other_pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+
+	fake_found = NULL;
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_abandon_domain(pa));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_abandon_domain(other_pa));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_abandon_domain(1));
+
+	/* The other one is still at it; a stranger is nobody */
+	iommu_liveupdate_stopped(0, 0x10);
+	iommu_liveupdate_stopped(0, 0x20);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_abandon_domain(pa));
+	iommu_liveupdate_stopped(0, 0x18);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_abandon_domain(pa));
+
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
+/* None of a domain whose unit can block is in the way */
+static void abandon_domain_blockable(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *one = fake_attached(test, unit, 0x10, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	fake_found = unit;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_abandon_domain(pa));
+	iommu_liveupdate_abandon(0, 0x10, false);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_abandon_domain(pa));
+
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
 static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(lookup),
 	KUNIT_CASE(restore),
@@ -824,6 +884,8 @@ static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(abandon),
 	KUNIT_CASE(abandon_unblocked),
 	KUNIT_CASE(abandon_domain),
+	KUNIT_CASE(abandon_domain_in_use),
+	KUNIT_CASE(abandon_domain_blockable),
 	{}
 };
 

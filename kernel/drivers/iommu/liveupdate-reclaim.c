@@ -29,7 +29,9 @@
  *    it stays blocked and owned by live update.
  *
  * iommu_liveupdate_can_block() says before, without any effect, whether 1. will stop
- * the device. If not, and if it cannot be reset, its memory must not be given back.
+ * the device. If not, and if it cannot be reset, its memory must not be given back:
+ * iommu_liveupdate_stopped() tells that it was, and before a session is finished
+ * iommu_liveupdate_can_abandon_domain() looks at each device of a domain.
  *
  * When the last attachment of a restored domain is done with, the domain is
  * freed: its id is flushed and released on each unit, its table pages are
@@ -593,6 +595,15 @@ iommu_liveupdate_block_attachment(struct iommu_liveupdate_attachment *att)
 		blocked ? "DMA is blocked" : "IOMMU is not in use");
 }
 
+static bool iommu_liveupdate_att_can_block(const struct iommu_liveupdate_attachment *att)
+{
+	lockdep_assert_held(&iommu_liveupdate_incoming_lock);
+
+	if (att->state == IOMMU_LIVEUPDATE_ATT_INCOMING)
+		return iommu_liveupdate_unit_device(&att->unit->ser);
+	return !att->live;
+}
+
 /**
  * iommu_liveupdate_can_block - Will an incoming device be blocked if nobody takes it?
  * @segment: PCI segment
@@ -609,7 +620,6 @@ iommu_liveupdate_block_attachment(struct iommu_liveupdate_attachment *att)
 bool iommu_liveupdate_can_block(u32 segment, u32 rid)
 {
 	struct iommu_liveupdate_attachment *att;
-	enum iommu_liveupdate_att_state state;
 	bool can_block;
 
 	guard(mutex)(&iommu_probe_device_lock);
@@ -617,15 +627,35 @@ bool iommu_liveupdate_can_block(u32 segment, u32 rid)
 	if (!att)
 		return true;
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		state = att->state;
-	if (state == IOMMU_LIVEUPDATE_ATT_INCOMING)
-		can_block = iommu_liveupdate_unit_device(&att->unit->ser);
-	else
-		can_block = !att->live;
+		can_block = iommu_liveupdate_att_can_block(att);
 	iommu_liveupdate_incoming_put(att->in);
 	return can_block;
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_can_block);
+
+/**
+ * iommu_liveupdate_stopped - An incoming device that cannot be blocked was reset
+ * @segment: PCI segment
+ * @rid: Bus, device and function
+ *
+ * Nobody can take it, so it stays as it is after the reset, and its memory may be
+ * given back.
+ *
+ * Context: May sleep. Takes iommu_probe_device_lock.
+ */
+void iommu_liveupdate_stopped(u32 segment, u32 rid)
+{
+	struct iommu_liveupdate_attachment *att;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	att = iommu_liveupdate_find_attachment(segment, rid);
+	if (!att)
+		return;
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		att->stopped = true;
+	iommu_liveupdate_incoming_put(att->in);
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_stopped);
 
 /**
  * iommu_liveupdate_block - Block an incoming device that nobody has taken
@@ -767,6 +797,39 @@ static bool iommu_liveupdate_any_live(u64 domain_pa, u32 *segment, u32 *rid)
 	}
 	return false;
 }
+
+/**
+ * iommu_liveupdate_can_abandon_domain - Will nothing use a domain that is let go of?
+ * @domain_pa: What iommu_domain_preserve() of the previous kernel returned
+ *
+ * Changes nothing. Asked when whoever finishes devices has said that they can be
+ * stopped: only of a device that no such record names is it not known yet.
+ *
+ * Context: May sleep. Takes iommu_probe_device_lock.
+ * Return: false if a device may go on with DMA to what the domain maps, and neither
+ * can be blocked nor was reset. It is named in the log.
+ */
+bool iommu_liveupdate_can_abandon_domain(u64 domain_pa)
+{
+	struct iommu_liveupdate_attachment *att;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	if (!iommu_liveupdate_incoming)
+		return true;
+	list_for_each_entry(att, &iommu_liveupdate_incoming->attachments, list) {
+		if (att->domain->pa != domain_pa || att->stopped ||
+		    iommu_liveupdate_att_can_block(att))
+			continue;
+		pr_err_ratelimited("%04x:%02x:%02x.%u: finish refused, its IOMMU is not in use here, and no file of its session stands for it: its memory is kept until the machine is rebooted\n",
+				   att->ser.segment, PCI_BUS_NUM(att->ser.rid),
+				   PCI_SLOT(att->ser.rid & 0xff),
+				   PCI_FUNC(att->ser.rid & 0xff));
+		return false;
+	}
+	return true;
+}
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_can_abandon_domain, "IOMMUFD_INTERNAL");
 
 /**
  * iommu_liveupdate_abandon_domain - Let go of a domain that came in

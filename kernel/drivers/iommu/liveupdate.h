@@ -72,6 +72,8 @@ struct iommu_liveupdate_attachment {
 	bool returned;
 	/* Was to be blocked, and hardware may walk its tables all the same */
 	bool live;
+	/* Cannot be blocked, and was reset instead */
+	bool stopped;
 	int err;
 };
 

@@ -143,8 +143,10 @@ int iommu_device_reclaim(struct device *dev, void *owner,
 void iommu_liveupdate_replaced(struct device *dev);
 bool iommu_liveupdate_device_restored(struct device *dev);
 bool iommu_liveupdate_can_block(u32 segment, u32 rid);
+void iommu_liveupdate_stopped(u32 segment, u32 rid);
 void iommu_liveupdate_block(u32 segment, u32 rid);
 void iommu_liveupdate_abandon(u32 segment, u32 rid, bool reset_done);
+bool iommu_liveupdate_can_abandon_domain(u64 domain_pa);
 void iommu_liveupdate_abandon_domain(u64 domain_pa);
 void iommu_liveupdate_stay_blocked(struct device *dev);
 
@@ -188,6 +190,10 @@ static inline bool iommu_liveupdate_device_restored(struct device *dev)
 static inline bool iommu_liveupdate_can_block(u32 segment, u32 rid)
 {
 	return true;
+}
+
+static inline void iommu_liveupdate_stopped(u32 segment, u32 rid)
+{
 }
 
 static inline void iommu_liveupdate_block(u32 segment, u32 rid)

@@ -24,6 +24,7 @@
 
 #include "events.h"
 #include "function.h"
+#include "images.h"
 #include "liveupdate.h"
 #include "machine.h"
 #include "preserve.h"
@@ -268,25 +269,68 @@ static void expect_free_after_removal(const char *bdf)
 	check(error != -EBUSY, "it is asked for after removal: %d", error);
 }
 
+static void finish_without_reset(struct way_back *back)
+{
+	pid_t unbinding = unbind_meanwhile(back->bdf);
+	int status;
+
+	prepare_to_reap(back);
+	event_ask("unmapping stream=0");
+	back_take(back, BACK_FINISH);
+	close(back->session);
+	waitpid(unbinding, &status, 0);
+	check(!status, "the unbind came through: status 0x%x", status);
+	expect_silence(back->receiver);
+}
+
 static void reap_without_reset(void)
 {
 	struct receiver receiver;
 	struct way_back back;
-	pid_t unbinding;
-	int status;
 
 	back_begin(&back, &receiver);
-	unbinding = unbind_meanwhile(back.bdf);
-	prepare_to_reap(&back);
-	event_ask("unmapping stream=0");
-	back_take(&back, BACK_FINISH);
-	close(back.session);
-	waitpid(unbinding, &status, 0);
-	check(!status, "the unbind came through: status 0x%x", status);
-	expect_silence(&receiver);
+	finish_without_reset(&back);
 	expect_blocked(&receiver, back.bdf);
 	expect_nobody_gets_it(back.bdf);
 	expect_free_after_removal(back.bdf);
+}
+
+static void jump_without_files(struct images *images)
+{
+	images_prepare_kexec(images);
+	images_finish(images);
+	must(announce_and_jump(), "kexec");
+}
+
+static void let_loose_and_jump(void)
+{
+	struct receiver receiver;
+	struct way_back back;
+	struct images images;
+
+	images_retrieve(&images);
+	kill_instances();
+	back_begin(&back, &receiver);
+	finish_without_reset(&back);
+	let_loose(&receiver, back.bdf);
+	receiver_report_landed(&receiver);
+	jump_without_files(&images);
+}
+
+/* It knows of no live update. Whatever was sent since the card was given up is nowhere. */
+static void look_for_frames(void)
+{
+	sleep_ms(1000);
+	traffic_stop();
+	event_ask("scan-memory stream=0");
+}
+
+void loose_new_kernel(void)
+{
+	if (option_number("stage", 1) == 2)
+		let_loose_and_jump();
+	else
+		look_for_frames();
 }
 
 void killed_new_kernel(void)

@@ -38,6 +38,7 @@ void chain_new_kernel(void);
 void unmapped_old_kernel(void);
 void unmapped_new_kernel(void);
 void killed_new_kernel(void);
+void loose_new_kernel(void);
 void hostile_old_kernel(void);
 void hostile_new_kernel(void);
 void two_devices_old_kernel(void);

@@ -167,11 +167,15 @@ static const struct intel_replace_ops replace_ops = {
 	.invalidate = replace_invalidate,
 };
 
+/* Only who cannot be blocked and attached instead is held up by it */
 static int refuse(struct intel_replace_ctx *ctx, const char *reason)
 {
-	dev_warn_ratelimited(ctx->dev, "entry of %02x:%02x.%d pasid %u cannot be replaced live: %s\n",
-			     PCI_BUS_NUM(ctx->rid), PCI_SLOT(ctx->rid & 0xff),
-			     PCI_FUNC(ctx->rid & 0xff), ctx->pasid, reason);
+	if (intel_liveupdate_device_incoming(ctx->info))
+		dev_warn_ratelimited(ctx->dev, "entry of %02x:%02x.%d pasid %u cannot be replaced live: %s\n",
+				     PCI_BUS_NUM(ctx->rid),
+				     PCI_SLOT(ctx->rid & 0xff),
+				     PCI_FUNC(ctx->rid & 0xff), ctx->pasid,
+				     reason);
 	return -EOPNOTSUPP;
 }
 

@@ -38,7 +38,8 @@
  * 6. iommufd_liveupdate_finish() drops the pins that are left. They were for
  *    devices that were abandoned, or that never came. It is the file of a device
  *    that refuses this before, as long as the device needs its restored HWPT and
- *    somebody needs the device.
+ *    somebody needs the device; and iommufd_liveupdate_can_finish(), if a device
+ *    that has no file can be stopped by nobody.
  *
  * A restored attachment has no attach handle, for those are about page faults
  * and MSI pages, and neither comes in.
@@ -386,6 +387,29 @@ err_log:
 	pr_warn_ratelimited("cannot make an iommufd of %u HWPTs: %pe\n",
 			    ser->nr_hwpts, ERR_PTR(rc));
 	return rc;
+}
+
+/**
+ * iommufd_liveupdate_can_finish() - Whether the memory may be given back
+ * @args: Arguments of LUO
+ *
+ * The devices of the session were asked before. A device whose record is none of
+ * theirs is asked for here.
+ *
+ * Context: May sleep. The mutex of the session is held.
+ * Return: false if a device may go on with DMA to what a HWPT maps. A record that
+ *	   cannot be used names no HWPT, and then it is for the devices to say.
+ */
+bool iommufd_liveupdate_can_finish(struct liveupdate_file_op_args *args)
+{
+	const struct iommufd_ser *ser = ser_get(args->serialized_data);
+
+	if (IS_ERR(ser))
+		return true;
+	for (u32 i = 0; i < ser->nr_hwpts; i++)
+		if (!iommu_liveupdate_can_abandon_domain(ser->hwpts[i].domain_pa))
+			return false;
+	return true;
 }
 
 /**

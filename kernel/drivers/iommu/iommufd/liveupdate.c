@@ -596,6 +596,7 @@ static const struct liveupdate_file_ops iommufd_liveupdate_file_ops = {
 	.freeze = iommufd_liveupdate_freeze,
 	.unfreeze = iommufd_liveupdate_unfreeze,
 	.retrieve = iommufd_liveupdate_retrieve,
+	.can_finish = iommufd_liveupdate_can_finish,
 	.finish = iommufd_liveupdate_finish,
 	.owner = THIS_MODULE,
 };

@@ -123,6 +123,7 @@ static inline bool iommufd_object_is_restored(const struct iommufd_object *obj)
 }
 
 int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args);
+bool iommufd_liveupdate_can_finish(struct liveupdate_file_op_args *args);
 void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args);
 int iommufd_hwpt_liveupdate_restore(struct iommufd_ucmd *ucmd);
 void iommufd_hwpt_restored_put(struct iommufd_ctx *ictx,

@@ -550,9 +550,12 @@ static bool vfio_pci_liveupdate_settled(struct vfio_device *core_vdev,
  */
 static bool vfio_pci_liveupdate_can_stop(const struct vfio_pci_ser *ser)
 {
-	if (iommu_liveupdate_can_block(ser->segment, ser->rid) ||
-	    pci_liveupdate_abandon(ser->segment, ser->rid))
+	if (iommu_liveupdate_can_block(ser->segment, ser->rid))
 		return true;
+	if (pci_liveupdate_abandon(ser->segment, ser->rid)) {
+		iommu_liveupdate_stopped(ser->segment, ser->rid);
+		return true;
+	}
 
 	vfio_pci_ser_say(err, ser,
 			 "finish refused, its IOMMU is not in use here and it was not reset: its memory is kept until the machine is rebooted\n");
