@@ -99,7 +99,8 @@ static void go_through(struct stress *stress, int milliseconds)
 void stress_old_kernel(void)
 {
 	struct receiver receiver;
-	struct stress stress = { .receiver = &receiver, .bdf = receiver.device.bdf };
+	struct stress stress = { .receiver = &receiver, .bdf = receiver.device.bdf,
+				 .patience = option_number("patience", 1) };
 	struct page_counts before;
 
 	skip_without_userfaultfd();
@@ -141,7 +142,8 @@ static void take_step(struct way_back *back, enum back_step step, int millisecon
 void stress_new_kernel(void)
 {
 	int milliseconds = option_number("back_ms", 6000) / BACK_STEPS;
-	struct stress stress = { .next_kernel = true };
+	struct stress stress = { .next_kernel = true,
+				 .patience = option_number("patience", 1) };
 	struct receiver receiver;
 	struct way_back back;
 

@@ -19,6 +19,8 @@ struct stress {
 	bool next_kernel;
 	/* Too short for everybody to have had its turn. */
 	bool rehearsal;
+	/* By how much longer one may take than on a kernel without debugging. */
+	int patience;
 };
 
 void stress_begin(const struct stress *stress);

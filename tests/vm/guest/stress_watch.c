@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Starts the processes of a stress run, kills them, and watches that they get on. */
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -108,17 +110,51 @@ void stress_begin(const struct stress *stress)
 		start(&workers[i]);
 }
 
+/* Innermost function first, without offsets. */
+static void show_thread(const struct watched *watched, const char *thread)
+{
+	char path[64], function[64], stack[800] = "";
+	size_t length = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stack", watched->pid, thread);
+	file = fopen(path, "re");
+	while (file && length < sizeof(stack) &&
+	       fscanf(file, " [<0>] %63[^+]%*[^\n]", function) == 1)
+		length += snprintf(stack + length, sizeof(stack) - length, " %s", function);
+	if (file)
+		fclose(file);
+	event("stands worker=%s thread=%s in%s", watched->work->name, thread, stack);
+}
+
+/* Where in the kernel each thread of it is. */
+static void show_where(const struct watched *watched)
+{
+	char path[64];
+	struct dirent *thread;
+	DIR *threads;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", watched->pid);
+	threads = opendir(path);
+	while (threads && (thread = readdir(threads)))
+		if (*thread->d_name != '.')
+			show_thread(watched, thread->d_name);
+	if (threads)
+		closedir(threads);
+}
+
 /* Returns its status, or -1 when it does not end. */
 static int wait_for(const struct watched *watched)
 {
 	int status;
 
-	for (int waited = 0; waited < END_MS; waited += 10) {
+	for (int waited = 0; waited < END_MS * run.patience; waited += 10) {
 		if (waitpid(watched->pid, &status, WNOHANG) == watched->pid)
 			return status;
 		sleep_ms(10);
 	}
 	check(false, "worker %s ends", watched->work->name);
+	show_where(watched);
 	return -1;
 }
 
@@ -144,8 +180,10 @@ static void report_one(struct watched *watched, int second)
 	      watched->work->name, calls - watched->calls_before,
 	      refused - watched->refused_before, worker->preserved, watched->killed);
 	watched->idle = calls == watched->calls_before ? watched->idle + 1 : 0;
-	if (watched->idle >= IDLE_REPORTS)
+	if (watched->idle >= IDLE_REPORTS * run.patience) {
 		check(false, "worker %s gets on", watched->work->name);
+		show_where(watched);
+	}
 	watched->calls_before = calls;
 	watched->refused_before = refused;
 }
