@@ -18,6 +18,8 @@ set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
+# shellcheck source=tests/names.sh
+. "$TOP/tests/names.sh"
 : "${KERNEL_OLD:?see scripts/env.sh}" "${KERNEL_NEW:?see scripts/env.sh}"
 need_tool gcc make flex bison bc perl python3 patch flock cmp
 mutations=$TOP/tests/mutations
@@ -34,18 +36,6 @@ fail()
 	failed=$((failed + 1))
 	printf 'FAIL: %s: %s\n' "$name" "$1"
 	[ $# -lt 2 ] || sed 's/^/    /' "$2" | tail -n 20
-}
-
-wanted()
-{
-	wanted_name=$1
-	shift
-	[ $# -gt 0 ] || return 0
-	for pattern; do
-		# shellcheck disable=SC2254
-		case $wanted_name in $pattern) return 0 ;; esac
-	done
-	return 1
 }
 
 # stage_mutation NAME: the series and one patch more

@@ -661,6 +661,7 @@ toy_vm()
 	rm -rf "$T/vm" "$T/user"
 	mkdir -p "$T/vm" "$T/user" "$T/images/key/old/arch/x86/boot"
 	cp "$TOP/tests/vm/lib.sh" "$TOP/tests/vm/run-checks.sh" "$T/vm/"
+	cp "$TOP/tests/names.sh" "$T/"
 	printf '#!/bin/sh\n' >"$T/vm/build.sh"
 	printf 'good old old\nbad old old\nskipped old old\nhangs old old\nhangs-pristine pristine pristine\n' \
 		>"$T/vm/scenarios"

@@ -7,6 +7,8 @@
 # "N passed, N failed, N skipped".
 set -eu
 cd "$(dirname "$0")"
+# shellcheck source=tests/names.sh
+. ../names.sh
 SECONDS_TO_FIND=60
 passed=0 failed=0
 own=$O/planted
@@ -18,18 +20,6 @@ fail()
 	failed=$((failed + 1))
 	printf 'FAIL: %s: %s\n' "$name" "$1"
 	[ $# -lt 2 ] || tail -n 20 "$2" | sed 's/^/    /'
-}
-
-wanted()
-{
-	[ $# -gt 1 ] || return 0
-	wanted_name=$1
-	shift
-	for pattern; do
-		# shellcheck disable=SC2254
-		case $wanted_name in $pattern) return 0 ;; esac
-	done
-	return 1
 }
 
 # plant FILE EXPRESSION: the copy has one line that the sources have not

@@ -12,21 +12,11 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/vm/lib.sh
 . "$here/lib.sh"
+# shellcheck source=tests/names.sh
+. "$here/../names.sh"
 
 processors=$(nproc 2>/dev/null || echo 1)
 VMS=${VMS:-$((processors > 1 ? 2 : 1))}
-
-wanted()
-{
-	name=$1
-	shift
-	[ $# -gt 0 ] || return 0
-	for pattern; do
-		# shellcheck disable=SC2254
-		case $name in $pattern) return 0 ;; esac
-	done
-	return 1
-}
 
 # A NAME that matches nothing is a mistake: it would pass without a test.
 check_names()
