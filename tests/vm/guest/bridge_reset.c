@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "events.h"
@@ -24,16 +23,6 @@
 #define NOT_SCANNED	"the bridge was reset, nothing below it is scanned"
 #define PRIMARY_BUS	0x18
 #define LOOK_EVERY_MS	2
-
-static bool log_says(const char *words)
-{
-	static char kernel_log[1 << 18];
-	/* SYSLOG_ACTION_READ_ALL */
-	long length = syscall(SYS_syslog, 3, kernel_log, sizeof(kernel_log) - 1);
-
-	kernel_log[length > 0 ? length : 0] = '\0';
-	return strstr(kernel_log, words);
-}
 
 /* On the processor that the reboot does not run on. */
 static void *forget_numbers_once_handed_over(void *argument)

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "events.h"
@@ -32,20 +31,8 @@
 #include "scenarios.h"
 #include "wayback.h"
 
-#define LOG_SIZE	(1u << 18)
 #define HANDED_OVER	"handed over, translation stays on"
 #define LOOK_EVERY_MS	2
-
-static char kernel_log[LOG_SIZE];
-
-static const char *read_kernel_log(void)
-{
-	/* SYSLOG_ACTION_READ_ALL */
-	long length = syscall(SYS_syslog, 3, kernel_log, sizeof(kernel_log) - 1);
-
-	kernel_log[length > 0 ? length : 0] = '\0';
-	return kernel_log;
-}
 
 struct damage {
 	__u64 at, value;
@@ -94,7 +81,7 @@ static void *turn_bits_once_handed_over(void *unused)
 	CPU_SET(1, &other);
 	if (sched_setaffinity(0, sizeof(other), &other))
 		give_up("no other processor: %m");
-	while (!strstr(read_kernel_log(), HANDED_OVER))
+	while (!log_says(HANDED_OVER))
 		sleep_ms(LOOK_EVERY_MS);
 	damage = choose_damage();
 	for (;;)
@@ -202,7 +189,7 @@ static void expect_reason(void)
 	for (char *at = words; *at; at++)
 		if (*at == '.')
 			*at = ' ';
-	check(strstr(read_kernel_log(), words), "the log says: %s", words);
+	check(log_says(words), "the log says: %s", words);
 }
 
 /* This image would be started if no data had to go with it. */

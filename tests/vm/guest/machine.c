@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -152,6 +153,16 @@ const char *read_file(const char *path, char *buffer, unsigned int size)
 	buffer[length > 0 ? length : 0] = '\0';
 	buffer[strcspn(buffer, "\n")] = '\0';
 	return buffer;
+}
+
+bool log_says(const char *words)
+{
+	static char log[1 << 18];
+	/* SYSLOG_ACTION_READ_ALL */
+	int length = klogctl(3, log, sizeof(log) - 1);
+
+	log[length > 0 ? length : 0] = '\0';
+	return strstr(log, words);
 }
 
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"

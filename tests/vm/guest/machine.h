@@ -4,6 +4,7 @@
 #define TESTS_VM_GUEST_MACHINE_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 
 #define PAGE		4096
 
@@ -29,5 +30,8 @@ __u64 physical_address(const void *page);
 int write_file(const char *path, const char *text);
 /* Strips the newline.  Empty when it cannot be read. */
 const char *read_file(const char *path, char *buffer, unsigned int size);
+
+/* Whether the kernel's log has these words. */
+bool log_says(const char *words);
 
 #endif

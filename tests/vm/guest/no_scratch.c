@@ -4,24 +4,11 @@
  * is off: who opens the device learns that, and the log says what to do.
  */
 #include <errno.h>
-#include <string.h>
-#include <sys/klog.h>
 
 #include "events.h"
 #include "liveupdate.h"
 #include "machine.h"
 #include "scenarios.h"
-
-#define READ_ALL	3
-
-static bool log_says(const char *text)
-{
-	static char log[1 << 18];
-	int length = klogctl(READ_ALL, log, sizeof(log) - 1);
-
-	log[length > 0 ? length : 0] = 0;
-	return strstr(log, text);
-}
 
 void no_scratch_old_kernel(void)
 {
