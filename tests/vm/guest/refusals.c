@@ -273,6 +273,8 @@ static void refuse_kexec_with_interrupts_on(const struct receiver *receiver, uns
 	check_errno(preserve_iommufd(receiver, session), 0, "iommufd");
 	check_errno(preserve_device(receiver, session), 0, "device with interrupts on");
 	prepare_kexec();
+	/* Should it not be refused, this kernel tells no more. */
+	event("note kexec with interrupts on, index %u", index);
 	/* Twice: a refusal must not be used up. */
 	check_errno(kexec_jump(), EINVAL, "kexec with interrupts on");
 	check_errno(kexec_jump(), EINVAL, "kexec with interrupts on, again");
@@ -315,6 +317,7 @@ static void refuse_image_without_data(const struct receiver *receiver)
 	check_errno(preserve_memory(receiver, session), 0, "memfd");
 	check_errno(preserve_iommufd(receiver, session), 0, "iommufd");
 	check_errno(preserve_device(receiver, session), 0, "device");
+	event("note kexec of an image without live update data");
 	check_errno(kexec_jump(), EINVAL, "kexec of an image without live update data");
 	close(session);
 }

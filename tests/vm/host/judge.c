@@ -527,7 +527,8 @@ static void judge_crash(struct run *run)
 static void judge_always(struct run *run)
 {
 	if (!run->done)
-		run_problem(run, "the guest did not come to its end");
+		run_problem(run, "the guest did not come to its end%s%s",
+			    *run->last_note ? ", last it told: " : "", run->last_note);
 	if (run->options.crash)
 		judge_crash(run);
 	if (run->options.firmware_protects)

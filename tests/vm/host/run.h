@@ -174,6 +174,7 @@ struct run {
 	char problems[PROBLEMS][256];
 	int problem_count;
 	char skip_reason[256];
+	char last_note[128];
 };
 
 /* Everything that makes the run a failure ends up here. */

@@ -448,6 +448,8 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 		event_check(run, word);
 	else if (is(word, "done"))
 		event_done(run);
+	else if (is(word, "note"))
+		snprintf(run->last_note, sizeof(run->last_note), "%s", word);
 }
 
 static void note_end(struct run *run, const char *word)
