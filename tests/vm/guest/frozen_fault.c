@@ -5,6 +5,8 @@
  * program sleeps meanwhile, and a signal reaches it; afterwards it goes on, and the
  * card is as it was.  What could not be ended by a signal does not wait: calls on the
  * device file, and the kernel's own access to the registers on behalf of a program.
+ *
+ *	peer=1		a third card reaches the registers of the first, before and after
  */
 #include <errno.h>
 #include <linux/vfio.h>
@@ -18,6 +20,7 @@
 #include "events.h"
 #include "liveupdate.h"
 #include "machine.h"
+#include "peer.h"
 #include "preserve.h"
 #include "scenarios.h"
 #include "tenant.h"
@@ -188,12 +191,18 @@ void frozen_fault_old_kernel(void)
 	struct receiver first, second;
 	struct toucher toucher = { .receiver = &first };
 	__u16 command = 0;
+	bool has_peer = option_number("peer", 0);
 	struct endless_read read;
+	struct peer peer;
 	int session;
 
 	prepare_kexec();
 	receiver_set_up(&first);
 	set_up_second(&second);
+	if (has_peer) {
+		peer_set_up(&peer, &first, 2);
+		check(peer_reaches(&peer), "the peer reaches the registers");
+	}
 	traffic_start(&first);
 	must(pci_config_read(first.device.bdf, PCI_COMMAND, &command, sizeof(command)), "config");
 	preserve_everything(&first);
@@ -206,6 +215,10 @@ void frozen_fault_old_kernel(void)
 		give_up("thread: %m");
 	refuse_kexec_late(&toucher);
 	expect_intx_as_before(&first, command);
+	if (has_peer) {
+		check(peer_reaches(&peer), "the peer reaches the registers as before");
+		peer_close(&peer);
+	}
 	__atomic_store_n(&toucher.end, true, __ATOMIC_RELEASE);
 	pthread_join(toucher.thread, NULL);
 

@@ -60,6 +60,7 @@ static const struct scenario scenarios[] = {
 	{ "noexec", noexec_old_kernel, noexec_new_kernel },
 	{ "pinned-again", pinned_again_old_kernel, pinned_again_new_kernel },
 	{ "sparse", sparse_old_kernel, NULL },
+	{ "reserved-memory", reserved_memory_old_kernel, update_new_kernel },
 	{ "poisoned", poisoned_old_kernel, update_new_kernel },
 	{ "hot-added", hot_added_old_kernel, update_new_kernel },
 	{ "kho-data", kho_data_old_kernel, kho_data_new_kernel },

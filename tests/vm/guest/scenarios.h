@@ -94,6 +94,7 @@ void pinned_again_old_kernel(void);
 void pinned_again_new_kernel(void);
 void sparse_old_kernel(void);
 void poisoned_old_kernel(void);
+void reserved_memory_old_kernel(void);
 void hot_added_old_kernel(void);
 void kho_data_old_kernel(void);
 void kho_data_new_kernel(void);

@@ -84,6 +84,16 @@ static void archive_begin(struct archive *archive, const struct file *init,
 		add_file(archive, "survive", 0755, example->data, example->size);
 }
 
+/* Where the kernel looks for tables before it unpacks anything. */
+static void add_acpi_table(const struct run *run, struct archive *archive)
+{
+	char table[DMAR_SIZE_MAX];
+
+	if (run->options.reserved_memory)
+		add_file(archive, "kernel/firmware/acpi/dmar.aml", 0644, table,
+			 dmar_with_reserved_memory(table));
+}
+
 /* The kernel's own test programs, all of a directory. */
 static int add_tests(struct archive *archive, const char *directory)
 {
@@ -179,6 +189,7 @@ int initramfs_build(const struct run *run, const char *path)
 	if (run->options.crash)
 		make_crash_initrd(&init, &crash);
 	archive_begin(&inner, &init, &example);
+	add_acpi_table(run, &inner);
 	if (run->options.crash) {
 		add_crash_files(run, &inner, &crash);
 		add_file(&inner, "bzImage", 0644, kernel.data, kernel.size);
@@ -189,6 +200,7 @@ int initramfs_build(const struct run *run, const char *path)
 
 	next_command_line(run, command_line, sizeof(command_line));
 	archive_begin(&outer, &init, &example);
+	add_acpi_table(run, &outer);
 	add_file(&outer, "bzImage", 0644, kernel.data, kernel.size);
 	if (run->options.crash)
 		add_crash_files(run, &outer, &crash);

@@ -60,6 +60,7 @@ static void usage(void)
 		"  --crash OPTION;...    a crash kernel goes along, the new one with these options\n"
 		"  --ordinary            disk and network, nothing for live updates\n"
 		"  --firmware-protects   VT-d is on before the first kernel, and blocks\n"
+		"  --reserved-memory     the second card has some of the firmware's (RMRR)\n"
 		"  --guest OPTIONS       lu_NAME=VALUE,... for the guest\n"
 		"  --append, --old-append, --new-append OPTION;...   for both kernels or one\n");
 	exit(EXIT_USAGE);
@@ -98,6 +99,7 @@ enum option_id {
 	OPT_MORE_NICS,
 	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_KEEP_FREED, OPT_ATS_DEVICE, OPT_SHARED_MEMORY,
 	OPT_COLD, OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
+	OPT_RESERVED_MEMORY,
 };
 
 static const struct option long_options[] = {
@@ -142,6 +144,7 @@ static const struct option long_options[] = {
 	{ "x2apic", no_argument, NULL, OPT_X2APIC },
 	{ "ordinary", no_argument, NULL, OPT_ORDINARY },
 	{ "firmware-protects", no_argument, NULL, OPT_FIRMWARE_PROTECTS },
+	{ "reserved-memory", no_argument, NULL, OPT_RESERVED_MEMORY },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -237,6 +240,8 @@ static void parse(struct options *options, int argc, char **argv)
 			options->ordinary = true;
 		else if (id == OPT_FIRMWARE_PROTECTS)
 			options->firmware_protects = true;
+		else if (id == OPT_RESERVED_MEMORY)
+			options->reserved_memory = true;
 		else if (id >= OPT_CPUS)
 			set_number(options, id, optarg);
 		else

@@ -358,8 +358,8 @@ static void add_devices(const struct run *run, struct arguments *arguments)
 	add_main_nic(run, arguments);
 	if (run->options.second_nic) {
 		/* QEMU wants a root port for each igb. */
-		add_option(arguments, "-device",
-			   "pcie-root-port,id=rp3,chassis=3,slot=3,addr=6");
+		add(arguments, "-device");
+		add(arguments, "pcie-root-port,id=rp3,chassis=3,slot=3,addr=%x", SECOND_CARD_PORT);
 		add_nic(run, arguments, 1, "bus=rp3");
 	}
 	add_more_nics(run, arguments);

@@ -21,6 +21,7 @@
 #define VTD_ROOT_ADDRESS 0x20
 #define GCMD_TE		(1u << 31)
 #define GCMD_SRTP	(1u << 30)
+#define SECOND_CARD_PORT 6	/* on the root bus */
 #define STAGE_CRASHED	3	/* of a crash kernel; tests/vm/guest/crash.c */
 
 struct options {
@@ -67,6 +68,7 @@ struct options {
 	bool keep_freed;
 	bool ordinary;
 	bool firmware_protects;
+	bool reserved_memory;
 };
 
 enum frame_fate { FRAME_WAITING, FRAME_TAKEN, FRAME_REFUSED };
@@ -206,6 +208,10 @@ bool run_fault_counts(const struct run *run, unsigned int stream, int64_t when);
 int64_t run_judged_until(const struct run *run);
 /* From a kexec call to the first line of the new user space: of which, or -1. */
 int run_blackout_of(const struct run *run, int64_t when);
+
+/* dmar.c: a table of ACPI, returns its size, which DMAR_SIZE_MAX is enough for. */
+#define DMAR_SIZE_MAX	128
+size_t dmar_with_reserved_memory(void *table);
 
 /* initramfs.c */
 int initramfs_build(const struct run *run, const char *path);
