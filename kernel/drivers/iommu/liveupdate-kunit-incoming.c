@@ -842,8 +842,13 @@ static void abandon_domain_in_use(struct kunit *test)
 	iommu_liveupdate_stopped(0, 0x10);
 	iommu_liveupdate_stopped(0, 0x20);
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_abandon_domain(pa));
+	/* To try to block it does not help */
+	iommu_liveupdate_block(0, 0x18);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_abandon_domain(pa));
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_block(0, 0x18));
 	iommu_liveupdate_stopped(0, 0x18);
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_abandon_domain(pa));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_block(0, 0x18));
 
 	fake_kexec_end(in);
 	fake_flb_end(out);

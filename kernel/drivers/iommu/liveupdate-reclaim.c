@@ -599,6 +599,8 @@ static bool iommu_liveupdate_att_can_block(const struct iommu_liveupdate_attachm
 {
 	lockdep_assert_held(&iommu_liveupdate_incoming_lock);
 
+	if (att->stopped)
+		return true;
 	if (att->state == IOMMU_LIVEUPDATE_ATT_INCOMING)
 		return iommu_liveupdate_unit_device(&att->unit->ser);
 	return !att->live;
@@ -614,8 +616,9 @@ static bool iommu_liveupdate_att_can_block(const struct iommu_liveupdate_attachm
  *
  * Context: May sleep. Takes iommu_probe_device_lock.
  * Return: false if the device may go on with DMA after iommu_liveupdate_block(), and
- * nobody can take it. True if it is blocked or can be, if it was replaced, or if there
- * is no record.
+ * nobody can take it. True if it is blocked or can be, if it was replaced, was reset
+ * before (iommu_liveupdate_stopped()), or if there is no record: then nothing is known
+ * of its unit either, which is blocked as a whole if it is one of this kernel's.
  */
 bool iommu_liveupdate_can_block(u32 segment, u32 rid)
 {
@@ -806,8 +809,8 @@ static bool iommu_liveupdate_any_live(u64 domain_pa, u32 *segment, u32 *rid)
  * stopped: only of a device that no such record names is it not known yet.
  *
  * Context: May sleep. Takes iommu_probe_device_lock.
- * Return: false if a device may go on with DMA to what the domain maps, and neither
- * can be blocked nor was reset. It is named in the log.
+ * Return: false if a device of a usable record may go on with DMA to what the domain
+ * maps, and neither can be blocked nor was reset. It is named in the log.
  */
 bool iommu_liveupdate_can_abandon_domain(u64 domain_pa)
 {
@@ -818,7 +821,7 @@ bool iommu_liveupdate_can_abandon_domain(u64 domain_pa)
 	if (!iommu_liveupdate_incoming)
 		return true;
 	list_for_each_entry(att, &iommu_liveupdate_incoming->attachments, list) {
-		if (att->domain->pa != domain_pa || att->stopped ||
+		if (att->domain->pa != domain_pa ||
 		    iommu_liveupdate_att_can_block(att))
 			continue;
 		pr_err_ratelimited("%04x:%02x:%02x.%u: finish refused, its IOMMU is not in use here, and no file of its session stands for it: its memory is kept until the machine is rebooted\n",

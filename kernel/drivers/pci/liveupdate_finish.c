@@ -237,8 +237,8 @@ int pci_liveupdate_reset(struct pci_dev *dev)
  * @rid: Its bus, device and function in the previous kernel
  *
  * Bus mastering is cleared first. The reset needs device locks, and is left out
- * if they cannot be had within a second. The IOMMU must have blocked the function. It is
- * still incoming afterwards, see pci_liveupdate_finish().
+ * if they cannot be had within a second. The IOMMU must have blocked the function, or
+ * be unable to. It is still incoming afterwards, see pci_liveupdate_finish().
  *
  * Context: Process context. Needs no driver, and waits for none.
  * Return: true if the function was reset; false if it was not, or is not there.

@@ -17,8 +17,8 @@
  *    yet. It only returns files that were preserved before the one that asks,
  *    so that dependencies cannot form a cycle.
  *
- * 3. Files are unpreserved and finished in the reverse order of their
- *    preservation, so each comes before those that it depends on.
+ * 3. Files are unpreserved, asked by can_finish(), and finished in the reverse
+ *    order of their preservation, so each comes before those that it depends on.
  *
  * Locking: the look-ups are called below the session mutex, which every callback
  * has. The mutex of a file is only ever taken below it, so several of them can be

@@ -9,8 +9,8 @@
  *	flip=MASK	what is turned there, 64 bits, or 32 with width=4
  *	renew=1		the checksum is made right again
  *	says=WORD	what the next kernel's log must have
- *	finish=0	FINISH is refused as well, and so is a kexec; the device goes on in
- *			memory that is still its own: a reboot is what is left
+ *	finish=0	FINISH is refused as well, and so is a kexec, so that the device's
+ *			memory is still its own: a reboot is what is left
  *	kept=1		pages are not given back, as nobody knows any more whose they are
  *	late=1		what is damaged is only needed in the end
  */

@@ -4,7 +4,11 @@
  * domain of the next kernel: neither at boot, nor to a program that makes one
  * page table after the other for the spare card. Once it is finished, the id is
  * free for all.
+ *
+ * And where there is no id beside that of the old page table, the running card stays
+ * where it is, while an ordinary one is blocked first, as ever, and gets it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +21,7 @@
 #define TABLES		"/sys/kernel/debug/iommu/intel/dmar_translation_struct"
 #define HWPTS		32
 #define ENTRIES		64
+#define NO_REPLACE_ID	"/sys/module/iommu_liveupdate_test/parameters/no_replace_id"
 
 struct entry {
 	unsigned int bus, slot, function, domain_id;
@@ -140,5 +145,26 @@ void domain_ids_new_kernel(void)
 	      HWPTS);
 	device_close(&spare);
 	close(spare.iommufd);
+	back_end(&back);
+}
+
+void no_replace_id_new_kernel(void)
+{
+	struct receiver receiver;
+	struct device spare;
+	struct way_back back;
+
+	back_begin(&back, &receiver);
+	open_spare(&spare);
+	attach_another(&spare);
+	back_go_to(&back, BACK_SWITCH);
+	must(write_file(NO_REPLACE_ID, "1"), "test option");
+	check_errno(device_attach(&receiver.device, receiver.hwpt_id), ENOSPC,
+		    "switch without a domain id");
+	attach_another(&spare);
+	must(write_file(NO_REPLACE_ID, "0"), "end of the test option");
+	device_close(&spare);
+	close(spare.iommufd);
+	back_complete(&back, BACK_SWITCH);
 	back_end(&back);
 }

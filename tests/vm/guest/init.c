@@ -40,6 +40,7 @@ static const struct scenario scenarios[] = {
 	{ "restored", update_old_kernel, restored_new_kernel },
 	{ "switch-trace", update_old_kernel, switch_trace_new_kernel },
 	{ "domain-ids", update_old_kernel, domain_ids_new_kernel },
+	{ "no-replace-id", update_old_kernel, no_replace_id_new_kernel },
 	{ "unfinished", chain_old_kernel, unfinished_new_kernel },
 	{ "retrieve-orders", update_old_kernel, retrieve_orders_new_kernel },
 	{ "finish-orders", update_old_kernel, finish_orders_new_kernel },

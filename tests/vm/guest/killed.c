@@ -295,6 +295,14 @@ static void reap_without_reset(void)
 	expect_free_after_removal(back.bdf);
 }
 
+static void expect_bus_master(const char *bdf)
+{
+	__u16 command = 0;
+
+	must(pci_config_read(bdf, PCI_COMMAND, &command, sizeof(command)), "config");
+	check(command & PCI_COMMAND_MASTER, "the card masters the bus: command 0x%x", command);
+}
+
 static void jump_without_files(struct images *images)
 {
 	images_prepare_kexec(images);
@@ -314,6 +322,7 @@ static void let_loose_and_jump(void)
 	finish_without_reset(&back);
 	let_loose(&receiver, back.bdf);
 	receiver_report_landed(&receiver);
+	expect_bus_master(back.bdf);
 	jump_without_files(&images);
 }
 

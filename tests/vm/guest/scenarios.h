@@ -57,6 +57,7 @@ void limited_new_kernel(void);
 void restored_new_kernel(void);
 void switch_trace_new_kernel(void);
 void domain_ids_new_kernel(void);
+void no_replace_id_new_kernel(void);
 void unfinished_new_kernel(void);
 void retrieve_orders_new_kernel(void);
 void finish_orders_new_kernel(void);

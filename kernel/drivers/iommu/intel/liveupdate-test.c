@@ -59,6 +59,8 @@
  *	The context or PASID cache is not invalidated after a write.
  * no_replace_flush
  *	The translation caches are not invalidated at the end.
+ * no_replace_id
+ *	There is no domain id for the new domain as long as the old one has its own.
  */
 
 #define pr_fmt(fmt)	"DMAR: " fmt
@@ -112,6 +114,9 @@ module_param_named(no_replace_sync, intel_liveupdate_test_no_replace_sync, bool,
 
 bool intel_liveupdate_test_no_replace_flush;
 module_param_named(no_replace_flush, intel_liveupdate_test_no_replace_flush, bool, 0644);
+
+bool intel_liveupdate_test_no_replace_id;
+module_param_named(no_replace_id, intel_liveupdate_test_no_replace_id, bool, 0644);
 
 static unsigned int linger_ms;
 module_param(linger_ms, uint, 0644);

@@ -25,6 +25,7 @@ extern bool intel_liveupdate_test_probe_fails;
 extern bool intel_liveupdate_test_replace_gap;
 extern bool intel_liveupdate_test_no_replace_sync;
 extern bool intel_liveupdate_test_no_replace_flush;
+extern bool intel_liveupdate_test_no_replace_id;
 
 bool intel_liveupdate_test_warn(const char *name);
 void intel_liveupdate_test_handover(struct intel_iommu *iommu);

@@ -32,7 +32,8 @@
  * paging ones, domains with a page fault handler, real DMA sub-devices, entries
  * copied from a crashed kernel, CPUs without cmpxchg16b. Whether a device is to
  * be blocked first then, as if there was no replacement, is for the caller to
- * say; one that goes on with DMA since a live update never is.
+ * say, and likewise where there is no domain id left beside the old one; a device
+ * that goes on with DMA since a live update never is.
  *
  * Locking: the core's group mutex keeps other attachments of the device away.
  * intel_iommu.did_lock is held from the look at the use of the ids until they
@@ -520,6 +521,8 @@ int intel_replace_domain(struct dmar_domain *domain, struct device *dev)
 	ret = paging_domain_compatible(&domain->domain, dev);
 	if (ret)
 		return ret;
+	if (intel_liveupdate_test(no_replace_id))
+		return -ENOSPC;
 	ret = domain_attach_iommu(domain, iommu);
 	if (ret)
 		return ret;
