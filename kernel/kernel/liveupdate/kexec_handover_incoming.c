@@ -36,7 +36,7 @@
 #include <linux/mm.h>
 #include <linux/panic.h>
 #include <linux/printk.h>
-#include <linux/unaligned.h>
+#include <linux/string.h>
 
 #include "kexec_handover_incoming.h"
 #include "kexec_handover_internal.h"
@@ -169,11 +169,16 @@ bool __init kho_scratch_is_sane(const struct kho_scratch *scratch, unsigned int 
 bool __init kho_has_no_files(const void *fdt)
 {
 	const void *prop;
+	u64 nr_files;
 	int len;
 
 	prop = fdt_getprop(fdt, 0, KHO_FDT_FILES_PROP_NAME, &len);
+	if (!prop || len != sizeof(nr_files))
+		return false;
 
-	return prop && len == sizeof(u64) && !get_unaligned((const u64 *)prop);
+	/* Not aligned in the tree */
+	memcpy(&nr_files, prop, sizeof(nr_files));
+	return !nr_files;
 }
 
 static void __init kho_lost_panic(void)
