@@ -85,7 +85,7 @@ build_setup
 say "building kernel $variant"
 start=$(date +%s)
 configure "$variant"
-run_logged "kernel $variant" "$log" kmake -j"$JOBS" bzImage ||
+run_logged "kernel $variant" "$log" kmake_image ||
 	die "the build of $variant failed" "the whole log: $log"
 
 new=$CACHE/images/$content/$variant.new

@@ -56,7 +56,7 @@ build()
 	out=$tree/build-$1
 	build_setup
 	configure "mutated $1" >&2
-	run_logged "kernel $1 with $name" "$CACHE/log/mutated-$1.log" kmake -j"$JOBS" bzImage >&2 || return 1
+	run_logged "kernel $1 with $name" "$CACHE/log/mutated-$1.log" kmake_image >&2 || return 1
 	printf '%s\n' "$out/arch/x86/boot/bzImage"
 }
 

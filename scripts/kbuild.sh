@@ -76,6 +76,27 @@ variant_files()
 # shellcheck disable=SC2086
 kmake() { make -C "$tree" O="$out" ARCH=x86_64 CC="$cc" HOSTCC="$cc" ${profile:-} "$@"; }
 
+# holds_kernel: is the kernel that was linked the one that is wrapped up?
+holds_kernel()
+{
+	wrap=$out/arch/x86/boot/compressed
+	packed=$(find "$wrap" -name 'vmlinux.bin.?*' | head -n 1)
+	objcopy -O binary --only-section=.rodata..compressed "$wrap/piggy.o" "$wrap/payload" &&
+	cmp -s "$wrap/payload" "$packed"
+}
+
+# kmake_image: a bzImage. With CCACHE_DEPEND ccache does not look for .incbin, and has
+# given back the object with another kernel in it, packed to the same length.
+kmake_image()
+{
+	kmake -j"$JOBS" bzImage || return 1
+	! holds_kernel || return 0
+	say "another kernel was wrapped up: wrapping it up again, without ccache"
+	rm -f "$out/arch/x86/boot/compressed/piggy.o"
+	(CCACHE_DISABLE=1; export CCACHE_DISABLE; kmake bzImage) || return 1
+	holds_kernel || { say "error: bzImage does not hold the kernel that was linked"; return 1; }
+}
+
 # The configuration is made beside the one in use, and replaces it only if it
 # differs: else everything would be looked at again. (Without ccache: the many
 # tiny compilations of kconfig only get slower by it.)

@@ -364,6 +364,34 @@ end
 
 # ---------------------------------------------------------------- export
 
+# wrap PAYLOAD PAYLOAD-WITHOUT-CCACHE: a build whose compiler hands out these
+wrap()
+(
+	out=$T/wrap JOBS=1
+	. "$TOP/scripts/lib.sh"
+	. "$TOP/scripts/kbuild.sh"
+	cached=$1 compiled=$2
+	kmake()
+	{
+		cd "$out/arch/x86/boot/compressed" || return 1
+		printf '.section ".rodata..compressed","a"\n.ascii "%s"\n' \
+			"$([ -n "${CCACHE_DISABLE:-}" ] && echo "$compiled" || echo "$cached")" >piggy.S
+		gcc -c piggy.S -o piggy.o
+	}
+	kmake_image
+)
+
+begin 'another kernel in the wrapping is noticed, and it is wrapped up again'
+mkdir -p "$T/wrap/arch/x86/boot/compressed"
+printf new >"$T/wrap/arch/x86/boot/compressed/vmlinux.bin.lz4"
+try ok wrap new old
+expect "$(cat "$T/err")" '' 'a sound one'
+try ok wrap old new
+says 'another kernel was wrapped up'
+try fail wrap old old
+says 'does not hold the kernel that was linked'
+end
+
 begin 'the export is one mail per patch, new files included, and git am takes it'
 series
 try ok env OUT="$T/mails" "$S/make-series.sh"
