@@ -17,6 +17,7 @@
 static char calls[4096];
 /* the nth call that can fail does, 0: none */
 static unsigned int fail_at, nr_failable;
+static bool came_in;
 
 static struct context_entry table[65536];
 static struct pasid_entry leaf[64] __attribute__((aligned(64)));
@@ -226,6 +227,11 @@ void intel_pasid_setup_page_snoop_control(struct intel_iommu *iommu, struct devi
 	say("snoop ");
 }
 
+bool intel_liveupdate_device_incoming(struct device_domain_info *info)
+{
+	return came_in;
+}
+
 void intel_liveupdate_disown(struct device *dev)
 {
 	say("reclaimed ");
@@ -286,6 +292,7 @@ static void set_up(bool sm, const char *old_stage, const char *new_stage)
 	table[RID] = table[ALIAS] = (struct context_entry){ 0x1001, 5 << 8 | 2 };
 	calls[0] = '\0';
 	fail_at = 0;
+	came_in = true;
 	nr_failable = 0;
 }
 
@@ -353,6 +360,14 @@ static void test_legacy_second_refused(void **state)
 	assert_int_equal(intel_replace_domain(&new_domain, &pdev.dev), -EOPNOTSUPP);
 	assert_unmoved(&alias);
 	assert_string_equal(calls, "attach(new) tag(new,new) unlink(old) warn link(old) "
+			    "untag(new,new) detach(new) ");
+
+	/* An ordinary device is blocked and attached then: nothing to tell */
+	calls[0] = '\0';
+	came_in = false;
+	assert_int_equal(intel_replace_domain(&new_domain, &pdev.dev), -EOPNOTSUPP);
+	assert_unmoved(&alias);
+	assert_string_equal(calls, "attach(new) tag(new,new) unlink(old) link(old) "
 			    "untag(new,new) detach(new) ");
 
 	set_up(false, "second", "second");
