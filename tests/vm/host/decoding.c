@@ -15,6 +15,7 @@
 #define BARS			0x10
 #define BARS_END		0x28
 #define ROM			0x30
+#define ROM_ENABLE		1u
 #define BRIDGE_BARS_END		0x18
 #define BRIDGE_IO		0x1c
 #define BRIDGE_IO_END		0x1e	/* the status word follows */
@@ -55,11 +56,21 @@ static bool is_about_requests(const struct function *function, unsigned int valu
 	return (value & CONTROL_ERRORS) != CONTROL_ERRORS || changed & ~CONTROL_ERRORS & 0xffff;
 }
 
-void decoding_check(struct run *run, const struct function *function, unsigned int offset,
-		    unsigned int value, const char *text)
+/* To tell how large a ROM is VFIO switches it on for a moment; who has the card asks for it. */
+static bool is_owner_switching_rom(const struct run *run, const struct function *function,
+				   int64_t when, unsigned int offset, unsigned int value)
+{
+	return offset == ROM && !function->bridge && run_is_reclaimed(run, when) &&
+	       !((value ^ function->rom) & ~ROM_ENABLE);
+}
+
+void decoding_check(struct run *run, const struct function *function, int64_t when,
+		    unsigned int offset, unsigned int value, const char *text)
 {
 	const char *what = address_at(function, offset);
 
+	if (is_owner_switching_rom(run, function, when, offset, value))
+		return;
 	if (offset == COMMAND && function->command & COMMAND_MEMORY && !(value & COMMAND_MEMORY))
 		what = "decoding switched off, COMMAND";
 	if (function->pcie && offset == function->pcie + DEVICE_CONTROL &&
@@ -74,6 +85,8 @@ void decoding_note(struct function *function, unsigned int offset, unsigned int 
 {
 	if (offset == COMMAND)
 		function->command = value;
+	if (offset == ROM)
+		function->rom = value;
 	if (function->pcie && offset == function->pcie + DEVICE_CONTROL)
 		function->control = value;
 }

@@ -91,7 +91,7 @@ struct function {
 	bool bridge;			/* above the card */
 	uint8_t buses[3];		/* config space from 0x18 on: of all writes */
 	/* As last written; devices and ports have 0 there at first */
-	unsigned int command, control;
+	unsigned int command, control, rom;
 	int64_t told_ns;
 };
 
@@ -186,8 +186,8 @@ void run_path(const struct run *run, const char *file, char *path, size_t size);
 int64_t wall_clock_ns(void);
 
 /* decoding.c: a write to config space that is judged, and any */
-void decoding_check(struct run *run, const struct function *function, unsigned int offset,
-		    unsigned int value, const char *text);
+void decoding_check(struct run *run, const struct function *function, int64_t when,
+		    unsigned int offset, unsigned int value, const char *text);
 void decoding_note(struct function *function, unsigned int offset, unsigned int value);
 
 /* updates.c: the last one, without times when there was none. */
@@ -202,6 +202,8 @@ bool run_had_kexec(const struct run *run);
  * is up, if it does not go the whole way: nothing may stop the device.
  */
 bool run_is_judged(const struct run *run, int64_t when);
+/* Has its program taken the device back, in the kernel that runs at this time? */
+bool run_is_reclaimed(const struct run *run, int64_t when);
 /* Not once a device was let go; but when its mapping was taken away. */
 bool run_fault_counts(const struct run *run, unsigned int stream, int64_t when);
 /* The last finish, or the last first line of user space; 0 when it never came. */

@@ -231,7 +231,8 @@ static void check_config_write(struct trace *trace, int64_t when, const char *te
 		return;
 	if (run_is_judged(run, when)) {
 		check_config_value(run, &run->functions[index], &write);
-		decoding_check(run, &run->functions[index], write.offset, write.value, text);
+		decoding_check(run, &run->functions[index], when, write.offset, write.value,
+			       text);
 	} else if (run->functions[index].bridge) {
 		note_bus_numbers(&run->functions[index], when, &write);
 	}

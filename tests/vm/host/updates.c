@@ -60,6 +60,15 @@ bool run_is_judged(const struct run *run, int64_t when)
 	return !run->parting[0].released_ns || when <= run->parting[0].released_ns;
 }
 
+bool run_is_reclaimed(const struct run *run, int64_t when)
+{
+	bool reclaimed = false;
+
+	for (int i = 0; i < run->update_count && when >= run->updates[i].kexec_ns; i++)
+		reclaimed = run->updates[i].reclaimed_ns && when >= run->updates[i].reclaimed_ns;
+	return reclaimed;
+}
+
 bool run_fault_counts(const struct run *run, unsigned int stream, int64_t when)
 {
 	const struct parting *parting = &run->parting[stream];

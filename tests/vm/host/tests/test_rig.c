@@ -380,6 +380,36 @@ static void test_shadow(void)
 	end_run(&run);
 }
 
+/* The ROM is its program's to switch, and stays where it is; before that nobody touches it. */
+static void test_rom(void)
+{
+	static const struct {
+		int reclaimed_ms;
+		const char *line;
+		bool good;
+	} cases[] = {
+		{ 1400, "pci_cfg_write e1000e 02:00.0 @0x30 <- 0xfe400001", true },
+		{ 1400, "pci_cfg_write e1000e 02:00.0 @0x30 <- 0xfe400000", true },
+		{ 1400, "pci_cfg_write e1000e 02:00.0 @0x30 <- 0xfffff800", false },
+		{ 1600, "pci_cfg_write e1000e 02:00.0 @0x30 <- 0xfe400001", false },
+		{ 0, "pci_cfg_write e1000e 02:00.0 @0x30 <- 0xfe400001", false },
+		{ 1400, "pci_cfg_write pcie-root-port 01:00.0 @0x30 <- 0xfe400001", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct run run;
+
+		make_run(&run);
+		run.functions[0].rom = run.functions[1].rom = 0xfe400000;
+		if (cases[i].reclaimed_ms)
+			run.updates[0].reclaimed_ns = run.traffic_ns + cases[i].reclaimed_ms * NS_PER_MS;
+		write_trace(cases[i].line, 1500);
+		expect(judge_quietly(&run) == cases[i].good, "taken back after %d ms, '%s' after 1500: %s",
+		       cases[i].reclaimed_ms, cases[i].line, run.problems[0]);
+		end_run(&run);
+	}
+}
+
 typedef void (*change)(struct run *run);
 
 static void lose_one(struct run *run) { run->senders[0]->records[1500].landed = 0; }
@@ -770,6 +800,7 @@ int main(void)
 	test_senders();
 	test_trace();
 	test_shadow();
+	test_rom();
 	test_figures();
 	test_must_find();
 	test_firmware();
