@@ -3,7 +3,8 @@
 # usage: import-series.sh GITDIR BASE..BRANCH
 # The way back of make-series.sh: takes the commits of a git tree, one patch
 # each, and writes them as patches/ and kernel/. Files that BASE does not have
-# go to kernel/ as they are in BRANCH, and enter with the commit that adds them.
+# go to kernel/ as they are in BRANCH, and enter with the commit that adds them;
+# what later commits change in them is in their patches.
 # Work on the series in a tree that make series and git am have filled, with
 # git rebase, then bring it home with this. Nothing is replaced before all of it
 # has been written.
@@ -44,12 +45,10 @@ message()
 		END { while (n && line[n] == "") n--; for (i = 1; i <= n; i++) print line[i] }'
 }
 
-# edits COMMIT: its changes of files that the base has
+# edits COMMIT: its changes of files that are there before it
 edits()
 {
-	in_tree diff --name-only --diff-filter=MD "$1~" "$1" | while IFS= read -r path; do
-		! in_tree cat-file -e "$base:$path" 2>/dev/null || printf '%s\n' "$path"
-	done >"$tmp/edited"
+	in_tree diff --name-only --diff-filter=MD "$1~" "$1" >"$tmp/edited"
 	[ -s "$tmp/edited" ] || return 0
 	# shellcheck disable=SC2046
 	in_tree diff --no-renames "$1~" "$1" -- $(cat "$tmp/edited") | sed '/^index /d'

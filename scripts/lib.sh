@@ -142,6 +142,12 @@ patch_edits()
 		sed -e '/^\/dev\/null$/d' -e 's,^[^/]*/,,' | sort -u
 }
 
+# patch_part FILE PATH: this patch's diff of one file.
+patch_part()
+{
+	awk -v at="diff --git a/$2 b/$2" '/^diff --git / { on = $0 == at } on' "$1"
+}
+
 overlay_list()
 {
 	[ -d "$OVERLAY" ] || return 0
@@ -278,6 +284,23 @@ stage_patch()
 			die "patches/$2 says 'Adds: $stage_path', but kernel/$stage_path does not exist"
 		mkdir -p "$stage/$(dirname "$stage_path")" &&
 		cp -p "$OVERLAY/$stage_path" "$stage/$stage_path"
+		stage_unedit "$2" "$stage_path"
+	done
+}
+
+# stage_unedit PATCH PATH: kernel/ has each new file as it is in the end. When PATCH
+# brings it, it is without what later patches do to it.
+stage_unedit()
+{
+	for stage_later in $(series_list | sed "1,/^$1\$/d" | sed -n '1!G;h;$p'); do
+		[ -f "$PATCHES/$stage_later" ] || continue
+		patch_part "$PATCHES/$stage_later" "$2" >"$stage.part"
+		[ -s "$stage.part" ] || continue
+		patch -d "$stage" -p1 -R -F0 --no-backup-if-mismatch -r "$stage.rej" \
+			<"$stage.part" >"$stage.log" 2>&1 ||
+			die "kernel/$2 is not what patches/$stage_later makes of it" \
+			    "$(sed -n '1,3p' "$stage.log" | tr '\n' ' ')" \
+			    "kernel/ has each file as the whole series leaves it; refresh the patch"
 	done
 }
 

@@ -325,6 +325,54 @@ try ok env OUT="$T/mails3" "$S/make-series.sh"
 expect "$(cat "$T/mails3/0003"* | grep '^+int')" '+int only;' 'mail'
 end
 
+# edit NAME FROM TO: a patch that makes one line of the new file another one
+edit()
+{
+	cat >"$T/patches/$1.patch" <<EOF
+Subject: iommu: change a new file, $1
+
+It is not yet what it should be.
+
+diff --git a/drivers/iommu/only.c b/drivers/iommu/only.c
+--- a/drivers/iommu/only.c
++++ b/drivers/iommu/only.c
+@@ -1,3 +1,3 @@
+ int only;
+-$2
++$3
+ int last;
+EOF
+	echo "$1.patch" >>"$T/patches/series"
+}
+
+begin 'a new file enters without what later patches do to it'
+series
+printf 'Subject: iommu: add a file\n\nIt is needed next.\n\nAdds: drivers/iommu/only.c\n' >"$T/patches/third.patch"
+echo third.patch >>"$T/patches/series"
+edit fourth 'int early;' 'int later;'
+edit fifth 'int later;' 'int final;'
+printf 'int only;\nint final;\nint last;\n' >"$T/kernel/drivers/iommu/only.c"
+try ok "$S/apply-series.sh"
+expect "$(sed -n 2p "$tree/drivers/iommu/only.c")" 'int final;' 'the end'
+try ok env OUT="$T/mails3" "$S/make-series.sh"
+expect "$(cat "$T/mails3/0003"* | grep '^+int e')" '+int early;' 'the first mail'
+expect "$(cat "$T/mails3/0005"* | grep '^[-+]int')" '-int later;
++int final;' 'the last mail'
+rm -rf "$T/am"
+(cp -r "$T/linux" "$T/am" && cd "$T/am" && git init -q . && git add -A && G='-c user.name=t -c user.email=t@t' &&
+ git $G commit -q -m base && git tag base && git $G am -q "$T/mails3"/*.patch) >"$T/err" 2>&1 || bad="$bad
+    git am fails"
+mkdir -p "$T/back"
+try ok env PATCHES="$T/back/patches" OVERLAY="$T/back/kernel" "$S/import-series.sh" "$T/am" base..HEAD
+expect "$(sums "$T/back/kernel")" "$(sums "$T/kernel")" 'new files that come back from git'
+try ok env PATCHES="$T/back/patches" OVERLAY="$T/back/kernel" OUT="$T/mails4" "$S/make-series.sh"
+expect "$(cat "$T/mails4"/* | grep '^[-+]')" "$(cat "$T/mails3"/* | grep '^[-+]')" 'mails of what came back'
+rm -rf "$T/back" "$T/am"
+echo 'int other;' >"$T/kernel/drivers/iommu/only.c"
+try fail "$S/apply-series.sh"
+says 'kernel/drivers/iommu/only.c is not what patches/fifth.patch makes of it'
+end
+
 begin 'a patch of the series that is not there is named'
 series
 echo third.patch >>"$T/patches/series"
