@@ -62,7 +62,8 @@ static void usage(void)
 		"  --firmware-protects   VT-d is on before the first kernel, and blocks\n"
 		"  --reserved-memory     the second card has some of the firmware's (RMRR)\n"
 		"  --guest OPTIONS       lu_NAME=VALUE,... for the guest\n"
-		"  --append, --old-append, --new-append OPTION;...   for both kernels or one\n");
+		"  --append, --old-append, --new-append OPTION;...   for both kernels or one;\n"
+		"                         given more than once they add up\n");
 	exit(EXIT_USAGE);
 }
 
@@ -181,6 +182,23 @@ static void add_word(const char **words, int *count, const char *word)
 	words[(*count)++] = word;
 }
 
+static bool is_for_kernel(int id)
+{
+	return id == OPT_APPEND || id == OPT_OLD_APPEND || id == OPT_NEW_APPEND;
+}
+
+/* What a scenario wants of its kernels comes on top of what the rig wants of all. */
+static const char *both_texts(const char *first, const char *second)
+{
+	char *both;
+
+	if (!*first)
+		return second;
+	if (asprintf(&both, "%s;%s", first, second) < 0)
+		abort();
+	return both;
+}
+
 static void set_text(struct options *options, int id, const char *text)
 {
 	const char **const places[] = {
@@ -207,7 +225,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_COUNTERS] = &options->counters,
 	};
 
-	*places[id] = text;
+	*places[id] = is_for_kernel(id) ? both_texts(*places[id], text) : text;
 }
 
 static void parse(struct options *options, int argc, char **argv)

@@ -78,6 +78,22 @@ interrupted()
 	fi
 }
 
+# What the rig wants of every kernel must not go when a scenario has a wish of its own.
+options_add_up()
+{
+	title="options of a scenario come on top of the rig's"
+	rm -rf "$work/output"
+	mkdir -p "$work/output"
+	"$work/vm-run" --qemu "$work/ended" --old-kernel "$work/qemu" --init "$work/qemu" \
+		--output "$work/output" --memory 16 --append one=1 --new-append two=2 --append three=3 \
+		>/dev/null 2>&1 || :
+	if grep -q ' one=1 three=3 ' "$work/output/command"; then
+		pass "$title"
+	else
+		fail "$title: $(cat "$work/output/command")"
+	fi
+}
+
 # logs TITLE WANTED-STATUS TEXT SED-SCRIPT ; two logs, the second one changed
 logs()
 {
@@ -144,5 +160,8 @@ chmod +x "$work/qemu"
 for signal in TERM INT HUP KILL; do
 	interrupted "$signal"
 done
+printf '#!/bin/sh\n' >"$work/ended"
+chmod +x "$work/ended"
+options_add_up
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
