@@ -23,16 +23,6 @@ struct iommu_hwpt_liveupdate_mark_preserve {
 };
 #define IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE _IO(IOMMUFD_TYPE, 0x96)
 #endif
-#ifndef IOMMU_HWPT_LIVEUPDATE_RESTORE
-struct iommu_hwpt_liveupdate_restore {
-	__u32 size;
-	__u32 __reserved;
-	__aligned_u64 hwpt_token;
-	__u32 out_hwpt_id;
-	__u32 __reserved2;
-};
-#define IOMMU_HWPT_LIVEUPDATE_RESTORE _IO(IOMMUFD_TYPE, 0x97)
-#endif
 
 #define SYSFS_DEVICES	"/sys/bus/pci/devices"
 #define PATH_LENGTH	256
@@ -271,19 +261,6 @@ int hwpt_mark_preserve(int iommufd, __u32 hwpt_id, __u64 token)
 	};
 
 	return call(iommufd, IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, &mark);
-}
-
-int hwpt_find_restored(int iommufd, __u64 token, __u32 *hwpt_id)
-{
-	struct iommu_hwpt_liveupdate_restore restore = {
-		.size = sizeof(restore),
-		.hwpt_token = token,
-	};
-	int error = call(iommufd, IOMMU_HWPT_LIVEUPDATE_RESTORE, &restore);
-
-	if (!error)
-		*hwpt_id = restore.out_hwpt_id;
-	return error;
 }
 
 /* The character device's name is the one entry of the vfio-dev directory. */

@@ -54,12 +54,6 @@ int ioas_unmap(int iommufd, __u32 ioas_id, __u64 iova, __u64 length);
 int hwpt_create(const struct device *device, __u32 ioas_id, __u32 *hwpt_id);
 /* The page table is to be carried along by PRESERVE_FD of the iommufd. */
 int hwpt_mark_preserve(int iommufd, __u32 hwpt_id, __u64 token);
-/*
- * In the next kernel: the id of the page table that was carried along.  A
- * program that only moves its devices away from it need not know it.
- */
-int hwpt_find_restored(int iommufd, __u64 token, __u32 *hwpt_id);
-
 /* The character device alone, bound to nothing: a file descriptor. */
 int device_open_file(const char *bdf);
 int device_open(struct device *device, const char *bdf, int iommufd);

@@ -7,7 +7,8 @@
 # it is there already nothing is built.
 #
 #   pristine              the kernel without the series
-#   old, new              with it; two builds that differ on purpose
+#   old, new              with it; two builds that differ on purpose. These, and those that
+#                         follow up to coverage-, have switches to break rules, of tests/kernel/
 #   wide-old, wide-new    the same with much of what a distribution has: huge pages, NUMA,
 #                         memory and cards that come and go, crash kernels
 #   debug-old, debug-new  old and new with KASAN, lockdep and so on
@@ -45,7 +46,7 @@ set_image()
 {
 	content=$({
 		echo "$id $work"
-		[ "$work" = plain ] || series_hash
+		[ "$work" = plain ] || series_hash "$work"
 		for fragment in $files; do basename "$fragment"; cat "$fragment"; done
 		gcc --version | head -n 1
 		[ -z "$profile" ] || echo "$profile"
@@ -69,8 +70,8 @@ set_image
 [ "$own" = yes ] || ! done_already || exit 0
 
 make_tmp
-if [ "$work" = patched ]; then
-	tree=$("$TOP/scripts/apply-series.sh")
+if [ "$work" != plain ]; then
+	tree=$("$TOP/scripts/apply-series.sh" "$work")
 	# what was applied just now may be newer than what we looked at first
 	set_image
 else

@@ -47,6 +47,8 @@ stage_mutation()
 	PATCHES=$mutations
 	stage_patch "$tmp/stage" "$1.patch"
 	PATCHES=$series
+	# KUnit breaks no rule on demand
+	[ "$kernel" = kunit ] || stage_switches "$tmp/stage"
 }
 
 # build VARIANT: prints the bzImage

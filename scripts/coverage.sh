@@ -15,7 +15,9 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 : "${KERNEL_COVERAGE_KUNIT:?see scripts/env.sh}"
 COVERAGE=$BUILD_DIR/coverage RESULTS=$BUILD_DIR/results/coverage
 KERNEL_OLD=$KERNEL_COVERAGE_OLD KERNEL_NEW=$KERNEL_COVERAGE_NEW
-KERNEL_KUNIT=$KERNEL_COVERAGE_KUNIT SOURCE_TREE=$OVERLAY
+KERNEL_KUNIT=$KERNEL_COVERAGE_KUNIT
+# the sources that the kernels were built from
+SOURCE_TREE=$("$TOP/scripts/apply-series.sh" tested)
 export COVERAGE RESULTS KERNEL_OLD KERNEL_NEW KERNEL_KUNIT SOURCE_TREE
 
 # What is not there to test others.
@@ -28,7 +30,7 @@ sources()
 unit_tests()
 {
 	FUZZ_RUNS=20000 BUILD_DIR=$COVERAGE/of make --no-print-directory -C "$TOP/tests/unit" \
-		check KSRC="$OVERLAY" CC="${CC:-gcc} --coverage" SANITIZE=
+		check KSRC="$SOURCE_TREE" CC="${CC:-gcc} --coverage" SANITIZE=
 }
 
 # chosen ; the patterns of tests/coverage/scenarios

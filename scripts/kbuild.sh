@@ -46,19 +46,22 @@ profiled_objects()
 variant_files()
 {
 	small='vm-min vm-fast'
-	host="$small liveupdate host"
-	work=patched profile=
+	host="$small liveupdate host" tested="$small liveupdate host switches"
+	work=tested profile=
+	case $1 in
+	off | ordinary | kunit) work=patched ;;
+	esac
 	case $1 in
 	pristine) fragments="$small old pristine"; work=plain ;;
-	old) fragments="$host old" ;;
-	new) fragments="$host new" ;;
-	debug-old) fragments="$host old debug debug-old" ;;
-	debug-new) fragments="$host new debug debug-new" ;;
-	wide-old) fragments="$host old distribution wide-old" ;;
-	wide-new) fragments="$host new distribution wide-new" ;;
-	coverage-old) fragments="$host old coverage"; profile=$(profiled_objects) ;;
-	coverage-new) fragments="$host new coverage"; profile=$(profiled_objects) ;;
-	coverage-kunit) fragments="$host old kunit kunit-series coverage coverage-kunit"; profile=$(profiled_objects) ;;
+	old) fragments="$tested old" ;;
+	new) fragments="$tested new" ;;
+	debug-old) fragments="$tested old debug debug-old" ;;
+	debug-new) fragments="$tested new debug debug-new" ;;
+	wide-old) fragments="$tested old distribution wide-old" ;;
+	wide-new) fragments="$tested new distribution wide-new" ;;
+	coverage-old) fragments="$tested old coverage"; profile=$(profiled_objects) ;;
+	coverage-new) fragments="$tested new coverage"; profile=$(profiled_objects) ;;
+	coverage-kunit) fragments="$tested old kunit kunit-series coverage coverage-kunit"; profile=$(profiled_objects) ;;
 	off) fragments="$small old off" ;;
 	ordinary) fragments="$host old ordinary" ;;
 	ordinary-pristine) fragments="$small host old ordinary"; work=plain ;;
@@ -149,7 +152,7 @@ check_config()
 		if [ "$value" = n ]; then
 			! grep -q "^$symbol=" "$out/.config" || echo "$symbol is set, wanted: not set"
 		elif ! grep -qFx "$symbol=$value" "$out/.config"; then
-			if grep -qs "^$symbol=" "$CONFIGS/liveupdate.config" "$CONFIGS/kunit-series.config" &&
+			if grep -qs "^$symbol=" "$CONFIGS/liveupdate.config" "$CONFIGS/switches.config" "$CONFIGS/kunit-series.config" &&
 			   ! in_series "${symbol#CONFIG_}"; then
 				say "    note: the series does not bring $symbol yet"
 				continue

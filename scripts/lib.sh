@@ -9,6 +9,7 @@
 #   apt/NAME/             private apt state, one per list of suites
 #   base/ID/linux/        the unpacked kernel, never changed
 #   base/ID/patched/      the kernel with the series, builds of it in build-VARIANT/
+#   base/ID/tested/       the same with the switches of tests/kernel/
 #   base/ID/plain/        the kernel as it is, builds of it
 #   base/ID/series/       the tree that check-series walks through
 #   images/KEY/           finished kernels, by content
@@ -22,6 +23,7 @@ CACHE=${IOMMU_LIVEUPDATE_CACHE:-${HOME:?}/.cache/iommu-liveupdate}
 JOBS=${JOBS:-$(nproc 2>/dev/null || echo 1)}
 PATCHES=${PATCHES:-$TOP/patches}
 OVERLAY=${OVERLAY:-$TOP/kernel}
+SWITCHES=${SWITCHES:-$TOP/tests/kernel}
 CONFIGS=$TOP/tests/configs
 BASE_VERSION=7.3
 BASE_PACKAGE=linux-source-$BASE_VERSION
@@ -117,7 +119,14 @@ hash_files()
 	done | sha
 }
 
-series_hash() { hash_files "$PATCHES" "$OVERLAY"; }
+# series_hash TREE: of all that makes this tree, see apply-series.sh
+series_hash()
+{
+	case $1 in
+	tested) hash_files "$PATCHES" "$OVERLAY" "$SWITCHES" ;;
+	*) hash_files "$PATCHES" "$OVERLAY" ;;
+	esac
+}
 
 # series_list: the patches in order; nothing if there is no series yet.
 series_list()
@@ -321,6 +330,13 @@ stage_series()
 		mkdir -p "$1/$(dirname "$stage_left")" && cp -p "$OVERLAY/$stage_left" "$1/$stage_left"
 	done
 }
+
+# stage_switches STAGE: what kernels for tests have on top of the series.
+stage_switches()
+(
+	PATCHES=$SWITCHES OVERLAY=$SWITCHES
+	[ ! -f "$PATCHES/switches.patch" ] || stage_patch "$1" switches.patch
+)
 
 # work_tree NAME: the directory of a work tree, made or completed if need be.
 # Sets $tree. Call with the lock "tree" held.

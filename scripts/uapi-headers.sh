@@ -9,7 +9,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 need_tool gcc make rsync flock patch
 base=$("$TOP/scripts/fetch-kernel.sh")
 id=$(base_id)
-content=$({ echo "$id"; series_hash; sha256sum <"$0"; } | sha)
+content=$({ echo "$id"; series_hash patched; sha256sum <"$0"; } | sha)
 dir=$CACHE/images/$content/uapi
 case $id in
 kdir-*) ;;

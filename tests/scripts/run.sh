@@ -14,8 +14,8 @@ trap 'exit 130' INT TERM
 # nothing of the caller's must leak in, above all not the cache
 unset KDIR QEMU OUT MAKEFLAGS MFLAGS MAKELEVEL EXTRA_CONFIG IOMMU_LIVEUPDATE_LOCKS \
 	IOMMU_LIVEUPDATE_QUIET APT_OPTIONS SKIP_PACKAGES PARTS
-IOMMU_LIVEUPDATE_CACHE=$T/cache PATCHES=$T/patches OVERLAY=$T/kernel
-export IOMMU_LIVEUPDATE_CACHE PATCHES OVERLAY
+IOMMU_LIVEUPDATE_CACHE=$T/cache PATCHES=$T/patches OVERLAY=$T/kernel SWITCHES=$T/switches
+export IOMMU_LIVEUPDATE_CACHE PATCHES OVERLAY SWITCHES
 
 passed=0 failed=0 skipped=0
 name=
@@ -922,8 +922,8 @@ diff "$T/wanted" "$T/there" >"$T/err" || bad="$bad
 end
 
 begin 'docs: each test option has its test'
-sed -n 's/^module_param\(_named\)*(\([a-z_]*\),.*/`\2`/p' "$TOP/kernel/drivers/iommu/intel/liveupdate-test.c" \
-	"$TOP/kernel/drivers/pci/liveupdate_test.c" | sort >"$T/wanted"
+sed -n 's/^module_param\(_named\)*(\([a-z_]*\),.*/`\2`/p' "$TOP/tests/kernel/drivers/iommu/intel/liveupdate-test.c" \
+	"$TOP/tests/kernel/drivers/pci/liveupdate_test.c" | sort >"$T/wanted"
 section "$testing" 'Test options' | cell 1 | sort >"$T/there"
 [ -s "$T/there" ] || bad="$bad
     no rows"

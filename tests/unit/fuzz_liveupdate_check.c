@@ -199,6 +199,7 @@ static void require_two_attachments(const struct iommu_attachment_ser *a, const 
 		for (unsigned int j = 0; j < b->nr_rids; j++)
 			require(a->rids[i] != b->rids[j]);
 	require(a->unit_pa != b->unit_pa || a->hw_id != b->hw_id || a->domain_pa == b->domain_pa);
+	require(a->unit_pa != b->unit_pa || a->domain_pa != b->domain_pa || a->hw_id == b->hw_id);
 	require(!a->pasid_dir_pa || a->pasid_dir_pa != b->pasid_dir_pa);
 }
 

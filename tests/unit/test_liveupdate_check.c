@@ -239,7 +239,9 @@ X(att_domain_old, s->nic->domain_pa = image_pa(s->image, s->old_domain), -EINVAL
 X(att_domain_end, s->nic->domain_pa = image_pa(s->image, s->mock_domain + 1), -EINVAL, \
   "attachment to a domain without a record") \
 X(att_domain_unit, s->nic->domain_pa = s->nic->unit_pa, -EINVAL, "attachment to a domain without a record") \
-X(att_domain_other, s->disk->domain_pa = s->gpu->domain_pa, -EINVAL, "domain with a wrong number of attachments") \
+X(att_domain_other, (s->disk->domain_pa = s->gpu->domain_pa, s->disk->hw_id = s->gpu->hw_id), -EINVAL, \
+  "domain with a wrong number of attachments") \
+X(att_two_ids, s->disk->domain_pa = s->gpu->domain_pa, -EINVAL, "domain with two hardware ids on a unit") \
 X(att_unit_0, s->nic->unit_pa = 0, -EINVAL, "attachment to a unit without a record") \
 X(att_unit_header, s->nic->unit_pa = s->ser->units_pa, -EINVAL, "attachment to a unit without a record") \
 X(att_unit_old, s->nic->unit_pa = image_pa(s->image, s->old_unit), -EINVAL, \
@@ -453,16 +455,18 @@ static void test_swapped_domains(void **state)
 	image_free(s.image);
 }
 
-/* Two devices may share a hardware id if they share the domain, or the unit differs. */
+/* Two devices share a hardware id if they share domain and unit, and may if the units differ. */
 static void test_shared_hw_id(void **state)
 {
 	struct standard s = image_standard();
 
 	assert_int_equal(s.nic->hw_id, s.alias->hw_id);
 	assert_int_equal(s.nic->hw_id, s.gpu->hw_id);
-	s.alias->hw_id = 9;
 	image_seal(s.image);
 	assert_accepted(s.image);
+	s.alias->hw_id = 9;
+	image_seal(s.image);
+	assert_refused(s.image, -EINVAL, "domain with two hardware ids on a unit");
 	image_free(s.image);
 }
 

@@ -7,7 +7,7 @@
 # none passes on the one kernel and fails on the other.
 #
 # usage: run-kernel-tests.sh [kunit [SUITE]]
-# With "kunit" only the suites of live update, and only on the kernel with the series,
+# With "kunit" only the suites of live update and of the replacement, and only on the kernel with the series,
 # or those with SUITE in their names.
 #
 #   KERNEL_KUNIT, KERNEL_KUNIT_PRISTINE   bzImages, see scripts/env.sh
@@ -133,7 +133,7 @@ run_kunit()
 	status=0
 	vm_run kunit "$KERNEL_KUNIT" "$KERNEL_KUNIT" --script kernel-tests --expect checks \
 		--timeout "${TEST_TIMEOUT:-600}" --memory 1024 --append kunit.autorun=0 \
-		--guest "lu_suites=${1:-liveupdate}" || status=$?
+		--guest "lu_suites=${1:-liveupdate+intel-iommu-replace}" || status=$?
 	sed -n 's/^.* suite name=/  suite /p' "$results/kunit/events.log"
 	failed_cases
 	passed=$(grep -c ' check ok KUnit suite ' "$results/kunit/events.log") || :

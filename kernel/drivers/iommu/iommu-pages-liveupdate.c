@@ -17,16 +17,11 @@
  * 3. iommu_restore_page() takes it over, and accounts it. From then on it is
  *    freed like any other.
  *
- * Who reads the records says by iommu_expect_pages() how many pages there are to
- * be taken over. What iommu_unclaimed_pages() returns is 0 again when all of
- * them have been.
- *
  * Locking: iommu_restore_mutex, a leaf above the locks of KHO, makes looking at
  * a page and taking it one step.
  */
 
 #include <kunit/static_stub.h>
-#include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/gfp.h>
 #include <linux/kexec_handover.h>
@@ -42,34 +37,6 @@ static DEFINE_MUTEX(iommu_restore_mutex);
 
 /* How many pages are freed in a row */
 #define IOMMU_RESTORED_BATCH 512
-
-/* What iommu_expect_pages() was told less what iommu_restore_page() took */
-static atomic_long_t iommu_pages_unclaimed = ATOMIC_LONG_INIT(0);
-
-/**
- * iommu_expect_pages - Pages are known to have come from the previous kernel
- * @nr: How many
- *
- * Context: Any.
- */
-void iommu_expect_pages(unsigned long nr)
-{
-	atomic_long_add(nr, &iommu_pages_unclaimed);
-}
-EXPORT_SYMBOL_GPL(iommu_expect_pages);
-
-/**
- * iommu_unclaimed_pages - How many pages have still to be taken over?
- *
- * Context: Any.
- * Return: Pages that are known and were not restored. Those that nobody will
- * ever restore, because their record cannot be trusted, are among them.
- */
-long iommu_unclaimed_pages(void)
-{
-	return atomic_long_read(&iommu_pages_unclaimed);
-}
-EXPORT_SYMBOL_GPL(iommu_unclaimed_pages);
 
 /**
  * iommu_preserve_page - Keep an allocation across a live update
@@ -169,7 +136,6 @@ void *iommu_restore_page(phys_addr_t phys, unsigned int order)
 	/* Shares its storage with what the boot left in struct page */
 	folio_ioptdesc(folio)->incoherent = false;
 	iommu_account_folio(folio, true);
-	atomic_long_sub(folio_nr_pages(folio), &iommu_pages_unclaimed);
 	return folio_address(folio);
 }
 EXPORT_SYMBOL_GPL(iommu_restore_page);

@@ -644,6 +644,10 @@ static int check_attachment_twice(struct check *c, struct check_cursor cur,
 		    other->hw_id == att->hw_id &&
 		    other->domain_pa != att->domain_pa)
 			return refuse(c, "two domains with the same hardware id");
+		if (other->unit_pa == att->unit_pa &&
+		    other->hw_id != att->hw_id &&
+		    other->domain_pa == att->domain_pa)
+			return refuse(c, "domain with two hardware ids on a unit");
 
 		if (other->pasid_dir_pa &&
 		    other->pasid_dir_pa == att->pasid_dir_pa)

@@ -15,10 +15,8 @@
  * frozen, incoming, restored, blocked, failed (not blocked as yet), replaced,
  * abandoned, and of a domain: freed.
  *
- * unclaimed_pages is a number: pages of IOMMU tables that are known to have come
- * from the previous kernel and were not taken over by this one. freeing_pages is
- * a number: those of page tables that are done with, which a work item is giving
- * back. Only when it is 0 do unclaimed_pages and the statistics say how it ends.
+ * freeing_pages is a number: pages of page tables that are done with, which a work
+ * item is giving back. Only when it is 0 do the statistics say how it ends.
  *
  * No memory addresses are shown.
  *
@@ -33,7 +31,6 @@
 #include <linux/pci.h>
 #include <linux/seq_file.h>
 
-#include "iommu-pages.h"
 #include "liveupdate.h"
 #include "liveupdate-check.h"
 
@@ -157,6 +154,7 @@ static const char *attachment_state(const struct iommu_liveupdate_attachment *at
 	case IOMMU_LIVEUPDATE_ATT_REPLACED:
 		return "replaced";
 	case IOMMU_LIVEUPDATE_ATT_ABANDONED:
+	case IOMMU_LIVEUPDATE_ATT_RETURNED:
 		return "abandoned";
 	default:
 		return att->err ? "failed" : "incoming";
@@ -203,13 +201,6 @@ static int incoming_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(incoming);
 
-static int unclaimed_pages_show(struct seq_file *m, void *unused)
-{
-	seq_printf(m, "%ld\n", iommu_unclaimed_pages());
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(unclaimed_pages);
-
 static int freeing_pages_show(struct seq_file *m, void *unused)
 {
 	seq_printf(m, "%ld\n", iommu_liveupdate_freeing_pages());
@@ -224,8 +215,6 @@ static int __init iommu_liveupdate_debugfs_init(void)
 	dir = debugfs_create_dir("liveupdate", iommu_debugfs_dir);
 	debugfs_create_file("outgoing", 0400, dir, NULL, &outgoing_fops);
 	debugfs_create_file("incoming", 0400, dir, NULL, &incoming_fops);
-	debugfs_create_file("unclaimed_pages", 0400, dir, NULL,
-			    &unclaimed_pages_fops);
 	debugfs_create_file("freeing_pages", 0400, dir, NULL,
 			    &freeing_pages_fops);
 	return 0;

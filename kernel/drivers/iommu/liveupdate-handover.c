@@ -25,7 +25,7 @@
 
 #include "liveupdate.h"
 
-static int iommu_liveupdate_freeze_units(struct iommu_liveupdate_outgoing *out)
+static int iommu_liveupdate_freeze_all(struct iommu_liveupdate_outgoing *out)
 {
 	struct iommu_liveupdate_out_unit *unit;
 	int ret;
@@ -33,44 +33,14 @@ static int iommu_liveupdate_freeze_units(struct iommu_liveupdate_outgoing *out)
 	list_for_each_entry(unit, &out->units, list) {
 		ret = iommu_liveupdate_unit_ops(unit)->unit_freeze(unit->iommu,
 								   unit->ser);
-		if (ret)
-			goto err_unfreeze;
+		if (ret) {
+			pr_err_ratelimited("unit 0x%llx cannot be handed over: %pe\n",
+					   unit->ser->base, ERR_PTR(ret));
+			return ret;
+		}
 	}
-	return 0;
-
-err_unfreeze:
-	pr_err_ratelimited("unit 0x%llx cannot be handed over: %pe\n",
-			   unit->ser->base, ERR_PTR(ret));
-	list_for_each_entry_continue_reverse(unit, &out->units, list)
-		iommu_liveupdate_unit_ops(unit)->unit_unfreeze(unit->iommu,
-							       unit->ser);
-	return ret;
-}
-
-static void iommu_liveupdate_unfreeze_units(struct iommu_liveupdate_outgoing *out)
-{
-	struct iommu_liveupdate_out_unit *unit;
-
-	list_for_each_entry_reverse(unit, &out->units, list)
-		iommu_liveupdate_unit_ops(unit)->unit_unfreeze(unit->iommu,
-							       unit->ser);
-}
-
-static int iommu_liveupdate_freeze_all(struct iommu_liveupdate_outgoing *out)
-{
-	int ret;
-
-	ret = iommu_liveupdate_freeze_units(out);
 	iommu_liveupdate_seal(out);
-	if (ret)
-		return ret;
-
-	ret = iommu_liveupdate_verify(out);
-	if (ret) {
-		iommu_liveupdate_unfreeze_units(out);
-		iommu_liveupdate_seal(out);
-	}
-	return ret;
+	return iommu_liveupdate_verify(out);
 }
 
 /**
@@ -78,12 +48,13 @@ static int iommu_liveupdate_freeze_all(struct iommu_liveupdate_outgoing *out)
  *
  * To be called from the freeze callback of each preserved iommufd. The first
  * call does the work: each driver compares its hardware with the records and
- * preserves what has been added since. This may allocate and fail.
+ * preserves what has been added since, and the records are sealed. This may
+ * allocate and fail. What was added stays preserved until its unit is not.
  *
  * Context: May sleep.
  * Return: 0 on success, -ENOENT if nothing is preserved, the errno of the
  * driver whose unit does not fit, or that of iommu_liveupdate_check() if the
- * next kernel would not read the records. On failure all is as before the call.
+ * next kernel would not read the records. Then nothing is frozen.
  */
 int iommu_liveupdate_freeze(void)
 {
@@ -107,7 +78,7 @@ int iommu_liveupdate_freeze(void)
 /**
  * iommu_liveupdate_unfreeze - Undo one iommu_liveupdate_freeze()
  *
- * The last one that is undone does the work.
+ * With the last one things may be preserved and given up again.
  *
  * Context: May sleep.
  */
@@ -117,14 +88,10 @@ void iommu_liveupdate_unfreeze(void)
 
 	guard(mutex)(&iommu_liveupdate_outgoing_lock);
 	out = iommu_liveupdate_outgoing;
-	/* One more than there were freezes: units would thaw under a kexec */
+	/* One more than there were freezes: what is frozen would change */
 	if (WARN_ON_ONCE(!out || !out->frozen))
 		return;
-	if (--out->frozen)
-		return;
-
-	iommu_liveupdate_unfreeze_units(out);
-	iommu_liveupdate_seal(out);
+	out->frozen--;
 }
 
 /**

@@ -20,9 +20,9 @@
  * 5. iommu_liveupdate_incoming_finish() gives the memory of the records back.
  *
  * An attachment is incoming or restored, and goes from there to replaced or
- * blocked, from blocked to abandoned. There is no way back from these three,
- * since the entry in the hardware is gone. The error of an attachment goes from 0
- * to negative once and never back, so it may be read without a lock.
+ * blocked, from blocked to abandoned, from there to returned. There is no way back
+ * from these, since the entry in the hardware is gone. The error of an attachment
+ * goes from 0 to negative once and never back, so it may be read without a lock.
  *
  * Each device that has an attachment holds a reference to all the copies, so
  * that a device may outlive finish.
@@ -46,7 +46,6 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "iommu-pages.h"
 #include "liveupdate.h"
 #include "liveupdate-check.h"
 
@@ -317,14 +316,6 @@ static const struct iommu_liveupdate_check_ops iommu_liveupdate_incoming_memory 
 	.preserved = iommu_liveupdate_preserved_incoming,
 };
 
-static void iommu_liveupdate_expect_pages(struct iommu_liveupdate_incoming *in)
-{
-	struct iommu_liveupdate_in_domain *dom;
-
-	list_for_each_entry(dom, &in->domains, list)
-		iommu_expect_pages(dom->ser.nr_tables);
-}
-
 /**
  * iommu_liveupdate_incoming_retrieve - The FLB's retrieve
  * @argp: Arguments of LUO, obj is set
@@ -375,7 +366,6 @@ int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp)
 		list_count_nodes(&in->units), list_count_nodes(&in->domains),
 		list_count_nodes(&in->attachments));
 	argp->obj = in;
-	iommu_liveupdate_expect_pages(in);
 	iommu_liveupdate_incoming_publish(in, 0);
 	return 0;
 }
@@ -610,7 +600,7 @@ void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att)
 		if (att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
 			att->state = IOMMU_LIVEUPDATE_ATT_INCOMING;
 		else if (att->state == IOMMU_LIVEUPDATE_ATT_ABANDONED)
-			att->returned = true;
+			att->state = IOMMU_LIVEUPDATE_ATT_RETURNED;
 	}
 	iommu_liveupdate_attachment_group(att, NULL);
 	iommu_liveupdate_incoming_put(att->in);
@@ -637,35 +627,6 @@ void iommu_liveupdate_attachment_group(struct iommu_liveupdate_attachment *att,
 }
 
 /**
- * iommu_liveupdate_attachment_left - A device has left its attachment for good
- * @att: Its attachment
- * @state: Replaced or abandoned
- * @returned: Abandoned: the device is one like any other now
- *
- * Context: May sleep. Takes a leaf lock only.
- */
-void iommu_liveupdate_attachment_left(struct iommu_liveupdate_attachment *att,
-				      enum iommu_liveupdate_att_state state,
-				      bool returned)
-{
-	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	att->state = state;
-	att->returned = returned;
-}
-
-/**
- * iommu_liveupdate_attachment_restored - A device has its domain again
- * @att: Its attachment
- *
- * Context: May sleep. Takes a leaf lock only.
- */
-void iommu_liveupdate_attachment_restored(struct iommu_liveupdate_attachment *att)
-{
-	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	att->state = IOMMU_LIVEUPDATE_ATT_RESTORED;
-}
-
-/**
  * iommu_liveupdate_attachment_failed - A device must not have its domain
  * @att: Its attachment
  * @err: Why, a negative errno
@@ -682,19 +643,24 @@ void iommu_liveupdate_attachment_failed(struct iommu_liveupdate_attachment *att,
 }
 
 /**
- * iommu_liveupdate_attachment_blocked - A device has been blocked
+ * iommu_liveupdate_set_state - Something has become of a device that came in
  * @att: Its attachment
- * @err: Why, a negative errno
+ * @state: What
+ * @err: Why it must not have its domain, a negative errno, or 0
+ *
+ * One that is done with is not blocked any more.
  *
  * Context: May sleep. Takes a leaf lock only.
  */
-void iommu_liveupdate_attachment_blocked(struct iommu_liveupdate_attachment *att,
-					 int err)
+void iommu_liveupdate_set_state(struct iommu_liveupdate_attachment *att,
+				enum iommu_liveupdate_att_state state, int err)
 {
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	iommu_liveupdate_fail(att, err);
-	if (att->state != IOMMU_LIVEUPDATE_ATT_ABANDONED)
-		att->state = IOMMU_LIVEUPDATE_ATT_BLOCKED;
+	if (err)
+		iommu_liveupdate_fail(att, err);
+	if (state != IOMMU_LIVEUPDATE_ATT_BLOCKED ||
+	    att->state < IOMMU_LIVEUPDATE_ATT_REPLACED)
+		att->state = state;
 }
 
 /**

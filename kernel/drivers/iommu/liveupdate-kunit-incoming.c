@@ -44,6 +44,7 @@ fake_kexec(struct kunit *test, struct iommu_liveupdate_outgoing *out)
 	struct iommu_liveupdate_incoming *in;
 
 	kunit_activate_static_stub(test, kho_is_preserved, fake_is_preserved);
+	expect_sound(test, out);
 	in = iommu_liveupdate_incoming_read(out->ser);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(in));
 	iommu_liveupdate_incoming_publish(in, 0);
@@ -136,7 +137,6 @@ static void lookup(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&gone->pci.dev, domain, 7), 0);
 	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&three->pci.dev, domain, 8), 0);
 	iommu_device_unpreserve(&gone->pci.dev);
-	expect_sound(test, out);
 	in = fake_kexec(test, out);
 
 	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(IOMMU_UNIT_SER_VTD,
@@ -485,7 +485,7 @@ static void reclaim(struct kunit *test)
 	struct iommu_liveupdate_outgoing *out = fake_flb(test);
 	struct iommu_attach_handle handle = {};
 	struct iommu_liveupdate_incoming *in;
-	int owner, other;
+	int owner;
 	u64 pa;
 
 	fake_found = unit;
@@ -498,28 +498,20 @@ static void reclaim(struct kunit *test)
 	group_one->default_domain = &fake_default_domain;
 	group_two->default_domain = &fake_default_domain;
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_restored_domain(1)), -ENOENT);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_restored_domain(pa)), -EIO);
 	KUNIT_ASSERT_EQ(test, fake_probe(group_one, one), 0);
 	KUNIT_ASSERT_EQ(test, fake_probe(group_two, two), 0);
-	KUNIT_EXPECT_PTR_EQ(test, iommu_liveupdate_restored_domain(pa),
-			    group_one->domain);
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&one->pci.dev));
+	restored = group_one->domain;
+	KUNIT_EXPECT_PTR_EQ(test, group_two->domain, restored);
 	EXPECT_CALLS(test, "ROO");
 
 	/* The owner changes, nothing else does */
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&stranger->pci.dev, &owner,
-						   &restored), -ENODEV);
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner,
-						   &restored), 0);
-	KUNIT_EXPECT_PTR_EQ(test, restored, group_one->domain);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&stranger->pci.dev, &owner), -ENODEV);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner), 0);
 	KUNIT_EXPECT_PTR_EQ(test, group_one->owner, (void *)&owner);
 	KUNIT_EXPECT_EQ(test, group_one->owner_cnt, 1);
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner,
-						   &restored), 0);
-	KUNIT_EXPECT_PTR_EQ(test, restored, group_one->domain);
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &other,
-						   &restored), -EPERM);
+	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, restored);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner), -EPERM);
 	KUNIT_EXPECT_EQ(test, fake_probe(group_one, stranger), -ENODEV);
 	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&one->pci.dev, test),
 			-EPERM);
@@ -547,22 +539,15 @@ static void reclaim(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, domain);
 	EXPECT_CALLS(test, "");
 
-	/* Until finish the owner may ask again */
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner,
-						   &restored), 0);
-	KUNIT_EXPECT_NULL(test, restored);
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &other,
-						   &restored), -EPERM);
+	/* It is one like any other now */
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, &owner), -ENODEV);
 
 	/* With the last device the domain goes */
-	KUNIT_EXPECT_FALSE(test, IS_ERR(iommu_liveupdate_restored_domain(pa)));
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&two->pci.dev, &owner,
-						   &restored), 0);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&two->pci.dev, &owner), 0);
 	iommu_detach_group_handle(restored, group_two);
 	EXPECT_CALLS(test, "b");
 	iommu_liveupdate_replaced(&two->pci.dev);
-	EXPECT_CALLS(test, "LIT");
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_restored_domain(pa)), -ENOENT);
+	EXPECT_CALLS(test, "IT");
 
 	iommu_detach_group_handle(domain, group_one);
 	iommu_device_release_dma_owner(&one->pci.dev);
@@ -580,6 +565,80 @@ static void reclaim(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	iommu_liveupdate_free_unused(in);
 	EXPECT_CALLS(test, "");
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
+/* The id goes with the last device of each unit, the page table with the last of all */
+static void two_units(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *first = fake_unit(test, 0);
+	struct fake_unit *second = fake_unit(test, 1);
+	struct fake_device *one = fake_attached(test, first, 0x10, domain);
+	struct fake_device *two = fake_attached(test, second, 0x18, domain);
+	struct fake_device *three = fake_attached(test, second, 0x20, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	fake_found = first;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&three->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+
+	iommu_liveupdate_abandon(0, 0x18, false);
+	EXPECT_CALLS(test, "KL");
+	iommu_liveupdate_abandon(0, 0x10, false);
+	EXPECT_CALLS(test, "KI");
+	iommu_liveupdate_abandon(0, 0x20, false);
+	EXPECT_CALLS(test, "KIRT");
+
+	iommu_liveupdate_abandon(0, 0x20, true);
+	iommu_liveupdate_free_unused(in);
+	EXPECT_CALLS(test, "");
+	fake_kexec_end(in);
+	fake_flb_end(out);
+}
+
+/* Blocked at its probe, and no file stands for it that could be finished */
+static void blocked_until_finish(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *old_one = fake_attached(test, unit, 0x10, domain);
+	struct fake_device *old_two = fake_attached(test, unit, 0x18, domain);
+	struct fake_device *two = fake_device(test, unit, 0x18);
+	struct iommu_group *group = fake_group(test);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	fake_found = unit;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+	fake_failing = 'O';
+	KUNIT_ASSERT_EQ(test, fake_probe(group, two), 0);
+	EXPECT_CALLS(test, "ROXBK");
+
+	iommu_liveupdate_abandon(0, 0x10, false);
+	EXPECT_CALLS(test, "KL");
+	iommu_liveupdate_free_unused(in);
+	EXPECT_CALLS(test, "IRT");
+	KUNIT_EXPECT_EQ(test, state_of(0x18), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	expect_blocked(test, group, two);
+
+	iommu_liveupdate_free_unused(in);
+	EXPECT_CALLS(test, "");
+	fake_remove(group, two);
 	fake_kexec_end(in);
 	fake_flb_end(out);
 }
@@ -606,10 +665,9 @@ static void freed_later(struct kunit *test)
 	iommu_liveupdate_abandon(0, 0x10, false);
 	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeing_pages(), 1);
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 2);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_restored_domain(pa)), -ENOENT);
-	KUNIT_EXPECT_STREQ(test, fake_calls, "KLIR");
+	KUNIT_EXPECT_STREQ(test, fake_calls, "KIR");
 	complete(&fake_free_go);
-	EXPECT_CALLS(test, "KLIRT");
+	EXPECT_CALLS(test, "KIRT");
 	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeing_pages(), 0);
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 
@@ -619,7 +677,7 @@ static void freed_later(struct kunit *test)
 
 static void abandon(struct kunit *test)
 {
-	struct iommu_domain *domain = fake_domain(test), *restored;
+	struct iommu_domain *domain = fake_domain(test);
 	struct iommu_domain *other = fake_domain(test);
 	struct iommu_domain *unused = fake_domain(test);
 	struct fake_unit *unit = fake_unit(test, 0);
@@ -661,22 +719,22 @@ static void abandon(struct kunit *test)
 	EXPECT_CALLS(test, "b");
 	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_BLOCKED);
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&one->pci.dev));
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, test, &restored),
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, test),
 			-EIO);
 	iommu_liveupdate_abandon(0, 0x10, true);
 	EXPECT_CALLS(test, "NiL");
-	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_RETURNED);
 	KUNIT_EXPECT_NULL(test, group_one->owner);
 	KUNIT_EXPECT_EQ(test, group_one->owner_cnt, 0);
 	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, &fake_default_domain);
-	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, test, &restored),
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, test),
 			-ENODEV);
 	iommu_liveupdate_abandon(0, 0x10, true);
 	EXPECT_CALLS(test, "");
 
 	/* Not there, the last one of its domain */
 	iommu_liveupdate_abandon(0, 0x18, false);
-	EXPECT_CALLS(test, "KLIT");
+	EXPECT_CALLS(test, "KIT");
 
 	/* Blocked at its probe, no object of its domain, not reset */
 	fake_failing = 'O';
@@ -685,7 +743,7 @@ static void abandon(struct kunit *test)
 	iommu_liveupdate_block(0, 0x20);
 	EXPECT_CALLS(test, "");
 	iommu_liveupdate_abandon(0, 0x20, false);
-	EXPECT_CALLS(test, "LIRT");
+	EXPECT_CALLS(test, "IRT");
 	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_ABANDONED);
 	expect_blocked(test, group_three, three);
 
@@ -794,8 +852,8 @@ static void abandon_domain(struct kunit *test)
 	fake_calls_clear();
 
 	iommu_liveupdate_abandon_domain(pa);
-	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_ABANDONED);
-	KUNIT_EXPECT_EQ(test, state_of(0x18), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_RETURNED);
+	KUNIT_EXPECT_EQ(test, state_of(0x18), IOMMU_LIVEUPDATE_ATT_RETURNED);
 	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_INCOMING);
 	KUNIT_EXPECT_NOT_NULL(test, strchr(fake_calls, 'K'));
 
@@ -807,7 +865,7 @@ static void abandon_domain(struct kunit *test)
 	EXPECT_CALLS(test, "");
 
 	iommu_liveupdate_abandon_domain(other_pa);
-	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_RETURNED);
 	fake_calls_clear();
 	fake_kexec_end(in);
 	fake_flb_end(out);
@@ -885,6 +943,8 @@ static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(unnamed),
 	KUNIT_CASE(fail_unit),
 	KUNIT_CASE(reclaim),
+	KUNIT_CASE(two_units),
+	KUNIT_CASE(blocked_until_finish),
 	KUNIT_CASE(freed_later),
 	KUNIT_CASE(abandon),
 	KUNIT_CASE(abandon_unblocked),

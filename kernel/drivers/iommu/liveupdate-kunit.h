@@ -14,13 +14,13 @@
  *   D d   page table preserve, unpreserve
  *   U u   unit_preserve, unit_unpreserve
  *   A a   dev_preserve, dev_unpreserve
- *   F f   unit_freeze (G fails for the second unit only), unit_unfreeze
+ *   F     unit_freeze (G fails for the second unit only)
  *   H     unit_handover
  *   R     domain_restore
  *   O     dev_adopt
  *   B N   dev_block, dev_unblock
  *   K     rids_block
- *   I L   id_release, att_release
+ *   L I   att_release, of the last on the unit with this id
  *   b i n attach of the blocking, the default, any other domain
  *   X T   free of a restored domain, without and with its tables; t if the
  *         tables are freed by whoever has left it, with his locks held
@@ -200,12 +200,6 @@ static int fake_unit_freeze(struct iommu_device *iommu,
 	return fake_call(second && fake_failing == 'G' ? 'G' : 'F');
 }
 
-static void fake_unit_unfreeze(struct iommu_device *iommu,
-			       struct iommu_unit_ser *unit)
-{
-	fake_call('f');
-}
-
 static void fake_unit_handover(struct iommu_device *iommu,
 			       struct iommu_unit_ser *unit)
 {
@@ -258,17 +252,11 @@ static bool fake_rids_block(struct iommu_device *iommu,
 	return !fake_call('K');
 }
 
-static void fake_id_release(struct iommu_device *iommu,
-			    struct iommu_domain *domain,
-			    const struct iommu_attachment_ser *att)
-{
-	fake_call('I');
-}
-
 static void fake_att_release(struct iommu_device *iommu,
-			     const struct iommu_attachment_ser *att)
+			     struct iommu_domain *domain,
+			     const struct iommu_attachment_ser *att, bool last)
 {
-	fake_call('L');
+	fake_call(last ? 'I' : 'L');
 }
 
 static int fake_default_attach(struct iommu_domain *domain, struct device *dev,
@@ -308,7 +296,6 @@ static const struct iommu_liveupdate_ops fake_liveupdate_ops = {
 	.dev_preserve = fake_dev_preserve,
 	.dev_unpreserve = fake_dev_unpreserve,
 	.unit_freeze = fake_unit_freeze,
-	.unit_unfreeze = fake_unit_unfreeze,
 	.unit_handover = fake_unit_handover,
 	.domain_restore = fake_domain_restore,
 	.dev_adopt = fake_dev_adopt,
@@ -316,7 +303,6 @@ static const struct iommu_liveupdate_ops fake_liveupdate_ops = {
 	.dev_unblock = fake_dev_unblock,
 	.unit_match = fake_unit_match,
 	.rids_block = fake_rids_block,
-	.id_release = fake_id_release,
 	.att_release = fake_att_release,
 };
 
@@ -451,6 +437,7 @@ static void expect_sound(struct kunit *test,
 			 struct iommu_liveupdate_outgoing *out)
 {
 	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	iommu_liveupdate_seal(out);
 	KUNIT_EXPECT_EQ(test, iommu_liveupdate_verify(out), 0);
 }
 

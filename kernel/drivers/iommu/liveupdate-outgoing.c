@@ -20,10 +20,9 @@
  *    next record of its kind takes the place, for by then nobody refers to it.
  * 4. iommu_liveupdate_outgoing_unpreserve() frees everything, if no kexec came.
  *
- * Records are written in place, in preserved memory. An FLB is not asked before
- * the kexec, so iommu_liveupdate_seal() renews the checksum before each function
- * returns that wrote a record. A kexec cannot get in between: LUO keeps it out
- * while a session is being worked on.
+ * Records are written in place, in preserved memory. They are complete when
+ * iommu_liveupdate_seal() has written the top object, which is done at freeze, and
+ * again when the units have been handed over.
  *
  * Locking: iommu_liveupdate_outgoing_lock guards everything in this file;
  * group->mutex, taken before it, keeps the group of a device as it is. Every
@@ -139,12 +138,13 @@ static const struct iommu_liveupdate_check_ops iommu_liveupdate_outgoing_memory 
  *
  * To be called after the last write to any record.
  *
- * Context: The caller holds iommu_liveupdate_outgoing_lock, or is the only one
- * who knows @out.
+ * Context: The caller holds iommu_liveupdate_outgoing_lock.
  */
 void iommu_liveupdate_seal(struct iommu_liveupdate_outgoing *out)
 {
 	struct iommu_ser *ser = out->ser;
+
+	lockdep_assert_held(&iommu_liveupdate_outgoing_lock);
 
 	ser->units_pa = kho_block_set_head_pa(&out->unit_records.blocks);
 	ser->nr_units = out->unit_records.nr;
@@ -214,7 +214,6 @@ int iommu_liveupdate_outgoing_preserve(struct liveupdate_flb_op_args *argp)
 	INIT_LIST_HEAD(&out->units);
 	INIT_LIST_HEAD(&out->domains);
 	INIT_LIST_HEAD(&out->devices);
-	iommu_liveupdate_seal(out);
 
 	argp->data = virt_to_phys(ser);
 	argp->obj = out;
@@ -281,10 +280,9 @@ static bool iommu_liveupdate_ops_complete(const struct iommu_liveupdate_ops *ops
 {
 	return ops && ops->unit_preserve && ops->unit_unpreserve &&
 	       ops->dev_preserve && ops->dev_unpreserve && ops->unit_freeze &&
-	       ops->unit_unfreeze && ops->unit_handover &&
-	       ops->domain_restore && ops->dev_adopt && ops->dev_block &&
+	       ops->unit_handover && ops->domain_restore && ops->dev_adopt && ops->dev_block &&
 	       ops->dev_unblock && ops->unit_match && ops->rids_block &&
-	       ops->id_release && ops->att_release;
+	       ops->att_release;
 }
 
 /**
@@ -429,7 +427,6 @@ int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_pa)
 	if (ret)
 		pr_warn_ratelimited("domain refused, its page table cannot be preserved: %pe\n",
 				    ERR_PTR(ret));
-	iommu_liveupdate_seal(out);
 	return ret;
 }
 
@@ -459,7 +456,6 @@ void iommu_domain_unpreserve(struct iommu_domain *domain)
 	list_del(&pdom->list);
 	pt->ops->liveupdate->unpreserve(pt, pdom->ser);
 	iommu_liveupdate_record_delete(&out->domain_records, pdom->ser);
-	iommu_liveupdate_seal(out);
 	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_NONE);
 	kfree(pdom);
 }
@@ -686,7 +682,6 @@ int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
 		return ret;
 
 	ret = iommu_liveupdate_add_device(out, dev, domain, iommufd_token);
-	iommu_liveupdate_seal(out);
 	if (ret)
 		return iommu_liveupdate_refuse(dev, ret, "IOMMU driver or memory");
 
@@ -716,7 +711,6 @@ static void iommu_device_unpreserve_locked(struct device *dev)
 							      pdev->ser);
 	iommu_liveupdate_record_delete(&out->attachment_records, pdev->ser);
 	iommu_liveupdate_put_unit(out, pdev->unit);
-	iommu_liveupdate_seal(out);
 	dev->iommu_group->preserved = false;
 	kfree(pdev);
 }

@@ -253,7 +253,7 @@ static void iommu_liveupdate_block_device(struct device *dev, int err,
 	dev_err(dev, "live update: DMA %s blocked: %s: %pe\n",
 		ret ? "cannot be" : "is", reason, ERR_PTR(err));
 	iommu_liveupdate_fail_closed();
-	iommu_liveupdate_attachment_blocked(att, err);
+	iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_BLOCKED, err);
 }
 
 /* The first device of a domain makes the object, the others find it */
@@ -343,7 +343,7 @@ static int iommu_liveupdate_adopt_device(struct iommu_group *group,
 
 	att->domain->used = true;
 	group->domain = domain;
-	iommu_liveupdate_attachment_restored(att);
+	iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_RESTORED, 0);
 	return 0;
 }
 

@@ -11,13 +11,12 @@
  *
  * A device that is taken over by its program:
  *
- * 1. iommufd asks iommu_liveupdate_restored_domain() for the domain of a record.
- * 2. iommu_device_reclaim() hands the group from live update to the iommufd.
+ * 1. iommu_device_reclaim() hands the group from live update to the iommufd.
  *    Domain and hardware stay as they are.
- * 3. iommufd replaces the domain, or detaches the device, in the ordinary way.
+ * 2. iommufd replaces the domain, or detaches the device, in the ordinary way.
  *    The driver replaces a restored domain without a gap or not at all.
- * 4. iommu_liveupdate_replaced(): the attachment is done with.
- * 5. If the device was abandoned in between, and cannot be reset when its file
+ * 3. iommu_liveupdate_replaced(): the attachment is done with.
+ * 4. If the device was abandoned in between, and cannot be reset when its file
  *    is closed, iommu_liveupdate_stay_blocked() gets its group back.
  *
  * A device that nobody has taken, with a driver or without, there or not:
@@ -33,14 +32,14 @@
  * iommu_liveupdate_stopped() tells that it was, and before a session is finished
  * iommu_liveupdate_can_abandon_domain() looks at each device of a domain.
  *
- * When the last attachment of a restored domain is done with, the domain is
- * freed: its id is flushed and released on each unit, its table pages are
- * claimed and returned. A domain that nobody could restore, or that had no
- * attachment at all, is restored for that purpose only.
+ * When the last attachment of a restored domain on a unit is done with, the id
+ * of the domain is flushed and released there. With the last of all the domain is
+ * freed: its table pages are claimed and returned. A domain that nobody could
+ * restore, or that had no attachment at all, is restored for that purpose only.
  *
  * The pages may be hundreds of thousands. The caller holds locks that others wait
- * for, iommu_probe_device_lock and those of VFIO and iommufd, so only the ids are
- * given back at once, and a work item sees to the pages. By then nobody else
+ * for, iommu_probe_device_lock and those of VFIO and iommufd, so only ids and PASID
+ * tables are given back at once, and a work item sees to the pages. By then nobody else
  * knows of the page table, no hardware walks it, and its pages are marked by KHO
  * until they are claimed. So whatever comes in between need not wait for it:
  * another device, FINISH, the next PRESERVE_FD. A kexec may come as well: it hands
@@ -50,8 +49,7 @@
  *
  * Locking: iommu_probe_device_lock is held by everything that ends an
  * attachment, so that no device is being probed and the domain objects stay.
- * group->mutex is taken below it. None of this takes a device_lock. When the
- * FLB is finished nobody else can reach the domains that are left.
+ * group->mutex is taken below it. None of this takes a device_lock.
  */
 
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
@@ -85,48 +83,18 @@ iommu_liveupdate_ops_of(struct iommu_device *iommu)
 	return iommu->ops->liveupdate_ops;
 }
 
-/* May hardware still translate through the domain? */
-static bool iommu_liveupdate_domain_live(struct iommu_liveupdate_in_domain *dom)
+/* Is nobody else on the domain? With @unit, on it behind the same unit? */
+static bool iommu_liveupdate_last(struct iommu_liveupdate_in_domain *dom,
+				  const struct iommu_liveupdate_in_unit *unit)
 {
 	struct iommu_liveupdate_attachment *att;
 
-	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	lockdep_assert_held(&iommu_probe_device_lock);
+
 	list_for_each_entry(att, &dom->attachments, domain_entry)
-		if (att->live ||
-		    att->state == IOMMU_LIVEUPDATE_ATT_INCOMING ||
-		    att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
-			return true;
-	return false;
-}
-
-/* Several attachments on one unit share the id of their domain */
-static bool iommu_liveupdate_id_seen(struct iommu_liveupdate_attachment *last)
-{
-	struct iommu_liveupdate_attachment *att;
-
-	list_for_each_entry(att, &last->domain->attachments, domain_entry) {
-		if (att == last)
+		if ((!unit || att->unit == unit) && !att->left)
 			return false;
-		if (att->unit == last->unit && att->ser.hw_id == last->ser.hw_id)
-			return true;
-	}
-	return false;
-}
-
-static void iommu_liveupdate_release_ids(struct iommu_liveupdate_in_domain *dom)
-{
-	struct iommu_liveupdate_attachment *att;
-	struct iommu_device *iommu;
-
-	list_for_each_entry(att, &dom->attachments, domain_entry) {
-		if (iommu_liveupdate_id_seen(att))
-			continue;
-		iommu = iommu_liveupdate_unit_device(&att->unit->ser);
-		if (iommu)
-			iommu_liveupdate_ops_of(iommu)->id_release(iommu,
-								   dom->domain,
-								   &att->ser);
-	}
+	return true;
 }
 
 /* A unit for the domain: that of an attachment, else any of the same driver */
@@ -222,8 +190,6 @@ static void iommu_liveupdate_free_domain(struct iommu_liveupdate_in_domain *dom)
 {
 	struct iommu_domain *domain;
 
-	iommu_liveupdate_release_ids(dom);
-
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock) {
 		domain = dom->domain;
 		dom->domain = NULL;
@@ -243,71 +209,55 @@ static void iommu_liveupdate_free_domain(struct iommu_liveupdate_in_domain *dom)
 static void iommu_liveupdate_left(struct iommu_liveupdate_attachment *att)
 {
 	struct iommu_device *iommu = iommu_liveupdate_unit_device(&att->unit->ser);
+	struct iommu_liveupdate_in_domain *dom = att->domain;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
-	/* Nothing is freed that hardware may walk */
-	if (iommu && !att->live)
-		iommu_liveupdate_ops_of(iommu)->att_release(iommu, &att->ser);
-	if (!att->domain->freed && !iommu_liveupdate_domain_live(att->domain))
-		iommu_liveupdate_free_domain(att->domain);
+	/* Nothing is freed that hardware may walk, and nothing twice */
+	if (att->live || att->left)
+		return;
+
+	att->left = true;
+	if (iommu)
+		iommu_liveupdate_ops_of(iommu)->att_release(iommu, dom->domain,
+							    &att->ser,
+							    iommu_liveupdate_last(dom, att->unit));
+	if (!dom->freed && iommu_liveupdate_last(dom, NULL))
+		iommu_liveupdate_free_domain(dom);
 }
 
 /**
- * iommu_liveupdate_free_unused - Free domains that no device is attached to
+ * iommu_liveupdate_free_unused - Free domains that no device will leave any more
  * @in: All copies, found by nobody any more
  *
  * A page table may be preserved without any device, and then nobody comes to
- * leave it.
+ * leave it. Or its devices were blocked at their probe, and the files that stand
+ * for them cannot be used.
  *
- * Context: May sleep. Finish of the FLB.
+ * Context: May sleep. Takes iommu_probe_device_lock. Finish of the FLB.
  */
 void iommu_liveupdate_free_unused(struct iommu_liveupdate_incoming *in)
 {
+	struct iommu_liveupdate_attachment *att;
 	struct iommu_liveupdate_in_domain *dom;
 
+	guard(mutex)(&iommu_probe_device_lock);
+	list_for_each_entry(att, &in->attachments, list) {
+		if (att->state != IOMMU_LIVEUPDATE_ATT_BLOCKED)
+			continue;
+		iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_ABANDONED, 0);
+		iommu_liveupdate_left(att);
+	}
 	list_for_each_entry(dom, &in->domains, list) {
 		if (dom->freed)
 			continue;
-		if (iommu_liveupdate_domain_live(dom))
+		if (iommu_liveupdate_last(dom, NULL))
+			iommu_liveupdate_free_domain(dom);
+		else
 			pr_warn("a domain is still in use, its %llu table pages are lost\n",
 				dom->ser.nr_tables);
-		else
-			iommu_liveupdate_free_domain(dom);
 	}
 }
-
-/**
- * iommu_liveupdate_restored_domain - Find the restored domain of a record
- * @domain_pa: What iommu_domain_preserve() of the previous kernel returned
- *
- * Context: May sleep. Takes a leaf lock only.
- * Return: The domain. It is only a pointer, valid as long as at least one device
- * is attached to it, see iommu_liveupdate_device_restored(). -ENOENT if there is
- * no such record, or if the domain was freed; -EIO if no device is attached: it
- * was blocked, or is not there.
- */
-struct iommu_domain *iommu_liveupdate_restored_domain(u64 domain_pa)
-{
-	struct iommu_liveupdate_attachment *att;
-	struct iommu_liveupdate_in_domain *dom;
-	struct iommu_liveupdate_incoming *in;
-
-	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	in = iommu_liveupdate_incoming;
-	if (!in)
-		return ERR_PTR(-ENOENT);
-
-	dom = xa_load(&in->domains_by_pa, domain_pa);
-	if (!dom || dom->freed)
-		return ERR_PTR(-ENOENT);
-
-	list_for_each_entry(att, &dom->attachments, domain_entry)
-		if (att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
-			return dom->domain;
-	return ERR_PTR(-EIO);
-}
-EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_restored_domain, "IOMMUFD_INTERNAL");
 
 /* For later: at boot there may have been none to be had */
 static int iommu_liveupdate_default_domain(struct iommu_group *group)
@@ -325,30 +275,6 @@ static int iommu_liveupdate_default_domain(struct iommu_group *group)
 	for_each_group_device(group, gdev)
 		iommu_setup_dma_ops(gdev->dev, group->default_domain);
 	return 0;
-}
-
-/* The device has left its record. May it, and its owner, come again? */
-static int iommu_liveupdate_reclaim_again(struct device *dev, void *owner)
-{
-	struct iommu_liveupdate_attachment *att;
-	struct pci_dev *pci;
-	bool replaced;
-
-	if (!dev_is_pci(dev))
-		return -ENODEV;
-
-	pci = to_pci_dev(dev);
-	att = iommu_liveupdate_find_attachment(pci_domain_nr(pci->bus),
-					       pci_dev_id(pci));
-	if (!att)
-		return -ENODEV;
-	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		replaced = att->state == IOMMU_LIVEUPDATE_ATT_REPLACED;
-	iommu_liveupdate_incoming_put(att->in);
-
-	if (!replaced)
-		return -ENODEV;
-	return dev->iommu_group->owner == owner ? 0 : -EPERM;
 }
 
 static int iommu_liveupdate_reclaim_check(struct iommu_group *group,
@@ -370,8 +296,6 @@ static int iommu_liveupdate_reclaim_check(struct iommu_group *group,
  * iommu_device_reclaim - Take an incoming device over from live update
  * @dev: The device, bound to a driver
  * @owner: Its owner from now on
- * @domain: Set to the restored domain it is attached to, or to NULL if it has
- *	left that
  *
  * The owner of the group changes and nothing else: the domain stays, hardware is
  * not touched, the blocking domain is not attached. Everything that could fail
@@ -379,22 +303,18 @@ static int iommu_liveupdate_reclaim_check(struct iommu_group *group,
  * here on the group can be given another domain by iommu_replace_group_handle()
  * or be detached; there is no handle of the restored attachment.
  *
- * Nothing changes if @owner has it already.
- *
  * Context: May sleep. Takes group->mutex. The caller makes sure that @dev stays.
- * Return: 0. -ENODEV if @dev did not come in by live update, or came back from
- * being abandoned. -EPERM if somebody else has taken it over. -EIO if it was
+ * Return: 0. -ENODEV if @dev did not come in by live update, or is not on its
+ * restored domain any more. -EPERM if it was taken over before. -EIO if it was
  * blocked. -ENOMEM or another errno of the IOMMU driver if it has no domain for
  * the time after. Nothing has changed then.
  */
-int iommu_device_reclaim(struct device *dev, void *owner,
-			 struct iommu_domain **domain)
+int iommu_device_reclaim(struct device *dev, void *owner)
 {
 	struct iommu_group *group = dev->iommu_group;
 	struct iommu_liveupdate_attachment *att;
 	int ret;
 
-	*domain = NULL;
 	if (WARN_ON(!owner))
 		return -EINVAL;
 	if (!group)
@@ -403,23 +323,20 @@ int iommu_device_reclaim(struct device *dev, void *owner,
 	guard(mutex)(&group->mutex);
 	att = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
 	if (!att)
-		return iommu_liveupdate_reclaim_again(dev, owner);
-	if (!iommu_liveupdate_owns_group(group) && group->owner != owner)
+		return -ENODEV;
+	if (!iommu_liveupdate_owns_group(group))
 		return -EPERM;
 	ret = iommu_liveupdate_reclaim_check(group, att);
 	if (ret)
 		return ret;
-	if (iommu_liveupdate_owns_group(group)) {
-		ret = __iommu_group_alloc_blocking_domain(group);
-		if (ret)
-			return ret;
-		ret = iommu_liveupdate_default_domain(group);
-		if (ret)
-			return ret;
-	}
+	ret = __iommu_group_alloc_blocking_domain(group);
+	if (ret)
+		return ret;
+	ret = iommu_liveupdate_default_domain(group);
+	if (ret)
+		return ret;
 
 	group->owner = owner;
-	*domain = group->domain;
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommu_device_reclaim, "IOMMUFD_INTERNAL");
@@ -464,8 +381,7 @@ void iommu_liveupdate_replaced(struct device *dev)
 			return;
 
 		kref_get(&att->in->ref);
-		iommu_liveupdate_attachment_left(att, IOMMU_LIVEUPDATE_ATT_REPLACED,
-						 false);
+		iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_REPLACED, 0);
 		iommu_liveupdate_forget(dev);
 	}
 	iommu_liveupdate_left(att);
@@ -588,7 +504,7 @@ iommu_liveupdate_block_attachment(struct iommu_liveupdate_attachment *att)
 	}
 	if (!blocked)
 		blocked = iommu_liveupdate_block_rids(att);
-	iommu_liveupdate_attachment_blocked(att, -ECANCELED);
+	iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_BLOCKED, -ECANCELED);
 	pr_info("%04x:%02x:%02x.%u was not taken over, its %s\n",
 		att->ser.segment, PCI_BUS_NUM(att->ser.rid),
 		PCI_SLOT(att->ser.rid & 0xff), PCI_FUNC(att->ser.rid & 0xff),
@@ -774,8 +690,9 @@ void iommu_liveupdate_abandon(u32 segment, u32 rid, bool reset_done)
 
 	iommu_liveupdate_block_attachment(att);
 	returned = iommu_liveupdate_return(att, reset_done);
-	iommu_liveupdate_attachment_left(att, IOMMU_LIVEUPDATE_ATT_ABANDONED,
-					 returned);
+	iommu_liveupdate_set_state(att, returned ?
+				   IOMMU_LIVEUPDATE_ATT_RETURNED :
+				   IOMMU_LIVEUPDATE_ATT_ABANDONED, 0);
 	iommu_liveupdate_left(att);
 out_put:
 	iommu_liveupdate_incoming_put(att->in);
@@ -791,8 +708,7 @@ static bool iommu_liveupdate_any_live(u64 domain_pa, u32 *segment, u32 *rid)
 		return false;
 	list_for_each_entry(att, &iommu_liveupdate_incoming->attachments, list) {
 		if (att->domain->pa != domain_pa ||
-		    (att->state != IOMMU_LIVEUPDATE_ATT_INCOMING &&
-		     att->state != IOMMU_LIVEUPDATE_ATT_RESTORED))
+		    att->state >= IOMMU_LIVEUPDATE_ATT_REPLACED)
 			continue;
 		*segment = att->ser.segment;
 		*rid = att->ser.rid;

@@ -55,7 +55,8 @@
  * 10. When the last iommufd is finished the FLB's finish gives the memory of
  *    the records back. The device can be preserved again.
  *
- * Each of the steps 1 to 4 has a way back that leaves everything as it was.
+ * Each of the steps 1 to 3 has a way back that leaves everything as it was. What
+ * step 4 has added to the records stays in them until its unit is given up.
  *
  * When something is wrong in the next kernel, it fails closed: a device whose
  * record cannot be read or does not fit, or whose driver cannot adopt it, is
@@ -95,7 +96,7 @@
  *   group. It is held where they are tested or changed, in both kernels.
  *
  * The callbacks of the FLB take the two locks of live update and the KHO
- * tree lock, and none of iommu_probe_device_lock and group->mutex. The FLB's
+ * tree lock, and finish takes iommu_probe_device_lock before them. The FLB's
  * own mutex is never taken with any lock of this file held: the outgoing object
  * is found through a pointer that the callbacks set and clear, so that no
  * reference can leak into the next kernel, and the incoming one is got and put
@@ -103,8 +104,8 @@
  * instance dmar_global_lock.
  *
  * Order, from the outermost: session mutex, luo_file mutex, iommufd's igroup
- * lock, iommu_probe_device_lock, group->mutex, the FLB's mutex (in its callbacks
- * only), iommu_liveupdate_outgoing_lock, locks of the IOMMU driver,
+ * lock or the FLB's mutex (in its callbacks), iommu_probe_device_lock,
+ * group->mutex, iommu_liveupdate_outgoing_lock, locks of the IOMMU driver,
  * iommu_liveupdate_incoming_lock, KHO tree lock.
  */
 

@@ -41,7 +41,7 @@ struct iommu_liveupdate_in_domain {
 	struct iommu_domain *domain;
 	/* A device has adopted @domain */
 	bool used;
-	/* The last attachment has left, the ids are given back */
+	/* The last attachment has left */
 	bool freed;
 	/* Then: the page table that is still to be given back, and its place */
 	struct iommu_domain *freeing;
@@ -49,12 +49,15 @@ struct iommu_liveupdate_in_domain {
 	int err;
 };
 
+/* In the order in which they come; from REPLACED on it is done with */
 enum iommu_liveupdate_att_state {
 	IOMMU_LIVEUPDATE_ATT_INCOMING,
 	IOMMU_LIVEUPDATE_ATT_RESTORED,
 	IOMMU_LIVEUPDATE_ATT_BLOCKED,
 	IOMMU_LIVEUPDATE_ATT_REPLACED,
 	IOMMU_LIVEUPDATE_ATT_ABANDONED,
+	/* Abandoned, and the device is not there, or was reset and is like any other */
+	IOMMU_LIVEUPDATE_ATT_RETURNED,
 };
 
 struct iommu_liveupdate_attachment {
@@ -68,10 +71,10 @@ struct iommu_liveupdate_attachment {
 	/* The device's, with a reference, while it is probed and a member */
 	struct iommu_group *group;
 	enum iommu_liveupdate_att_state state;
-	/* Abandoned: the device was reset and is one like any other */
-	bool returned;
 	/* Was to be blocked, and hardware may walk its tables all the same */
 	bool live;
+	/* What the record names was released; happens once */
+	bool left;
 	/* Cannot be blocked, and was reset instead */
 	bool stopped;
 	int err;
@@ -111,7 +114,7 @@ static inline bool
 iommu_liveupdate_attachment_gone(const struct iommu_liveupdate_attachment *att)
 {
 	return att->state == IOMMU_LIVEUPDATE_ATT_REPLACED ||
-	       (att->state == IOMMU_LIVEUPDATE_ATT_ABANDONED && att->returned);
+	       att->state == IOMMU_LIVEUPDATE_ATT_RETURNED;
 }
 
 /* Outgoing */
@@ -197,14 +200,10 @@ void iommu_liveupdate_fail_closed(void);
 struct iommu_liveupdate_attachment *
 iommu_liveupdate_get_attachment(struct pci_dev *pci);
 void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att);
-void iommu_liveupdate_attachment_restored(struct iommu_liveupdate_attachment *att);
 void iommu_liveupdate_attachment_failed(struct iommu_liveupdate_attachment *att,
 					int err);
-void iommu_liveupdate_attachment_blocked(struct iommu_liveupdate_attachment *att,
-					 int err);
-void iommu_liveupdate_attachment_left(struct iommu_liveupdate_attachment *att,
-				      enum iommu_liveupdate_att_state state,
-				      bool returned);
+void iommu_liveupdate_set_state(struct iommu_liveupdate_attachment *att,
+				enum iommu_liveupdate_att_state state, int err);
 void iommu_liveupdate_attachment_group(struct iommu_liveupdate_attachment *att,
 				       struct iommu_group *group);
 struct iommu_liveupdate_attachment *

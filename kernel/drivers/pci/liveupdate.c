@@ -91,7 +91,6 @@
 #include <linux/cleanup.h>
 #include <linux/io.h>
 #include <linux/iopoll.h>
-#include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/kho_block.h>
@@ -617,17 +616,16 @@ void pci_liveupdate_seal(void)
  * Once shutdown has begun only what is preserved counts: what the previous
  * kernel left and nobody finished has no record for the next one.
  *
- * Context: Any; with CONFIG_IOMMU_LIVEUPDATE_TEST it may sleep in a kexec.
+ * Context: Any.
  * Return: true for preserved and for incoming functions, and the bridges above
  * them.
  */
 bool pci_liveupdate_keep_master(struct pci_dev *dev)
 {
 	if (READ_ONCE(dev->liveupdate.outgoing))
-		return !pci_liveupdate_test_clear_master(dev);
-	if (READ_ONCE(pci_liveupdate_sealed))
-		return kexec_in_progress && pci_liveupdate_test_keep_master(dev);
-	return READ_ONCE(dev->liveupdate.incoming);
+		return true;
+	return !READ_ONCE(pci_liveupdate_sealed) &&
+	       READ_ONCE(dev->liveupdate.incoming);
 }
 
 /**

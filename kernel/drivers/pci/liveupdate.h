@@ -149,22 +149,4 @@ static inline bool pci_dev_acs_by_quirk(struct pci_dev *dev)
 }
 #endif
 
-#ifdef CONFIG_IOMMU_LIVEUPDATE_TEST
-bool pci_liveupdate_test_keep_master(struct pci_dev *dev);
-bool pci_liveupdate_test_clear_master(struct pci_dev *dev);
-void pci_liveupdate_test_reset(struct pci_dev *dev);
-#else
-static inline bool pci_liveupdate_test_keep_master(struct pci_dev *dev)
-{
-	return false;
-}
-
-static inline bool pci_liveupdate_test_clear_master(struct pci_dev *dev)
-{
-	return false;
-}
-
-static inline void pci_liveupdate_test_reset(struct pci_dev *dev) { }
-#endif
-
 #endif /* DRIVERS_PCI_LIVEUPDATE_H */

@@ -138,7 +138,6 @@ pci_liveupdate_saved_state(struct pci_dev *dev,
 {
 	struct pci_saved_state *state = NULL;
 
-	pci_liveupdate_test_reset(dev);
 	if (ser) {
 		state = pci_import_saved_state(dev, ser, len);
 		if (IS_ERR(state))

@@ -213,7 +213,7 @@ void vfio_device_finish_file(struct file *file)
 }
 
 /**
- * vfio_device_detach_abandoned - Take a device off its restored HWPT
+ * vfio_device_detach_abandoned - Take a device off what it came in on
  * @device: The device, open by a file that nobody but the session has
  *
  * What the driver's detach_ioas() does, but without dev_set->lock: this device
@@ -253,7 +253,7 @@ static int vfio_df_iommufd_reclaim(struct vfio_device_file *df)
 
 	device->iommufd_device = idev;
 	ida_init(&device->pasids);
-	/* What is attached next replaces the restored HWPT */
+	/* What is attached next replaces what it came in on */
 	device->iommufd_attached = true;
 	return 0;
 }

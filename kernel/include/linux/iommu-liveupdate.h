@@ -47,9 +47,9 @@ enum iommu_liveupdate_domain_state {
  *	driver may set domain_flags of the record at @att->domain_pa. Refuses
  *	what cannot come back. May sleep. group->mutex is held.
  * @dev_unpreserve: Undo @dev_preserve.
- * @unit_freeze: Last step that may fail, once per unit. Compare the hardware
- *	with the records, preserve shared tables added since. May sleep.
- * @unit_unfreeze: Undo @unit_freeze.
+ * @unit_freeze: Last step that may fail. Compare the hardware with the records,
+ *	preserve shared tables added since, which stay preserved until
+ *	@unit_unpreserve. Comes again if the kexec was refused. May sleep.
  * @unit_handover: Called by syscore shutdown, cannot fail: from here on no
  *	entry can become present, every entry that is not preserved is cleared,
  *	caches are flushed, what hardware writes to memory is stopped, and the
@@ -73,14 +73,12 @@ enum iommu_liveupdate_domain_state {
  *	The device may not be there, or not known to the driver, or have other
  *	requester ids now. Does nothing, and returns true, if the unit has no
  *	such entries any more. May sleep.
- * @id_release: Next kernel: no entry of the unit has the id of the record any
- *	more. Flush it from the caches and let others have it. @domain is the
- *	restored domain, which is freed after that, or NULL if there is none.
- *	Once per unit and domain. May sleep.
  * @att_release: Next kernel: the device of the record was taken over or
  *	blocked for good. Block what is left of the entries that the record
- *	names, free the tables that came in for it and that no device has. May
- *	sleep.
+ *	names, free the tables that came in for it and that no device has. With
+ *	@last no entry of the unit has the id of the record any more: flush it from
+ *	the caches and let others have it. @domain is the restored domain, or NULL if
+ *	there is none; it is freed after the last. May sleep.
  *
  * A driver offers all of them or none.
  */
@@ -97,8 +95,6 @@ struct iommu_liveupdate_ops {
 			       struct iommu_attachment_ser *att);
 	int (*unit_freeze)(struct iommu_device *iommu,
 			   struct iommu_unit_ser *unit);
-	void (*unit_unfreeze)(struct iommu_device *iommu,
-			      struct iommu_unit_ser *unit);
 	void (*unit_handover)(struct iommu_device *iommu,
 			      struct iommu_unit_ser *unit);
 	struct iommu_domain *(*domain_restore)(struct iommu_device *iommu,
@@ -111,11 +107,9 @@ struct iommu_liveupdate_ops {
 			   const struct iommu_unit_ser *unit);
 	bool (*rids_block)(struct iommu_device *iommu,
 			   const struct iommu_attachment_ser *att);
-	void (*id_release)(struct iommu_device *iommu,
-			   struct iommu_domain *domain,
-			   const struct iommu_attachment_ser *att);
 	void (*att_release)(struct iommu_device *iommu,
-			    const struct iommu_attachment_ser *att);
+			    struct iommu_domain *domain,
+			    const struct iommu_attachment_ser *att, bool last);
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
@@ -137,9 +131,7 @@ void iommu_liveupdate_unfreeze(void);
 bool iommu_liveupdate_device_owned(struct device *dev);
 
 /* Incoming, the way back: for iommufd and VFIO */
-struct iommu_domain *iommu_liveupdate_restored_domain(u64 domain_pa);
-int iommu_device_reclaim(struct device *dev, void *owner,
-			 struct iommu_domain **domain);
+int iommu_device_reclaim(struct device *dev, void *owner);
 void iommu_liveupdate_replaced(struct device *dev);
 bool iommu_liveupdate_device_restored(struct device *dev);
 bool iommu_liveupdate_can_block(u32 segment, u32 rid);
@@ -166,14 +158,7 @@ static inline bool iommu_liveupdate_device_owned(struct device *dev)
 	return false;
 }
 
-static inline struct iommu_domain *
-iommu_liveupdate_restored_domain(u64 domain_pa)
-{
-	return ERR_PTR(-ENOENT);
-}
-
-static inline int iommu_device_reclaim(struct device *dev, void *owner,
-				       struct iommu_domain **domain)
+static inline int iommu_device_reclaim(struct device *dev, void *owner)
 {
 	return -ENODEV;
 }

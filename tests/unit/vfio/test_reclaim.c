@@ -30,7 +30,7 @@
 
 /* What can fail, in the order in which it comes */
 enum step {
-	NOTHING, MODULE, OPEN, RESTORED, OBJECT, GROUP, ATTACH, RESERVE, INSERT, RECLAIM, STEPS
+	NOTHING, MODULE, OPEN, INCOMING, OBJECT, GROUP, ATTACH, RESERVE, INSERT, RECLAIM, STEPS
 };
 
 /* Of one entry, which is all that is wanted here */
@@ -42,15 +42,9 @@ struct xarray {
 struct module { int references; };
 struct driver { struct module *owner; };
 struct device { struct driver *driver; };
-struct iommu_domain { int unused; };
 struct iommufd_object { u32 id; int users; bool finalized; };
 struct iommufd_ctx { int references; };
-struct iommufd_hw_pagetable { int unused; };
-
-struct iommufd_hwpt_restored {
-	struct iommufd_hw_pagetable common;
-	int references;
-};
+struct iommufd_hw_pagetable { struct iommufd_object obj; };
 
 struct iommufd_group {
 	int lock;
@@ -101,7 +95,7 @@ static struct driver driver = { .owner = &module };
 static struct device dev = { .driver = &driver };
 static struct iommufd_ctx ictx;
 static struct iommufd_group group;
-static struct iommufd_hwpt_restored restored;
+static struct iommufd_hw_pagetable iommufd_hwpt_restored;
 static struct iommufd_device object;
 
 static bool fails(enum step step)
@@ -166,7 +160,7 @@ static void xa_destroy(struct xarray *xa)
 	xa->used = false;
 }
 
-static int iommu_device_reclaim(struct device *device, void *owner, struct iommu_domain **domain)
+static int iommu_device_reclaim(struct device *device, void *owner)
 {
 	if (fails(RECLAIM))
 		return -EIO;
@@ -174,23 +168,9 @@ static int iommu_device_reclaim(struct device *device, void *owner, struct iommu
 	return 0;
 }
 
-static struct iommufd_device *ictx_find_device(struct iommufd_ctx *ctx, struct device *device)
+static int device_check_incoming(struct iommufd_ctx *ctx, struct device *device)
 {
-	return object.obj.finalized ? &object : NULL;
-}
-
-static struct iommufd_hwpt_restored *device_get_restored(struct iommufd_ctx *ctx,
-							 struct device *device)
-{
-	if (fails(RESTORED))
-		return ERR_PTR(-EPERM);
-	restored.references++;
-	return &restored;
-}
-
-static void hwpt_put(struct iommufd_ctx *ctx, struct iommufd_hwpt_restored *hwpt)
-{
-	hwpt->references--;
+	return fails(INCOMING) ? -EPERM : 0;
 }
 
 static struct iommufd_device *make_object(void)
@@ -203,6 +183,7 @@ static struct iommufd_device *make_object(void)
 
 #define iommufd_object_alloc(ctx, pointer, type)	make_object()
 #define refcount_add(number, users)			(*(users) += (number))
+#define refcount_inc(users)				(++*(users))
 #define iommufd_selftest_is_mock_dev(device)		((void)(device), false)
 
 static void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj)
@@ -284,7 +265,7 @@ static int set_up(void **state)
 	module = (struct module){ 0 };
 	ictx = (struct iommufd_ctx){ 0 };
 	group = (struct iommufd_group){ 0 };
-	restored.references = 0;
+	iommufd_hwpt_restored.obj.users = 1;
 	object = (struct iommufd_device){ 0 };
 	vfio.open_count = 0;
 	vfio.iommufd_device = NULL;
@@ -302,7 +283,7 @@ static void expect_nothing(void)
 	assert_int_equal(ictx.references, 0);
 	assert_int_equal(group.references, 0);
 	assert_false(group.pasid_attach.reserved);
-	assert_int_equal(restored.references, 0);
+	assert_int_equal(iommufd_hwpt_restored.obj.users, 1);
 	assert_int_equal(object.obj.users, 0);
 	assert_false(object.obj.finalized);
 	assert_int_equal(allocated, 0);
@@ -311,7 +292,6 @@ static void expect_nothing(void)
 static void test_bind(void **state)
 {
 	struct iommufd_attach *attach;
-	u32 id;
 
 	assert_int_equal(vfio_df_open_retrieved(&file), 0);
 	assert_true(device_open && reclaimed && vfio.iommufd_attached);
@@ -319,15 +299,11 @@ static void test_bind(void **state)
 	assert_int_equal(file.devid, 7);
 	assert_int_equal(object.obj.users, 3);
 	assert_int_equal(ictx.references, 1);
-	assert_int_equal(restored.references, 1);
+	assert_int_equal(iommufd_hwpt_restored.obj.users, 2);
 	attach = group.pasid_attach.entry;
-	assert_ptr_equal(attach->hwpt, &restored.common);
+	assert_ptr_equal(attach->hwpt, &iommufd_hwpt_restored);
 	assert_ptr_equal(attach->device_array.entry, &object);
 
-	/* Again: the same, and nothing changes */
-	assert_ptr_equal(iommufd_device_reclaim(&ictx, &dev, &id), &object);
-	assert_int_equal(id, 7);
-	assert_int_equal(object.obj.users, 3);
 	/* Somebody has it open */
 	assert_int_equal(vfio_df_open_retrieved(&file), -EINVAL);
 	assert_int_equal(module.references, 1);
@@ -337,7 +313,7 @@ static void test_bind(void **state)
 static void test_each_step_fails(void **state)
 {
 	static const int errors[] = {
-		[MODULE] = -ENODEV, [OPEN] = -EINVAL, [RESTORED] = -EPERM, [OBJECT] = -ENOMEM,
+		[MODULE] = -ENODEV, [OPEN] = -EINVAL, [INCOMING] = -EPERM, [OBJECT] = -ENOMEM,
 		[GROUP] = -ENOMEM, [ATTACH] = -ENOMEM, [RESERVE] = -ENOMEM, [INSERT] = -EBUSY,
 		[RECLAIM] = -EIO,
 	};

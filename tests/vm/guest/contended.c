@@ -103,7 +103,7 @@ static void open_and_leave(void)
 		give_up("fork: %m");
 	if (!child) {
 		back_begin(&back, &receiver);
-		back_go_to(&back, BACK_RESTORE);
+		back_go_to(&back, BACK_TABLES);
 		_exit(0);
 	}
 	waitpid(child, &status, 0);

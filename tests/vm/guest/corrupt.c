@@ -118,14 +118,10 @@ static int retrieve(int session, __u64 token, const char *what)
 static bool binds(struct receiver *receiver, const char *bdf, int fd, int iommufd)
 {
 	int error = device_reclaim(&receiver->device, bdf, fd, iommufd);
-	__u32 hwpt;
 
 	event("note bind: %s", error ? strerrorname_np(-error) : "ok");
-	if (error)
-		return false;
-	error = hwpt_find_restored(iommufd, TOKEN_HWPT, &hwpt);
-	event("note find the HWPT: %s", error ? strerrorname_np(-error) : "ok");
-	device_close(&receiver->device);
+	if (!error)
+		device_close(&receiver->device);
 	return !error;
 }
 

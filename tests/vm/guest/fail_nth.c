@@ -401,17 +401,6 @@ static void let_acpi_find_interrupt(struct course *course)
 	unbind_device(course);
 }
 
-static int find_restored(struct course *course)
-{
-	return hwpt_find_restored(course->back->iommufd, TOKEN_HWPT,
-				  &course->back->restored_hwpt);
-}
-
-static void forget_restored(struct course *course)
-{
-	course->back->restored_hwpt = 0;
-}
-
 static int create_ioas(struct course *course)
 {
 	return ioas_create(course->back->iommufd, 1, &course->receiver->ioas_id);
@@ -476,11 +465,6 @@ static const struct walk device_walk = {
 	.name = "retrieve-device",
 	.call = retrieve_device,
 };
-static const struct walk restore_walk = {
-	.name = "restore",
-	.call = find_restored,
-	.undo = forget_restored,
-};
 static const struct walk bind_walk = {
 	.name = "bind",
 	.call = bind_device,
@@ -542,7 +526,6 @@ static void fail_on_the_way_back(struct course *course)
 
 	take(course, &iommufd_walk);
 	take(course, &device_walk);
-	take(course, &restore_walk);
 	let_acpi_find_interrupt(course);
 	take(course, &bind_walk);
 	event("reclaimed devid=%u", receiver->device.id);

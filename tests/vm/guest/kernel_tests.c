@@ -4,7 +4,7 @@
  * command line has kunit.autorun=0, so that the suites run when the machine is
  * up and its statistics stand still.
  *
- *	suites=WORD	only the suites with this in their names
+ *	suites=WORD+...	only the suites with one of these in their names
  */
 #include <dirent.h>
 #include <stdbool.h>
@@ -48,6 +48,19 @@ static void hold_statistics(void)
 	write_file("/proc/sys/vm/stat_refresh", "1");
 }
 
+static bool is_wanted(const char *suite)
+{
+	char words[128];
+
+	snprintf(words, sizeof(words), "%s", option_text("suites", ""));
+	if (!*words)
+		return true;
+	for (char *word = strtok(words, "+"); word; word = strtok(NULL, "+"))
+		if (strstr(suite, word))
+			return true;
+	return false;
+}
+
 /* TAP: what is indented once is a case, or a group of parameters. */
 static void run_suite(const char *directory, const char *name)
 {
@@ -55,7 +68,7 @@ static void run_suite(const char *directory, const char *name)
 	unsigned int passed = 0, failed = 0, skipped = 0;
 	FILE *results;
 
-	if (!strstr(name, option_text("suites", "")))
+	if (!is_wanted(name))
 		return;
 	snprintf(path, sizeof(path), "%s/%s/run", directory, name);
 	check_errno(write_file(path, "1"), 0, path);

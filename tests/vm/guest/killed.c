@@ -81,30 +81,27 @@ static bool is_asked_for(enum back_step at)
 	return !*only || !strcmp(only, back_step_name(at));
 }
 
-/* The step before which the last instance was killed. */
-static enum back_step kill_instances(void)
+static void kill_instances(void)
 {
-	enum back_step last = BACK_STEPS;
+	bool found = false;
 
 	for (enum back_step at = BACK_DRIVER; at < BACK_STEPS; at++) {
 		if (!is_asked_for(at))
 			continue;
 		kill_an_instance(at);
-		last = at;
+		found = true;
 	}
-	if (last == BACK_STEPS)
+	if (!found)
 		give_up("no such step");
-	return last;
 }
 
 /* What the dead instances left in the iommufd goes with it: the pages are counted afterwards. */
-static void go_on(bool switched_before)
+static void go_on(void)
 {
 	struct receiver receiver;
 	struct way_back back;
 
 	back_begin(&back, &receiver);
-	back.switched_before = switched_before;
 	back_go_to(&back, BACK_STEPS);
 	expect_growth(&receiver);
 	back_let_go(&back);
@@ -344,9 +341,9 @@ void loose_new_kernel(void)
 
 void killed_new_kernel(void)
 {
-	enum back_step last = kill_instances();
 	const char *then = option_text("then", "again");
 
+	kill_instances();
 	if (!strcmp(then, "reap"))
 		reap();
 	else if (!strcmp(then, "gone"))
@@ -354,5 +351,5 @@ void killed_new_kernel(void)
 	else if (!strcmp(then, "unreset"))
 		reap_without_reset();
 	else
-		go_on(last > BACK_SWITCH);
+		go_on();
 }

@@ -127,7 +127,6 @@ void owner_reset_new_kernel(void)
 	      landed(&receiver));
 	back_take(&back, BACK_BIND);
 	reset_both_ways(&receiver, "bound");
-	back_take(&back, BACK_RESTORE);
 	back_take(&back, BACK_TABLES);
 	back_take(&back, BACK_SWITCH);
 	reset_both_ways(&receiver, "on the new page table");

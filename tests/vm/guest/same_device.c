@@ -166,10 +166,9 @@ void same_device_new_kernel(void)
 	struct way_back back;
 
 	back_begin(&back, &receiver);
-	back_go_to(&back, BACK_RESTORE);
+	back_go_to(&back, BACK_TABLES);
 	look(&receiver.device, &bound);
 	expect_interrupts(&receiver.device);
-	back_take(&back, BACK_RESTORE);
 	back_take(&back, BACK_TABLES);
 	back_take(&back, BACK_SWITCH);
 	look(&receiver.device, &switched);

@@ -30,7 +30,6 @@ static const char *const names[] = {
 	[BACK_IOMMUFD] = "iommufd",
 	[BACK_DEVICE] = "device",
 	[BACK_BIND] = "bind",
-	[BACK_RESTORE] = "restore",
 	[BACK_TABLES] = "tables",
 	[BACK_SWITCH] = "switch",
 	[BACK_FINISH] = "finish",
@@ -68,12 +67,6 @@ static void bind_device(struct way_back *back)
 	     "reclaim device");
 	event("reclaimed devid=%u", back->receiver->device.id);
 	receiver_resume(back->receiver);
-}
-
-static void find_restored_hwpt(struct way_back *back)
-{
-	check_errno(hwpt_find_restored(back->iommufd, TOKEN_HWPT, &back->restored_hwpt),
-		    back->switched_before ? ENOENT : 0, "look up the restored HWPT");
 }
 
 /* Mapped before the device is attached: it would not wait. */
@@ -125,9 +118,6 @@ void back_take(struct way_back *back, enum back_step step)
 		break;
 	case BACK_BIND:
 		bind_device(back);
-		break;
-	case BACK_RESTORE:
-		find_restored_hwpt(back);
 		break;
 	case BACK_TABLES:
 		make_tables(back);

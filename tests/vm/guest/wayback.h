@@ -17,7 +17,6 @@ enum back_step {
 	BACK_IOMMUFD,
 	BACK_DEVICE,
 	BACK_BIND,	/* the device is ours again */
-	BACK_RESTORE,	/* the old HWPT has an id here */
 	BACK_TABLES,	/* IOAS, mapping, HWPT of this kernel */
 	BACK_SWITCH,	/* the device changes over to them */
 	BACK_FINISH,
@@ -28,11 +27,8 @@ struct way_back {
 	struct receiver *receiver;
 	char bdf[BDF_LENGTH];
 	int session, iommufd, device_fd;
-	__u32 restored_hwpt;
 	/* What the old kernel mapped is missing in the new page table. */
 	bool without_ring;
-	/* Another instance had changed over before: the old HWPT is gone. */
-	bool switched_before;
 };
 
 const char *back_step_name(enum back_step step);

@@ -73,7 +73,6 @@
 
 #include "iommu.h"
 #include "liveupdate-found.h"
-#include "liveupdate-test.h"
 #include "../irq_remapping.h"
 
 /* Translation table mode of the root table register, and its abort mode */
@@ -122,7 +121,7 @@ void intel_liveupdate_found(struct intel_iommu *iommu)
 	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
 	bool kdump = is_kdump_kernel();
 
-	if ((kdump || kho_files_came_in()) && !intel_liveupdate_test(no_block))
+	if (kdump || kho_files_came_in())
 		iommu->flags |= intel_liveupdate_found_flags(gsts, rtaddr,
 							     kdump);
 }
@@ -273,8 +272,7 @@ static void block_compatibility_format(struct intel_iommu *iommu)
 bool intel_liveupdate_ir_stays_on(struct intel_iommu *iommu)
 {
 	if (!(iommu->flags & VTD_FLAG_KEEP_ON) ||
-	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES) ||
-	    intel_liveupdate_test(ir_off))
+	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
 		return false;
 
 	pr_info("%s: interrupt remapping stays on\n", iommu->name);

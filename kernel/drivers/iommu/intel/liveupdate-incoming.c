@@ -237,9 +237,6 @@ intel_liveupdate_release_dids(struct intel_iommu *iommu,
 {
 	const struct iommu_attachment_ser *att;
 
-	if (intel_liveupdate_test(no_reserve))
-		return;
-
 	for_each_attachment(unit, att) {
 		if (att == end)
 			return;
@@ -255,9 +252,6 @@ intel_liveupdate_reserve_dids(struct intel_iommu *iommu,
 {
 	const struct iommu_attachment_ser *att;
 	int did;
-
-	if (intel_liveupdate_test(no_reserve))
-		return 0;
 
 	for_each_attachment(unit, att) {
 		if (did_seen(unit, att))
@@ -286,23 +280,6 @@ static void set_rids(const struct iommu_unit_ser *unit,
 	}
 }
 
-/* What claim_tables() and free_old_irt() will take, but for PASID leaf tables */
-static unsigned long nr_table_pages(const struct iommu_unit_ser *unit)
-{
-	const struct iommu_attachment_ser *att;
-	unsigned long nr = 1;
-	unsigned int i;
-
-	for (i = 0; i < IOMMU_UNIT_VTD_CTX_WORDS; i++)
-		nr += hweight64(unit->vtd.context_tables[i]);
-	if (unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP)
-		nr += 1UL << unit->vtd.irt_order;
-	for_each_attachment(unit, att)
-		if (att->pasid_dir_pa)
-			nr += 1UL << att->pasid_dir_order;
-	return nr;
-}
-
 /* From here on they are ordinary table pages of this kernel */
 VISIBLE_IF_KUNIT int
 intel_liveupdate_claim_pasid_table(const struct iommu_attachment_ser *att)
@@ -318,17 +295,6 @@ intel_liveupdate_claim_pasid_table(const struct iommu_attachment_ser *att)
 		    !iommu_restore_page(dir[i].val & PDE_PFN_MASK, 0))
 			return -EINVAL;
 	return 0;
-}
-
-/* The directory was seen to be in preserved memory */
-static unsigned int nr_leaves(const struct iommu_attachment_ser *att)
-{
-	struct pasid_table table = {
-		.table = phys_to_virt(att->pasid_dir_pa),
-		.max_pasid = att->max_pasid,
-	};
-
-	return intel_liveupdate_count_leaves(&table);
 }
 
 static int claim_tables(struct intel_iommu *iommu,
@@ -347,11 +313,9 @@ static int claim_tables(struct intel_iommu *iommu,
 	}
 	if (!sm_supported(iommu))
 		return 0;
-	for_each_attachment(unit, att) {
-		iommu_expect_pages(nr_leaves(att));
+	for_each_attachment(unit, att)
 		if (intel_liveupdate_claim_pasid_table(att))
 			return -EINVAL;
-	}
 	return 0;
 }
 
@@ -375,7 +339,6 @@ static int adopt_unit(struct intel_iommu *iommu,
 	const char *differs;
 	int ret;
 
-	iommu_expect_pages(nr_table_pages(unit));
 	differs = verify_unit(iommu, unit);
 	if (differs) {
 		pr_err("%s: %s differs from the record of the previous kernel\n",
@@ -399,7 +362,6 @@ static int adopt_unit(struct intel_iommu *iommu,
 	intel_liveupdate_scrub(iommu, unit, lu->rids);
 	iommu->lu_incoming = lu;
 	iommu->flags &= ~VTD_FLAG_KEEP_ON;
-	intel_liveupdate_test_adopted(iommu);
 	pr_info("%s: adopted the live tables of the previous kernel, %u device(s)\n",
 		iommu->name, unit->nr_devices);
 	return 0;
@@ -502,15 +464,6 @@ bool intel_liveupdate_device_incoming(struct device_domain_info *info)
 	       intel_liveupdate_incoming(info->iommu, info->bus, info->devfn);
 }
 
-static struct pasid_table *alloc_pasid_table(void)
-{
-	struct pasid_table *table;
-
-	if (intel_liveupdate_test(probe_fails))
-		return NULL;
-	return kzalloc_obj(*table);
-}
-
 /**
  * intel_liveupdate_probe - Put a PASID table around its directory
  * @dev: The device being probed, its device_domain_info set
@@ -545,7 +498,7 @@ bool intel_liveupdate_probe(struct device *dev)
 	if (!sm_supported(info->iommu))
 		return true;
 
-	table = alloc_pasid_table();
+	table = kzalloc_obj(*table);
 	if (!table) {
 		dev_err(dev, "no memory to adopt its PASID table\n");
 		intel_liveupdate_dev_block(dev);

@@ -649,13 +649,13 @@ static void left_table_is_freed_once(struct kunit *test)
 	att.pasid_dir_pa = virt_to_phys(dir);
 	__set_bit(FAKE_RID, iommu->lu_incoming->tables);
 
-	intel_liveupdate_att_release(&iommu->iommu, &att);
+	intel_liveupdate_att_release(&iommu->iommu, NULL, &att, false);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(dir)), 1);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(leaf)), 1);
 	KUNIT_EXPECT_FALSE(test, test_bit(FAKE_RID, iommu->lu_incoming->tables));
 
 	/* Another attachment of the same device finds it gone */
-	intel_liveupdate_att_release(&iommu->iommu, &att);
+	intel_liveupdate_att_release(&iommu->iommu, NULL, &att, false);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(dir)), 1);
 	intel_liveupdate_free(iommu->lu_incoming);
 	put_page(virt_to_page(leaf));

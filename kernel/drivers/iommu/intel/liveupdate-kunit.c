@@ -681,7 +681,7 @@ static void left_ids_go_with_the_attachment(struct kunit *test)
 
 	/* The first was taken over, and is an ordinary entry of this kernel */
 	__clear_bit(0x108, t.iommu->lu_incoming->rids);
-	intel_liveupdate_att_release(&t.iommu->iommu, &two_rids);
+	intel_liveupdate_att_release(&t.iommu->iommu, NULL, &two_rids, false);
 	KUNIT_EXPECT_STREQ(test, fake_log, "wfewwf");
 	expect_step(test, 2, &context[18], 0x109);
 	KUNIT_EXPECT_EQ(test, context[16], 0x1234000 | 1);

@@ -19,11 +19,10 @@
  *    there. Its context entries become non-present.
  * 3. intel_liveupdate_dev_unblock(): a device whose context entries were made
  *    non-present, and that was reset, gets what an attach needs.
- * 4. intel_liveupdate_id_release(): the last attachment of a restored domain
- *    has gone from the unit. Nothing refers to its id any more, so that the
- *    caches are flushed and the id is free.
- * 5. intel_liveupdate_att_release(): whatever is left of its context entries
- *    becomes non-present, PASID tables that no device has taken are freed.
+ * 4. intel_liveupdate_att_release(): whatever is left of its context entries
+ *    becomes non-present, PASID tables that no device has taken are freed. With
+ *    the last attachment of a domain nothing refers to its id any more, so that
+ *    the caches are flushed and the id is free.
  *
  * Locking: 1., 3. and intel_liveupdate_dev_block() under the group mutex. The core
  * calls the others one at a time, under a lock that also keeps the device from
@@ -224,30 +223,16 @@ static void flush_did(struct intel_iommu *iommu, u16 did)
 	iommu->flush.flush_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH);
 }
 
-/**
- * intel_liveupdate_id_release - Give the id of a restored domain back
- * @iommu_dev: The unit
- * @domain: The domain, NULL if it was never restored
- * @att: The record of one of its attachments on the unit
- *
+/*
  * The counterpart of the reservation at adopt, and of the reference that
- * intel_liveupdate_adopt_did() keeps for it. Once for each unit and domain, when
- * no entry of the unit has the id any more.
- *
- * Context: May sleep. Takes did_lock. Cannot fail.
+ * intel_liveupdate_adopt_did() keeps for it.
  */
-void intel_liveupdate_id_release(struct iommu_device *iommu_dev,
-				 struct iommu_domain *domain,
-				 const struct iommu_attachment_ser *att)
+static void release_did(struct intel_iommu *iommu, struct iommu_domain *domain,
+			u16 did)
 {
-	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	struct iommu_domain_info *info;
 
-	/* Nothing was reserved on a unit that was not adopted */
-	if (!iommu->lu_incoming || intel_liveupdate_test(no_reserve))
-		return;
-
-	flush_did(iommu, att->hw_id);
+	flush_did(iommu, did);
 
 	guard(mutex)(&iommu->did_lock);
 	if (domain) {
@@ -261,7 +246,7 @@ void intel_liveupdate_id_release(struct iommu_device *iommu_dev,
 			return;
 		kfree(info);
 	}
-	ida_free(&iommu->domain_ida, att->hw_id);
+	ida_free(&iommu->domain_ida, did);
 }
 
 static void free_pasid_table(const struct iommu_attachment_ser *att)
@@ -277,26 +262,37 @@ static void free_pasid_table(const struct iommu_attachment_ser *att)
 /**
  * intel_liveupdate_att_release - Free what an attachment has left behind
  * @iommu_dev: The unit
+ * @domain: The domain, NULL if it was never restored
  * @att: The record of the attachment, its entries gone or in use by the device
+ * @last: No other attachment of the unit has the domain's id
  *
  * Nothing may lead to the tables, nor have the domain's id, once the core goes
  * on. So each requester id of the record is looked at, not those that the device
  * has now.
  *
- * Context: May sleep. The device is not being probed.
+ * Context: May sleep. Takes did_lock. The device is not being probed. Cannot fail.
  */
 void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
-				  const struct iommu_attachment_ser *att)
+				  struct iommu_domain *domain,
+				  const struct iommu_attachment_ser *att,
+				  bool last)
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
-	bool left;
+	bool left = false;
+
+	/* On a unit that was not adopted nothing was taken over */
+	if (!iommu->lu_incoming)
+		return;
 
 	/* What a device of this kernel has is not among the adopted ones */
-	if (!intel_liveupdate_rids_block(iommu_dev, att) ||
-	    !iommu->lu_incoming || !att->pasid_dir_pa)
-		return;
-	scoped_guard(spinlock, &iommu->lock)
-		left = __test_and_clear_bit(att->rid, iommu->lu_incoming->tables);
+	intel_liveupdate_rids_block(iommu_dev, att);
+	if (att->pasid_dir_pa) {
+		guard(spinlock)(&iommu->lock);
+		left = __test_and_clear_bit(att->rid,
+					    iommu->lu_incoming->tables);
+	}
 	if (left)
 		free_pasid_table(att);
+	if (last)
+		release_did(iommu, domain, att->hw_id);
 }

@@ -279,34 +279,6 @@ static bool sole_pasid_entry(const struct pasid_table *table)
 	return nr == 1;
 }
 
-/**
- * intel_liveupdate_config_entry - Build the PASID entry of a paging domain
- * @iommu: The unit
- * @pte: Where to, not an entry that hardware uses
- * @domain: First or second level paging domain, with an id on @iommu
- *
- * Context: The caller holds intel_iommu.lock.
- * Return: 0, or -EINVAL for a first level table of a depth that hardware lacks.
- */
-int intel_liveupdate_config_entry(struct intel_iommu *iommu,
-				  struct pasid_entry *pte,
-				  struct dmar_domain *domain)
-{
-	u16 did = domain_id_iommu(domain, iommu);
-	u64 fsptptr;
-	int flags;
-
-	if (!intel_domain_is_fs_paging(domain)) {
-		pasid_pte_config_second_level(iommu, pte, domain, did);
-		return 0;
-	}
-	flags = domain_first_level_config(domain, &fsptptr);
-	if (flags < 0)
-		return flags;
-	pasid_pte_config_first_level(iommu, pte, fsptptr, did, flags);
-	return 0;
-}
-
 static const char *pasid_entry_differs(struct intel_iommu *iommu,
 				       struct pasid_table *table,
 				       struct dmar_domain *domain)
@@ -318,7 +290,7 @@ static const char *pasid_entry_differs(struct intel_iommu *iommu,
 		return "set of PASID entries";
 
 	guard(spinlock)(&iommu->lock);
-	if (intel_liveupdate_config_entry(iommu, &want, domain))
+	if (intel_pasid_config_paging(iommu, &want, domain))
 		return "depth of the page table";
 	return intel_liveupdate_pasid_differs(live, &want);
 }
@@ -393,9 +365,6 @@ void intel_liveupdate_flush_all(struct intel_iommu *iommu)
 
 	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_flush_all, iommu);
 
-	if (intel_liveupdate_test(no_flush))
-		return;
-
 	iommu_flush_write_buffer(iommu);
 
 	desc.qw0 = QI_CC_GRAN(DMA_CCMD_GLOBAL_INVL) | QI_CC_TYPE;
@@ -457,8 +426,6 @@ void intel_liveupdate_flush_entry(struct intel_iommu *iommu, u16 rid,
 		intel_liveupdate_flush_all(iommu);
 		return;
 	}
-	if (intel_liveupdate_test(no_flush))
-		return;
 
 	iommu_flush_write_buffer(iommu);
 
@@ -664,11 +631,7 @@ void intel_liveupdate_scrub(struct intel_iommu *iommu,
 			    const struct iommu_unit_ser *unit,
 			    const unsigned long *rids)
 {
-	bool skip = intel_liveupdate_test(no_scrub);
-
-	if (!skip)
-		scrub_present(iommu, unit, rids);
+	scrub_present(iommu, unit, rids);
 	intel_liveupdate_flush_all(iommu);
-	if (!skip)
-		scrub_rest(iommu, unit, rids);
+	scrub_rest(iommu, unit, rids);
 }

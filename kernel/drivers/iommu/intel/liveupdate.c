@@ -22,7 +22,6 @@
  * 3. unit_freeze: the registers and the live entry of every preserved device
  *    are compared once more with what an attach would write, and context
  *    tables that have come since are added. The last step that can fail.
- *    unit_unfreeze gives those tables up again.
  * 4. unit_handover: from syscore shutdown. VTD_FLAG_HANDED_OVER makes every
  *    writer of root, context and PASID entries fail; entries may only be
  *    cleared from then on. All entries that are not preserved are cleared, the
@@ -75,8 +74,6 @@
 /* The source id of an interrupt entry is a range of buses */
 #define IRTE_SVT_VERIFY_BUS	2
 
-static const u64 no_tables[IOMMU_UNIT_VTD_CTX_WORDS];
-
 /* A preserved device; @dev and @domain cannot go away before unpreserve */
 struct intel_liveupdate_device {
 	struct list_head link;
@@ -91,15 +88,13 @@ static struct intel_iommu *to_intel_iommu(struct iommu_device *iommu_dev)
 	return container_of(iommu_dev, struct intel_iommu, iommu);
 }
 
-/* Take all context tables but those of the bitmap @keep out of the record */
 static void unpreserve_contexts(struct intel_iommu *iommu,
-				struct iommu_unit_ser *unit, const u64 *keep)
+				struct iommu_unit_ser *unit)
 {
 	unsigned int table;
 
 	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
-		if (!intel_liveupdate_table_known(unit, table) ||
-		    keep[table / 64] & BIT_ULL(table % 64))
+		if (!intel_liveupdate_table_known(unit, table))
 			continue;
 		iommu_unpreserve_page(intel_liveupdate_context_table(iommu,
 								     table));
@@ -367,7 +362,7 @@ static int intel_unit_preserve(struct iommu_device *iommu_dev,
 	return 0;
 
 err_contexts:
-	unpreserve_contexts(iommu, unit, no_tables);
+	unpreserve_contexts(iommu, unit);
 	iommu_unpreserve_page(iommu->root_entry);
 err_free:
 	intel_liveupdate_free(lu);
@@ -385,7 +380,7 @@ static void intel_unit_unpreserve(struct iommu_device *iommu_dev,
 		iommu->lu_outgoing = NULL;
 
 	unpreserve_irt(unit);
-	unpreserve_contexts(iommu, unit, no_tables);
+	unpreserve_contexts(iommu, unit);
 	iommu_unpreserve_page(iommu->root_entry);
 	intel_liveupdate_free(lu);
 }
@@ -663,8 +658,8 @@ static int verify_devices(struct intel_iommu *iommu)
 	list_for_each_entry(ldev, &iommu->lu_outgoing->devices, link) {
 		ret = intel_liveupdate_verify_device(ldev->dev, ldev->domain,
 						     ldev->att);
-		if (ret || intel_liveupdate_test(freeze_fails))
-			return ret ?: -EINVAL;
+		if (ret)
+			return ret;
 		info = dev_iommu_priv_get(ldev->dev);
 		if (info->pasid_table &&
 		    intel_liveupdate_count_leaves(info->pasid_table) !=
@@ -675,18 +670,6 @@ static int verify_devices(struct intel_iommu *iommu)
 	}
 
 	return 0;
-}
-
-/*
- * Between freeze and unfreeze nobody preserves anything, LUO sees to that. So
- * what has come by freeze is not in use by any other record.
- */
-static void intel_unit_unfreeze(struct iommu_device *iommu_dev,
-				struct iommu_unit_ser *unit)
-{
-	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
-
-	unpreserve_contexts(iommu, unit, iommu->lu_outgoing->thawed);
 }
 
 static int intel_unit_freeze(struct iommu_device *iommu_dev,
@@ -705,12 +688,7 @@ static int intel_unit_freeze(struct iommu_device *iommu_dev,
 	if (ret)
 		return ret;
 
-	memcpy(iommu->lu_outgoing->thawed, unit->vtd.context_tables,
-	       sizeof(iommu->lu_outgoing->thawed));
-	ret = preserve_contexts(iommu, unit);
-	if (ret)
-		intel_unit_unfreeze(iommu_dev, unit);
-	return ret;
+	return preserve_contexts(iommu, unit);
 }
 
 /* The vectors belong to a kernel that is going away; read back to be sure */
@@ -752,24 +730,17 @@ static void intel_unit_handover(struct iommu_device *iommu_dev,
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 
-	intel_liveupdate_test_handover(iommu);
-
 	/* First the flag, so that what is scrubbed stays scrubbed */
 	lock_unit(iommu);
-	if (!intel_liveupdate_test(no_flag))
-		iommu->flags |= VTD_FLAG_HANDED_OVER;
-	if (!intel_liveupdate_test(no_keep))
-		iommu->flags |= VTD_FLAG_KEEP_ON;
+	iommu->flags |= VTD_FLAG_HANDED_OVER | VTD_FLAG_KEEP_ON;
 	spin_unlock(&iommu->lock);
 
 	intel_liveupdate_scrub(iommu, unit, iommu->lu_outgoing->rids);
 	intel_liveupdate_stop_posting(iommu);
 	intel_liveupdate_drain_prq(iommu);
-	if (!intel_liveupdate_test(no_mask))
-		mask_unit_interrupts(iommu);
+	mask_unit_interrupts(iommu);
 	pr_debug("%s: handed over, stays translating for %u device(s)\n",
 		 iommu->name, unit->nr_devices);
-	intel_liveupdate_test_linger();
 }
 
 const struct iommu_liveupdate_ops intel_iommu_liveupdate_ops = {
@@ -778,7 +749,6 @@ const struct iommu_liveupdate_ops intel_iommu_liveupdate_ops = {
 	.dev_preserve		= intel_dev_preserve,
 	.dev_unpreserve		= intel_dev_unpreserve,
 	.unit_freeze		= intel_unit_freeze,
-	.unit_unfreeze		= intel_unit_unfreeze,
 	.unit_handover		= intel_unit_handover,
 	.domain_restore		= intel_liveupdate_domain_restore,
 	.dev_adopt		= intel_liveupdate_dev_adopt,
@@ -786,6 +756,5 @@ const struct iommu_liveupdate_ops intel_iommu_liveupdate_ops = {
 	.dev_unblock		= intel_liveupdate_dev_unblock,
 	.unit_match		= intel_liveupdate_unit_match,
 	.rids_block		= intel_liveupdate_rids_block,
-	.id_release		= intel_liveupdate_id_release,
 	.att_release		= intel_liveupdate_att_release,
 };

@@ -12,7 +12,6 @@
 
 #include "iommu.h"
 #include "liveupdate-found.h"
-#include "liveupdate-test.h"
 
 struct pasid_dir_entry;
 struct pasid_entry;
@@ -32,7 +31,6 @@ struct pasid_table;
  * @rids: One bit per requester id whose entry is preserved (outgoing) or
  *	  adopted (incoming). Written under intel_iommu.lock.
  * @devices: Outgoing: the preserved devices, guarded by the core's mutex
- * @thawed: Outgoing: context tables in the record before freeze, likewise
  * @tables: Incoming: one bit per requester id of a device whose PASID tables
  *	    were adopted and are in no device's hands. Written under
  *	    intel_iommu.lock.
@@ -40,20 +38,12 @@ struct pasid_table;
 struct intel_liveupdate {
 	unsigned long *rids;
 	struct list_head devices;
-	u64 thawed[IOMMU_UNIT_VTD_CTX_WORDS];
 	unsigned long *tables;
 };
 
 /* In iommu.c and pasid.c, for live update only */
 struct dmar_domain *paging_domain_alloc(void);
 void intel_iommu_warn_rmrr(struct intel_iommu *iommu);
-int domain_first_level_config(struct dmar_domain *domain, u64 *fsptptr);
-void pasid_pte_config_first_level(struct intel_iommu *iommu,
-				  struct pasid_entry *pte,
-				  phys_addr_t fsptptr, u16 did, int flags);
-void pasid_pte_config_second_level(struct intel_iommu *iommu,
-				   struct pasid_entry *pte,
-				   struct dmar_domain *domain, u16 did);
 
 /**
  * intel_liveupdate_handed_over - Was a unit handed over to the next kernel?
@@ -97,9 +87,6 @@ void intel_liveupdate_flush_entry(struct intel_iommu *iommu, u16 rid,
 				  struct context_entry *context);
 void intel_liveupdate_flush_iec(struct intel_iommu *iommu);
 void intel_liveupdate_drain_prq(struct intel_iommu *iommu);
-int intel_liveupdate_config_entry(struct intel_iommu *iommu,
-				  struct pasid_entry *pte,
-				  struct dmar_domain *domain);
 int intel_liveupdate_verify_device(struct device *dev,
 				   struct dmar_domain *domain,
 				   const struct iommu_attachment_ser *att);
@@ -131,11 +118,10 @@ bool intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
 				 const struct iommu_attachment_ser *att);
 bool intel_liveupdate_dev_block(struct device *dev);
 int intel_liveupdate_dev_unblock(struct device *dev);
-void intel_liveupdate_id_release(struct iommu_device *iommu_dev,
-				 struct iommu_domain *domain,
-				 const struct iommu_attachment_ser *att);
 void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
-				  const struct iommu_attachment_ser *att);
+				  struct iommu_domain *domain,
+				  const struct iommu_attachment_ser *att,
+				  bool last);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 const char *intel_liveupdate_context_differs(const struct context_entry *live,

@@ -52,7 +52,6 @@
 
 #include "iommu.h"
 #include "liveupdate.h"
-#include "liveupdate-test.h"
 #include "pasid.h"
 #include "replace.h"
 #include "trace.h"
@@ -100,23 +99,6 @@ static void replace_wrote(void *data, const struct intel_replace_write *write,
 			    write->chunk, old_lo, old_hi, write->lo, write->hi);
 }
 
-/* A test wants it forgotten */
-static bool left_out(enum intel_replace_inval inval)
-{
-	switch (inval) {
-	case INTEL_REPLACE_CONTEXT_OLD:
-	case INTEL_REPLACE_PASID_OLD:
-	case INTEL_REPLACE_PASID_NEW:
-		return intel_liveupdate_test(no_replace_sync);
-	case INTEL_REPLACE_IOTLB_OLD:
-	case INTEL_REPLACE_PIOTLB_OLD:
-	case INTEL_REPLACE_PIOTLB_NEW:
-		return intel_liveupdate_test(no_replace_flush);
-	default:
-		return false;
-	}
-}
-
 /*
  * All of these wait for completion by themselves. DMA goes on, so the device
  * TLBs that need a second flush get it.
@@ -127,9 +109,6 @@ static void replace_invalidate(void *data, enum intel_replace_inval inval,
 	struct intel_replace_ctx *ctx = data;
 	struct device_domain_info *info = ctx->info;
 	struct intel_iommu *iommu = info->iommu;
-
-	if (left_out(inval))
-		return;
 
 	switch (inval) {
 	case INTEL_REPLACE_LINE:
@@ -180,20 +159,6 @@ static int refuse(struct intel_replace_ctx *ctx, const char *reason)
 	return -EOPNOTSUPP;
 }
 
-/* A test wants what a plan never has: a write that makes the entry non-present */
-static void insert_gap(struct intel_replace_plan *plan)
-{
-	struct intel_replace_write *gap = plan->writes;
-
-	if (plan->nr_writes == INTEL_REPLACE_MAX_WRITES)
-		return;
-	memmove(gap + 1, gap, plan->nr_writes * sizeof(*gap));
-	plan->nr_writes++;
-	gap->chunk = 0;
-	gap->lo = 0;
-	gap->hi = plan->old[1];
-}
-
 /* The live and the wanted entry are in ctx->replace; nothing is written */
 static int plan_entry(struct intel_replace_ctx *ctx)
 {
@@ -204,8 +169,6 @@ static int plan_entry(struct intel_replace_ctx *ctx)
 		return refuse(ctx, ctx->plan.reason);
 	if (ctx->plan.old_id != domain_id_iommu(ctx->old, iommu))
 		return refuse(ctx, "it is not that of the old domain");
-	if (intel_liveupdate_test(replace_gap))
-		insert_gap(&ctx->plan);
 	return 0;
 }
 
@@ -386,7 +349,7 @@ static int pasid_write_entry(struct intel_replace_ctx *ctx)
 	live = pasid_live_entry(ctx->info, ctx->pasid);
 	if (!live)
 		return refuse(ctx, "it does not exist");
-	ret = intel_liveupdate_config_entry(iommu, &want, ctx->domain);
+	ret = intel_pasid_config_paging(iommu, &want, ctx->domain);
 	if (ret)
 		return ret;
 
@@ -521,8 +484,6 @@ int intel_replace_domain(struct dmar_domain *domain, struct device *dev)
 	ret = paging_domain_compatible(&domain->domain, dev);
 	if (ret)
 		return ret;
-	if (intel_liveupdate_test(no_replace_id))
-		return -ENOSPC;
 	ret = domain_attach_iommu(domain, iommu);
 	if (ret)
 		return ret;
@@ -539,7 +500,6 @@ int intel_replace_domain(struct dmar_domain *domain, struct device *dev)
 		goto err_link;
 
 	link_device(info, domain);
-	intel_liveupdate_disown(dev);
 	cache_tag_unassign_domain(old, dev, IOMMU_NO_PASID);
 	domain_detach_iommu(old, iommu);
 	return 0;

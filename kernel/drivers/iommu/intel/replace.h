@@ -163,25 +163,10 @@ void intel_replace_close(const struct intel_replace_plan *plan,
 struct device;
 struct dmar_domain;
 
-#ifdef CONFIG_IOMMU_LIVEUPDATE
 int intel_legacy_replace(struct dmar_domain *domain, struct dmar_domain *old,
 			 struct device *dev);
 int intel_pasid_replace(struct dmar_domain *domain, struct dmar_domain *old,
 			struct device *dev, u32 pasid);
 int intel_replace_domain(struct dmar_domain *domain, struct device *dev);
-#else
-static inline int intel_pasid_replace(struct dmar_domain *domain,
-				      struct dmar_domain *old,
-				      struct device *dev, u32 pasid)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline int intel_replace_domain(struct dmar_domain *domain,
-				       struct device *dev)
-{
-	return -EOPNOTSUPP;
-}
-#endif
 
 #endif /* __INTEL_IOMMU_REPLACE_H */

@@ -6,9 +6,10 @@
 /**
  * DOC: Marking HWPTs for live update
  *
- * User space chooses which HWPTs of an iommufd live on in the next kernel by
- * marking them, and gives each a token, because object IDs are no ABI and will
- * differ there. A mark is no more than a note in the HWPT:
+ * User space chooses which page tables of an iommufd live on in the next kernel by
+ * marking their HWPTs, and gives each a token, a number that tells them apart in
+ * records and logs, because object IDs are no ABI. A mark is no more than a note in
+ * the HWPT:
  *
  * 1. iommufd_hwpt_liveupdate_mark_preserve() sets it.
  * 2. It takes effect when the iommufd is preserved.
@@ -126,8 +127,7 @@ static int hwpt_mark(struct iommufd_ctx *ictx,
  * Context: ioctl of the iommufd. May sleep, also for as long as the iommufd is
  *	    just being preserved.
  * Return: 0, -ENOENT if the ID is not that of a HWPT, -EOPNOTSUPP if such a
- *	   HWPT can never be preserved, which is also true of one that came in by
- *	   a live update, -EBUSY if the iommufd is preserved,
+ *	   HWPT can never be preserved, -EBUSY if the iommufd is preserved,
  *	   -EEXIST if the HWPT is marked already, -EADDRINUSE if another HWPT
  *	   has the token.
  */
@@ -138,11 +138,6 @@ int iommufd_hwpt_liveupdate_mark_preserve(struct iommufd_ucmd *ucmd)
 	int rc;
 
 	obj = iommufd_get_object(ucmd->ictx, cmd->hwpt_id, IOMMUFD_OBJ_ANY);
-	if (obj == ERR_PTR(-EOPNOTSUPP)) {
-		pr_debug("cannot mark HWPT %u: it is restored\n",
-			 cmd->hwpt_id);
-		return -EOPNOTSUPP;
-	}
 	if (IS_ERR(obj)) {
 		pr_debug("cannot mark object %u: there is none\n",
 			 cmd->hwpt_id);

@@ -11,53 +11,40 @@
  * half of LUO's file handler, and what VFIO calls for a device of it. The first
  * half is in liveupdate.c.
  *
- * A *restored HWPT* stands for a page table of the previous kernel. It is an
- * object type of its own: it has no IOAS, nothing can be mapped or allocated
- * with it, and only the devices that came in on it can be attached to it. The
- * domain belongs to the IOMMU core, not to the HWPT. It cannot be looked at
- * from here: hw_pagetable.domain stays NULL. The HWPT is tied to it by the
- * address of its record, a number that attachments and HWPTs share.
+ * What a device came in on is no object of iommufd: nothing can be mapped or
+ * allocated with it, no other device can be attached to it, and user space has
+ * no name for it. The domain belongs to the IOMMU core. In the attachment of the
+ * device iommufd_hwpt_restored stands for it, one for all.
  *
  * The way through it:
  *
- * 1. iommufd_liveupdate_retrieve() checks the record and makes a fresh iommufd
- *    with one restored HWPT per entry. Each is *pinned*: it has a users
- *    reference for the attachments that nobody has reclaimed yet.
- * 2. iommufd_hwpt_liveupdate_restore() tells user space its ID, if it asks. From
- *    then on it is *known*.
- * 3. iommufd_device_reclaim(), called by VFIO instead of iommufd_device_bind(),
- *    takes over the group and attaches the device to its restored HWPT. Nothing
- *    changes for the hardware.
- * 4. User space attaches the device to a HWPT of its own. For iommufd this is a
+ * 1. iommufd_liveupdate_retrieve() checks the record and makes a fresh iommufd,
+ *    which keeps a copy of it.
+ * 2. iommufd_device_reclaim(), called by VFIO instead of iommufd_device_bind(),
+ *    takes over the group of a device that came in on one of the domains of the
+ *    record. Nothing changes for the hardware.
+ * 3. User space attaches the device to a HWPT of its own. For iommufd this is a
  *    replace as any other, after which iommufd_device_left_restored() tells the
  *    core. A detach, which blocks, ends in the same way.
- * 5. iommufd_hwpt_restored_put() drops the reference of the attachment. If the
- *    core says that the domain is freed, the pin goes as well, and with it the
- *    HWPT. If it is known it stays, without use, until it is destroyed, so that
- *    its ID is not used again behind the back of user space.
- * 6. iommufd_liveupdate_finish() drops the pins that are left. They were for
- *    devices that were abandoned, or that never came. It is the file of a device
- *    that refuses this before, as long as the device needs its restored HWPT and
- *    somebody needs the device; and iommufd_liveupdate_can_finish(), if a device
- *    that has no file can be stopped by nobody.
+ * 4. iommufd_liveupdate_finish(): what the domains map gets another use. It is the
+ *    file of a device that refuses this before, as long as the device is where it
+ *    came in and somebody needs it; and iommufd_liveupdate_can_finish(), if a
+ *    device that has no file can be stopped by nobody.
  *
  * A restored attachment has no attach handle, for those are about page faults
  * and MSI pages, and neither comes in.
  *
- * Until step 6 LUO has a reference to the file, so that closing it changes
+ * Until step 4 LUO has a reference to the file, so that closing it changes
  * nothing, and a second program finds everything as it is. After that the file
  * is one as any other.
  *
- * Locking: the lock of iommufd_ctx::objects protects the flags of a restored
- * HWPT. It is never held around anything that may sleep; who goes on to use a
- * HWPT takes a users reference. iommufd_group::lock protects the attachments,
- * and is held around the calls of the core that change one. Order: session
- * mutex, VFIO's dev_set->lock, igroup->lock, the locks of the core; objects is
- * innermost.
+ * Locking: the copy of the record is written before anybody has the file.
+ * iommufd_group::lock protects the attachments, and is held around the calls of
+ * the core that change one. Order: session mutex, VFIO's dev_set->lock,
+ * igroup->lock, the locks of the core.
  */
 #define pr_fmt(fmt) "iommufd: liveupdate: " fmt
 
-#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/device.h>
 #include <linux/err.h>
@@ -81,26 +68,21 @@
 #include "iommufd_private.h"
 #include "liveupdate-check.h"
 
-/**
- * struct iommufd_hwpt_restored - A HWPT that came from the previous kernel
- * @common: Only obj is used, all else is 0
- * @token: What user space called it when it was marked
- * @domain_pa: Where the record of its domain was. Only a key, never followed.
- * @pinned: It has a users reference for attachments that are not reclaimed
- * @known: User space was told the ID
- */
-struct iommufd_hwpt_restored {
-	struct iommufd_hw_pagetable common;
-	u64 token;
-	u64 domain_pa;
-	bool pinned;
-	bool known;
+/* Where a device is attached that has not left the domain it came in on */
+VISIBLE_IF_KUNIT struct iommufd_hw_pagetable iommufd_hwpt_restored = {
+	.obj.users = REFCOUNT_INIT(1),
 };
 
-static struct iommufd_hwpt_restored *
-to_hwpt_restored(struct iommufd_object *obj)
+/**
+ * iommufd_hwpt_is_restored() - Does an attachment stand for what came in?
+ * @hwpt: What a device is attached to
+ *
+ * Context: Any.
+ * Return: true until the device is attached to a HWPT.
+ */
+bool iommufd_hwpt_is_restored(const struct iommufd_hw_pagetable *hwpt)
 {
-	return container_of(obj, struct iommufd_hwpt_restored, common.obj);
+	return hwpt == &iommufd_hwpt_restored;
 }
 
 /* The record */
@@ -124,219 +106,6 @@ static struct iommufd_ser *ser_get(u64 pa)
 	return phys_to_virt(pa);
 }
 
-/* Restored HWPTs */
-
-/* Does not take a reference */
-static struct iommufd_hwpt_restored *
-pinned_hwpt_next(struct iommufd_ctx *ictx, unsigned long *index)
-{
-	struct iommufd_object *obj;
-
-	lockdep_assert_held(&ictx->objects.xa_lock);
-
-	for (obj = xa_find(&ictx->objects, index, ULONG_MAX, XA_PRESENT); obj;
-	     obj = xa_find_after(&ictx->objects, index, ULONG_MAX, XA_PRESENT))
-		if (iommufd_object_is_restored(obj) &&
-		    to_hwpt_restored(obj)->pinned)
-			return to_hwpt_restored(obj);
-	return NULL;
-}
-
-static struct iommufd_hwpt_restored *get_any_pinned(struct iommufd_ctx *ictx)
-{
-	struct iommufd_hwpt_restored *restored;
-	unsigned long index = 0;
-
-	xa_lock(&ictx->objects);
-	restored = pinned_hwpt_next(ictx, &index);
-	if (restored)
-		refcount_inc(&restored->common.obj.users);
-	xa_unlock(&ictx->objects);
-	return restored;
-}
-
-static struct iommufd_hwpt_restored *
-get_pinned_by_token(struct iommufd_ctx *ictx, u64 token)
-{
-	struct iommufd_hwpt_restored *restored;
-	unsigned long index = 0;
-
-	xa_lock(&ictx->objects);
-	while ((restored = pinned_hwpt_next(ictx, &index))) {
-		if (restored->token == token) {
-			refcount_inc(&restored->common.obj.users);
-			break;
-		}
-		index++;
-	}
-	xa_unlock(&ictx->objects);
-	return restored;
-}
-
-static struct iommufd_hwpt_restored *
-get_pinned_by_record(struct iommufd_ctx *ictx, u64 domain_pa)
-{
-	struct iommufd_hwpt_restored *restored;
-	unsigned long index = 0;
-
-	xa_lock(&ictx->objects);
-	while ((restored = pinned_hwpt_next(ictx, &index))) {
-		if (restored->domain_pa == domain_pa) {
-			refcount_inc(&restored->common.obj.users);
-			break;
-		}
-		index++;
-	}
-	xa_unlock(&ictx->objects);
-	return restored;
-}
-
-/* The caller has a reference */
-static void hwpt_unpin(struct iommufd_ctx *ictx,
-		       struct iommufd_hwpt_restored *restored)
-{
-	xa_lock(&ictx->objects);
-	if (restored->pinned) {
-		restored->pinned = false;
-		refcount_dec(&restored->common.obj.users);
-	}
-	xa_unlock(&ictx->objects);
-}
-
-/*
- * Drop a reference, and with the last one of a HWPT without attachments, and of
- * which nobody knows, the HWPT.
- */
-static void hwpt_put(struct iommufd_ctx *ictx,
-		     struct iommufd_hwpt_restored *restored)
-{
-	struct iommufd_object *obj = &restored->common.obj;
-	bool stays;
-
-	xa_lock(&ictx->objects);
-	stays = restored->pinned || restored->known;
-	if (stays)
-		refcount_dec(&obj->users);
-	xa_unlock(&ictx->objects);
-
-	/* -EBUSY if somebody else has one, and will do the same */
-	if (!stays)
-		iommufd_object_remove(ictx, obj, obj->id, 0);
-}
-
-/* For tests, which have no records */
-VISIBLE_IF_KUNIT struct iommu_domain *iommufd_restored_domain(u64 domain_pa)
-{
-	KUNIT_STATIC_STUB_REDIRECT(iommufd_restored_domain, domain_pa);
-	return iommu_liveupdate_restored_domain(domain_pa);
-}
-
-/* Is a device attached that came in so? If not, one may come later all the same */
-static bool hwpt_is_attached(struct iommufd_hwpt_restored *restored)
-{
-	return !IS_ERR(iommufd_restored_domain(restored->domain_pa));
-}
-
-/* The core has freed the domain: no device is attached, and none will come */
-static bool hwpt_is_gone(struct iommufd_hwpt_restored *restored)
-{
-	return iommufd_restored_domain(restored->domain_pa) == ERR_PTR(-ENOENT);
-}
-
-/**
- * iommufd_hwpt_restored_put() - A device has left its restored HWPT
- * @ictx: Context of the HWPT
- * @hwpt: The restored HWPT, with the users reference of the attachment
- *
- * Context: May sleep. iommufd_device_left_restored() has been called.
- */
-void iommufd_hwpt_restored_put(struct iommufd_ctx *ictx,
-			       struct iommufd_hw_pagetable *hwpt)
-{
-	struct iommufd_hwpt_restored *restored = to_hwpt_restored(&hwpt->obj);
-
-	if (hwpt_is_gone(restored))
-		hwpt_unpin(ictx, restored);
-	hwpt_put(ictx, restored);
-}
-
-/**
- * iommufd_hwpt_restored_destroy() - Free a restored HWPT
- * @obj: Its object, not in use
- *
- * The domain is the core's, so there is nothing to do.
- *
- * Context: Any.
- */
-void iommufd_hwpt_restored_destroy(struct iommufd_object *obj)
-{
-}
-
-VISIBLE_IF_KUNIT int
-iommufd_hwpt_restored_create(struct iommufd_ctx *ictx,
-			     const struct iommufd_hwpt_ser *hwpt_ser)
-{
-	struct iommufd_hwpt_restored *restored;
-
-	restored = __iommufd_object_alloc(ictx, restored,
-					  IOMMUFD_OBJ_HWPT_RESTORED, common.obj);
-	if (IS_ERR(restored))
-		return PTR_ERR(restored);
-
-	restored->token = hwpt_ser->token;
-	restored->domain_pa = hwpt_ser->domain_pa;
-	restored->pinned = true;
-	refcount_inc(&restored->common.obj.users);
-	iommufd_object_finalize(ictx, &restored->common.obj);
-	return 0;
-}
-
-VISIBLE_IF_KUNIT void iommufd_ctx_unpin_restored(struct iommufd_ctx *ictx)
-{
-	struct iommufd_hwpt_restored *restored;
-
-	while ((restored = get_any_pinned(ictx))) {
-		hwpt_unpin(ictx, restored);
-		hwpt_put(ictx, restored);
-	}
-}
-
-/**
- * iommufd_hwpt_liveupdate_restore() - Look a restored HWPT up by its token
- * @ucmd: The command, a struct iommu_hwpt_liveupdate_restore
- *
- * Context: ioctl of the iommufd. May sleep.
- * Return: 0, -ENOENT if there is none, or if none of its attachments is as it
- *	   came, -EOPNOTSUPP if a reserved field is not 0, or -EFAULT.
- */
-int iommufd_hwpt_liveupdate_restore(struct iommufd_ucmd *ucmd)
-{
-	struct iommu_hwpt_liveupdate_restore *cmd = ucmd->cmd;
-	struct iommufd_hwpt_restored *restored;
-	struct iommufd_ctx *ictx = ucmd->ictx;
-	bool found = false;
-
-	if (cmd->__reserved || cmd->__reserved2)
-		return -EOPNOTSUPP;
-
-	restored = get_pinned_by_token(ictx, cmd->hwpt_token);
-	if (restored) {
-		if (hwpt_is_attached(restored)) {
-			xa_lock(&ictx->objects);
-			found = restored->pinned;
-			restored->known |= found;
-			xa_unlock(&ictx->objects);
-			cmd->out_hwpt_id = restored->common.obj.id;
-		}
-		hwpt_put(ictx, restored);
-	}
-	if (!found) {
-		pr_debug("no restored HWPT with token %#llx\n", cmd->hwpt_token);
-		return -ENOENT;
-	}
-	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-}
-
 /* LUO's file handler */
 
 /**
@@ -351,15 +120,20 @@ int iommufd_hwpt_liveupdate_restore(struct iommufd_ucmd *ucmd)
  */
 int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 {
+	struct iommufd_ser *copy __free(kvfree) = NULL;
 	struct iommufd_ctx *ictx;
 	struct iommufd_ser *ser;
 	struct file *file;
-	u32 i;
 	int rc;
 
 	ser = ser_get(args->serialized_data);
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
+
+	rc = -ENOMEM;
+	copy = kvmemdup(ser, ser->length, GFP_KERNEL_ACCOUNT);
+	if (!copy)
+		goto err_log;
 
 	file = iommufd_file_alloc();
 	if (IS_ERR(file)) {
@@ -371,18 +145,10 @@ int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 	}
 
 	ictx = file->private_data;
-	for (i = 0; i < ser->nr_hwpts; i++) {
-		rc = iommufd_hwpt_restored_create(ictx, &ser->hwpts[i]);
-		if (rc)
-			goto err_unpin;
-	}
-
+	ictx->liveupdate.incoming = no_free_ptr(copy);
 	args->file = file;
 	return 0;
 
-err_unpin:
-	iommufd_ctx_unpin_restored(ictx);
-	fput(file);
 err_log:
 	pr_warn_ratelimited("cannot make an iommufd of %u HWPTs: %pe\n",
 			    ser->nr_hwpts, ERR_PTR(rc));
@@ -427,9 +193,6 @@ void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args)
 {
 	struct iommufd_ser *ser;
 
-	if (args->retrieve_status > 0)
-		iommufd_ctx_unpin_restored(args->file->private_data);
-
 	ser = ser_get(args->serialized_data);
 	if (IS_ERR(ser))
 		return;
@@ -440,41 +203,27 @@ void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args)
 
 /* Devices */
 
-static struct iommufd_device *ictx_find_device(struct iommufd_ctx *ictx,
-					       struct device *dev)
+VISIBLE_IF_KUNIT bool iommufd_ctx_has_domain(struct iommufd_ctx *ictx, u64 domain_pa)
 {
-	struct iommufd_device *idev;
-	struct iommufd_object *obj;
-	unsigned long index;
+	const struct iommufd_ser *ser = ictx->liveupdate.incoming;
 
-	xa_lock(&ictx->objects);
-	xa_for_each(&ictx->objects, index, obj) {
-		if (obj->type != IOMMUFD_OBJ_DEVICE)
-			continue;
-		idev = container_of(obj, struct iommufd_device, obj);
-		if (idev->dev == dev) {
-			xa_unlock(&ictx->objects);
-			return idev;
-		}
-	}
-	xa_unlock(&ictx->objects);
-	return NULL;
+	for (u32 i = 0; ser && i < ser->nr_hwpts; i++)
+		if (ser->hwpts[i].domain_pa == domain_pa)
+			return true;
+	return false;
 }
 
-static struct iommufd_hwpt_restored *
-device_get_restored(struct iommufd_ctx *ictx, struct device *dev)
+/* Did the device come in by this iommufd, and can it go on? */
+static int device_check_incoming(struct iommufd_ctx *ictx, struct device *dev)
 {
 	const struct iommu_attachment_ser *att;
-	struct iommufd_hwpt_restored *restored;
 
 	att = iommu_liveupdate_device_attachment(dev);
 	if (!att)
-		return ERR_PTR(-ENODEV);
+		return -ENODEV;
 	if (IS_ERR(att))
-		return ERR_CAST(att);
-
-	restored = get_pinned_by_record(ictx, att->domain_pa);
-	return restored ?: ERR_PTR(-EPERM);
+		return PTR_ERR(att);
+	return iommufd_ctx_has_domain(ictx, att->domain_pa) ? 0 : -EPERM;
 }
 
 static struct iommufd_attach *attach_alloc(struct iommufd_device *idev)
@@ -506,7 +255,6 @@ static int device_take_over(struct iommufd_device *idev,
 			    struct iommufd_group *igroup,
 			    struct iommufd_attach *attach)
 {
-	struct iommu_domain *domain;
 	int rc;
 
 	guard(mutex)(&igroup->lock);
@@ -517,7 +265,7 @@ static int device_take_over(struct iommufd_device *idev,
 	if (rc)
 		return rc;
 
-	rc = iommu_device_reclaim(idev->dev, idev->ictx, &domain);
+	rc = iommu_device_reclaim(idev->dev, idev->ictx);
 	if (rc) {
 		xa_release(&igroup->pasid_attach, IOMMU_NO_PASID);
 		return rc;
@@ -525,6 +273,8 @@ static int device_take_over(struct iommufd_device *idev,
 
 	/* From here on destroying the device releases the group */
 	idev->igroup = igroup;
+	attach->hwpt = &iommufd_hwpt_restored;
+	refcount_inc(&attach->hwpt->obj.users);
 	/* Both slots are reserved, so there is nothing to allocate */
 	xa_store(&attach->device_array, idev->obj.id, idev, GFP_KERNEL);
 	xa_store(&igroup->pasid_attach, IOMMU_NO_PASID, attach, GFP_KERNEL);
@@ -539,12 +289,9 @@ static int device_take_over(struct iommufd_device *idev,
  *
  * Instead of iommufd_device_bind() and iommufd_device_attach() for a device that
  * goes on with DMA. The group is handed over from live update to @ictx, and the
- * device is attached, without PASID, to the restored HWPT of its record. Neither
- * hardware nor the domain of the group is touched. Everything is allocated
- * before, so that a failure changes nothing.
- *
- * To do so again for the same device and iommufd gives the same object, and
- * changes nothing, whatever it is attached to by then.
+ * device counts as attached, without PASID. Neither hardware nor the domain of the
+ * group is touched. Everything is allocated before, so that a failure changes
+ * nothing.
  *
  * Must be undone by iommufd_device_detach(), as long as something is attached,
  * and iommufd_device_unbind().
@@ -561,28 +308,19 @@ static int device_take_over(struct iommufd_device *idev,
 struct iommufd_device *iommufd_device_reclaim(struct iommufd_ctx *ictx,
 					      struct device *dev, u32 *id)
 {
-	struct iommufd_hwpt_restored *restored;
 	struct iommufd_attach *attach;
 	struct iommufd_device *idev;
 	struct iommufd_group *igroup;
 	int rc;
 
-	idev = ictx_find_device(ictx, dev);
-	if (idev) {
-		*id = idev->obj.id;
-		return idev;
-	}
-
-	restored = device_get_restored(ictx, dev);
-	if (IS_ERR(restored)) {
-		rc = PTR_ERR(restored);
+	rc = device_check_incoming(ictx, dev);
+	if (rc)
 		goto err_log;
-	}
 
 	idev = iommufd_object_alloc(ictx, idev, IOMMUFD_OBJ_DEVICE);
 	if (IS_ERR(idev)) {
 		rc = PTR_ERR(idev);
-		goto err_put_restored;
+		goto err_log;
 	}
 	idev->ictx = ictx;
 	idev->dev = dev;
@@ -598,8 +336,6 @@ struct iommufd_device *iommufd_device_reclaim(struct iommufd_ctx *ictx,
 		rc = PTR_ERR(attach);
 		goto err_put_group;
 	}
-	/* The reference to the restored HWPT is that of the attachment now */
-	attach->hwpt = &restored->common;
 
 	rc = device_take_over(idev, igroup, attach);
 	if (rc)
@@ -619,8 +355,6 @@ err_put_group:
 	iommufd_put_group(igroup);
 err_abort_device:
 	iommufd_object_abort(ictx, &idev->obj);
-err_put_restored:
-	hwpt_put(ictx, restored);
 err_log:
 	/* Any iommufd gets -EPERM, as often as its owner likes */
 	if (rc == -EPERM)
@@ -633,12 +367,12 @@ err_log:
 EXPORT_SYMBOL_NS_GPL(iommufd_device_reclaim, "IOMMUFD");
 
 /**
- * iommufd_device_is_restored() - Does a device need its restored HWPT?
+ * iommufd_device_is_restored() - Is a device where it came in?
  * @idev: The device
  *
  * Context: May sleep. Takes the lock of the group, and does not wait long for it.
  * Return: true from iommufd_device_reclaim() until the device is attached to
- *	   another HWPT or detached; also if that is just under way and does not
+ *	   a HWPT or detached; also if that is just under way and does not
  *	   come to an end.
  */
 bool iommufd_device_is_restored(struct iommufd_device *idev)
@@ -653,7 +387,7 @@ bool iommufd_device_is_restored(struct iommufd_device *idev)
 		return true;
 	}
 	attach = xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
-	restored = attach && iommufd_object_is_restored(&attach->hwpt->obj);
+	restored = attach && iommufd_hwpt_is_restored(attach->hwpt);
 	mutex_unlock(&igroup->lock);
 	return restored;
 }
@@ -665,7 +399,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_is_restored, "IOMMUFD");
  * @old: What it is attached to
  * @hwpt: What it is to be attached to
  *
- * It must not stop translating when it leaves a restored HWPT. Drivers promise
+ * It must not stop translating when it leaves what it came in on. Drivers promise
  * that, or refuse, for ordinary HWPTs.
  *
  * Context: iommufd_group::lock is held.
@@ -677,10 +411,10 @@ int iommufd_device_check_replace(struct iommufd_device *idev,
 {
 	lockdep_assert_held(&idev->igroup->lock);
 
-	if (!iommufd_object_is_restored(&old->obj) ||
+	if (!iommufd_hwpt_is_restored(old) ||
 	    (hwpt_is_paging(hwpt) && !hwpt->fault))
 		return 0;
-	dev_dbg(idev->dev, "iommufd: replace refused, its HWPT is restored and HWPT %u is nested or able to fault\n",
+	dev_dbg(idev->dev, "iommufd: replace refused, it came in by a live update and HWPT %u is nested or able to fault\n",
 		hwpt->obj.id);
 	return -EOPNOTSUPP;
 }
@@ -699,6 +433,6 @@ void iommufd_device_left_restored(struct iommufd_device *idev,
 {
 	lockdep_assert_held(&idev->igroup->lock);
 
-	if (iommufd_object_is_restored(&old->obj))
+	if (iommufd_hwpt_is_restored(old))
 		iommu_liveupdate_replaced(idev->dev);
 }

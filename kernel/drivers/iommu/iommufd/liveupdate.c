@@ -27,7 +27,7 @@
  *    none is.
  * 3. iommufd_device_preserve(), called by VFIO when the device file is
  *    preserved: the attachment is fixed and recorded by the core. From then on
- *    the device is neither attached, replaced nor given a vIOMMU or vDEVICE.
+ *    the device is neither attached, replaced nor given a vDEVICE.
  *    Devices of other groups may leave the HWPT as ever, nothing is asked then:
  *    the count of a group and the flag of a device are about themselves only.
  * 4. iommufd_liveupdate_freeze(): the core looks at each unit for a last time.
@@ -234,22 +234,6 @@ int iommufd_device_check_mutable(struct iommufd_device *idev,
 	dev_dbg(idev->dev, "iommufd: %s refused, %s is preserved for a live update\n",
 		what, preserved);
 	return -EBUSY;
-}
-
-/**
- * iommufd_device_check_viommu() - May a vIOMMU be made for this device?
- * @idev: The device
- *
- * To be early is all that this is for: it is a vDEVICE that ties the device to
- * a vIOMMU, and that is refused on its own, under the lock.
- *
- * Context: May sleep. Takes iommufd_group::lock.
- * Return: 0, or -EBUSY if a device of the group is preserved.
- */
-int iommufd_device_check_viommu(struct iommufd_device *idev)
-{
-	guard(mutex)(&idev->igroup->lock);
-	return iommufd_device_check_mutable(idev, NULL, "vIOMMU");
 }
 
 /**
@@ -657,10 +641,9 @@ iommufd_device_preserved_hwpt(struct iommufd_device *idev)
 		return ERR_PTR(-EOPNOTSUPP);
 	}
 
-	if (iommufd_object_is_restored(&attach->hwpt->obj)) {
+	if (iommufd_hwpt_is_restored(attach->hwpt)) {
 		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: HWPT %u came in by a live update and was not replaced\n",
-				     attach->hwpt->obj.id);
+				     "iommufd: cannot preserve: it came in by a live update and was not moved to a HWPT\n");
 		return ERR_PTR(-EBUSY);
 	}
 	if (!hwpt_is_paging(attach->hwpt) || attach->hwpt->fault) {
@@ -712,8 +695,8 @@ static int device_preserve_locked(struct iommufd_device *idev, u64 token)
  *
  * Fixes the no-PASID attachment of the device to its HWPT and records it for
  * the next kernel, so that it goes on translating. From then on attach and
- * replace of the device, on any PASID, and a vIOMMU or vDEVICE for it get
- * -EBUSY, and the caller must not detach or unbind it. Other devices can leave the HWPT.
+ * replace of the device, on any PASID, and a vDEVICE for it get -EBUSY, and the
+ * caller must not detach or unbind it. Other devices can leave the HWPT.
  *
  * Does not preserve the HWPT, which has to be preserved before, nor anything of
  * the device beyond its translation.
@@ -726,8 +709,8 @@ static int device_preserve_locked(struct iommufd_device *idev, u64 token)
  *	   -EOPNOTSUPP if the device has no IOMMU, has a vDEVICE, is attached on
  *	   a PASID or together with other devices of its group, or to a HWPT that
  *	   is nested or able to fault,
- *	   -EBUSY if the device is preserved already, or attached to a restored
- *	   HWPT, or if its owner holds a call on it up, or
+ *	   -EBUSY if the device is preserved already, or came in by a live update
+ *	   and was not moved since, or if its owner holds a call on it up, or
  *	   what iommu_device_preserve() returns.
  */
 int iommufd_device_preserve(struct liveupdate_session *session,

@@ -12,6 +12,7 @@
 #include <linux/iommufd.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 
 struct file;
@@ -35,10 +36,12 @@ struct liveupdate_session;
  * struct iommufd_ctx_liveupdate - Part of struct iommufd_ctx
  * @lock: Protects @preserved and struct iommufd_hwpt_liveupdate
  * @preserved: Set as long as the iommufd is preserved
+ * @incoming: Copy of the record it came in by, NULL if it was opened here
  */
 struct iommufd_ctx_liveupdate {
 	struct mutex lock;
 	struct iommufd_liveupdate *preserved;
+	const struct iommufd_ser *incoming;
 };
 
 /**
@@ -52,7 +55,7 @@ struct iopt_liveupdate {
 
 /**
  * struct iommufd_hwpt_liveupdate - Part of struct iommufd_hwpt_paging
- * @token: Name of the HWPT in the next kernel, if @marked
+ * @token: What user space calls it, if @marked
  * @marked: User space wants it to be preserved
  * @preserved: Its domain is preserved
  * @dirty_tracking: Dirty tracking is on. Under iommufd_ioas::mutex.
@@ -93,6 +96,7 @@ static inline void
 iommufd_ctx_liveupdate_destroy(struct iommufd_ctx_liveupdate *liveupdate)
 {
 	mutex_destroy(&liveupdate->lock);
+	kvfree(liveupdate->incoming);
 }
 
 /* How long a call of LUO waits for what user space may hold up */
@@ -108,7 +112,6 @@ void iommufd_hwpt_unlock_dirty_tracking(struct iommufd_hwpt_paging *hwpt_paging,
 int iommufd_device_check_mutable(struct iommufd_device *idev,
 				 struct iommufd_hwpt_paging *hwpt_paging,
 				 const char *what);
-int iommufd_device_check_viommu(struct iommufd_device *idev);
 bool iommufd_device_is_preserved(struct iommufd_device *idev);
 
 /* liveupdate-areas.c */
@@ -117,18 +120,10 @@ int iopt_check_areas(struct io_pagetable *iopt, struct iommu_domain *domain,
 		     struct liveupdate_session *session);
 
 /* liveupdate-incoming.c */
-static inline bool iommufd_object_is_restored(const struct iommufd_object *obj)
-{
-	return obj->type == IOMMUFD_OBJ_HWPT_RESTORED;
-}
-
+bool iommufd_hwpt_is_restored(const struct iommufd_hw_pagetable *hwpt);
 int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args);
 bool iommufd_liveupdate_can_finish(struct liveupdate_file_op_args *args);
 void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args);
-int iommufd_hwpt_liveupdate_restore(struct iommufd_ucmd *ucmd);
-void iommufd_hwpt_restored_put(struct iommufd_ctx *ictx,
-			       struct iommufd_hw_pagetable *hwpt);
-void iommufd_hwpt_restored_destroy(struct iommufd_object *obj);
 int iommufd_device_check_replace(struct iommufd_device *idev,
 				 struct iommufd_hw_pagetable *old,
 				 struct iommufd_hw_pagetable *hwpt);
@@ -139,10 +134,8 @@ void iommufd_device_left_restored(struct iommufd_device *idev,
 struct iommufd_hwpt_paging *
 iommufd_device_preserved_hwpt(struct iommufd_device *idev);
 #if IS_ENABLED(CONFIG_KUNIT)
-struct iommu_domain *iommufd_restored_domain(u64 domain_pa);
-int iommufd_hwpt_restored_create(struct iommufd_ctx *ictx,
-				 const struct iommufd_hwpt_ser *hwpt_ser);
-void iommufd_ctx_unpin_restored(struct iommufd_ctx *ictx);
+extern struct iommufd_hw_pagetable iommufd_hwpt_restored;
+bool iommufd_ctx_has_domain(struct iommufd_ctx *ictx, u64 domain_pa);
 #endif
 
 #else /* CONFIG_IOMMU_LIVEUPDATE */
@@ -191,24 +184,15 @@ iommufd_device_check_mutable(struct iommufd_device *idev,
 	return 0;
 }
 
-static inline int iommufd_device_check_viommu(struct iommufd_device *idev)
-{
-	return 0;
-}
-
 static inline bool iommufd_device_is_preserved(struct iommufd_device *idev)
 {
 	return false;
 }
 
-static inline bool iommufd_object_is_restored(const struct iommufd_object *obj)
+static inline bool
+iommufd_hwpt_is_restored(const struct iommufd_hw_pagetable *hwpt)
 {
 	return false;
-}
-
-static inline void iommufd_hwpt_restored_put(struct iommufd_ctx *ictx,
-					     struct iommufd_hw_pagetable *hwpt)
-{
 }
 
 static inline int

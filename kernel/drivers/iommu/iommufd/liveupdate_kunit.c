@@ -218,23 +218,20 @@ static void test_preserved_device(struct kunit *test)
 {
 	struct world *w = test->priv;
 
-	KUNIT_EXPECT_EQ(test, 0, iommufd_device_check_viommu(&w->idev));
-	scoped_guard(mutex, &w->igroup.lock) {
-		KUNIT_EXPECT_EQ(test, 0,
-				iommufd_device_check_mutable(&w->idev, NULL, "attach"));
+	guard(mutex)(&w->igroup.lock);
+	KUNIT_EXPECT_EQ(test, 0,
+			iommufd_device_check_mutable(&w->idev, NULL, "attach"));
 
-		w->idev.liveupdate.preserved = true;
-		w->igroup.liveupdate.nr_preserved = 1;
-		KUNIT_EXPECT_EQ(test, -EBUSY,
-				iommufd_device_check_mutable(&w->idev, NULL, "attach"));
-		/* It would take the preserved device along */
-		KUNIT_EXPECT_EQ(test, -EBUSY,
-				iommufd_device_check_mutable(&w->other, NULL, "replace"));
-		/* But it may leave */
-		KUNIT_EXPECT_TRUE(test, iommufd_device_is_preserved(&w->idev));
-		KUNIT_EXPECT_FALSE(test, iommufd_device_is_preserved(&w->other));
-	}
-	KUNIT_EXPECT_EQ(test, -EBUSY, iommufd_device_check_viommu(&w->idev));
+	w->idev.liveupdate.preserved = true;
+	w->igroup.liveupdate.nr_preserved = 1;
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			iommufd_device_check_mutable(&w->idev, NULL, "attach"));
+	/* It would take the preserved device along */
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			iommufd_device_check_mutable(&w->other, NULL, "replace"));
+	/* But it may leave */
+	KUNIT_EXPECT_TRUE(test, iommufd_device_is_preserved(&w->idev));
+	KUNIT_EXPECT_FALSE(test, iommufd_device_is_preserved(&w->other));
 }
 
 /* Each HWPT on an IOAS counts, the first one given up does not thaw it */

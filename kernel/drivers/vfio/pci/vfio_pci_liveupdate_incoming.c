@@ -23,14 +23,14 @@
  *    afterwards, and if it fails vfio_pci_liveupdate_disable() gives back what
  *    the open has taken, and no more.
  * 3. From then on it is an open device, with interrupts, MMIO, config space, and
- *    a reset of its own. Only the hot reset is refused. Attaching replaces the
- *    restored HWPT.
+ *    a reset of its own. Only the hot reset is refused. Attaching replaces what
+ *    it came in on.
  * 4. vfio_pci_liveupdate_can_finish() says no as long as somebody holds the file
- *    and the device still needs its restored HWPT. It says so for good if nobody
+ *    and the device still is where it came in. It says so for good if nobody
  *    holds the file, the IOMMU of the device is not in use here, and it cannot be
  *    reset: it may be writing to the memory of its session.
  * 5. vfio_pci_liveupdate_finish() makes an ordinary open device of it. One that
- *    is still attached to its restored HWPT belongs to nobody: it is detached,
+ *    still is where it came in belongs to nobody: it is detached,
  *    which blocks it, and closed and reset when LUO puts the file. If the reset
  *    cannot be had it stays blocked, vfio_pci_liveupdate_closed(). When it is
  *    closed it may sleep again.
@@ -566,7 +566,7 @@ static bool vfio_pci_liveupdate_can_stop(const struct vfio_pci_ser *ser)
  * vfio_pci_liveupdate_can_finish - Can_finish callback of the file handler
  * @args: Arguments of LUO
  *
- * The pages that the restored HWPT maps are held until finish only. A device
+ * The pages that it came in on are held until finish only. A device
  * that still needs it is in somebody's hands, or it is nobody's, and then
  * finish stops it.
  *
@@ -604,7 +604,7 @@ bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 
 	if (!settled)
 		dev_warn_ratelimited(core_vdev->dev,
-				     "live update: finish refused, it still needs its restored HWPT, and its file is open\n");
+				     "live update: finish refused, it is still on the old page table, and its file is open\n");
 	return settled;
 }
 

@@ -7,8 +7,8 @@
  * DOC: iommufd live update ABI
  *
  * What the iommufd of one kernel tells that of the next one about a preserved
- * iommufd: which of its HWPTs live on, under which tokens user space knows
- * them, and which record of the IOMMU core describes each one's page table.
+ * iommufd: the page tables of which HWPTs live on, the tokens that user space gave
+ * these, and which record of the IOMMU core describes each page table.
  * Nothing else of an iommufd is preserved.
  *
  * This header is a contract between two kernels. It holds layout only. Every
@@ -36,7 +36,7 @@
 
 /**
  * struct iommufd_hwpt_ser - One preserved HWPT
- * @token: Given by user space, unique in its iommufd
+ * @token: Given by user space, unique in its iommufd, for people only
  * @domain_pa: Its struct iommu_domain_ser, owned by the IOMMU core
  */
 struct iommufd_hwpt_ser {

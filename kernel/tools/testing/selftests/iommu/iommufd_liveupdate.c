@@ -2,9 +2,9 @@
 /*
  * Copyright (c) 2026, the iommu-liveupdate authors
  *
- * IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE and IOMMU_HWPT_LIVEUPDATE_RESTORE, as far
- * as they can be tested without preserving the iommufd: the mock IOMMU cannot be
- * preserved, as it has no callbacks for that.
+ * IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, as far as it can be tested without
+ * preserving the iommufd: the mock IOMMU cannot be preserved, as it has no
+ * callbacks for that.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -100,59 +100,6 @@ TEST_F(mark, length)
 	/* Neither has marked it, and what is not known must be 0 only */
 	cmd.extra = 0;
 	EXPECT_EQ(0, ioctl(self->fd, IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, &cmd));
-}
-
-TEST_F(mark, restore_length)
-{
-	struct {
-		struct iommu_hwpt_liveupdate_restore cmd;
-		uint8_t extra;
-	} cmd = {};
-
-	cmd.cmd.hwpt_token = TOKEN;
-
-	cmd.cmd.size = sizeof(cmd.cmd) - 1;
-	EXPECT_ERRNO(EINVAL,
-		     ioctl(self->fd, IOMMU_HWPT_LIVEUPDATE_RESTORE, &cmd));
-
-	cmd.cmd.size = sizeof(cmd.cmd) + 1;
-	cmd.extra = UINT8_MAX;
-	EXPECT_ERRNO(E2BIG,
-		     ioctl(self->fd, IOMMU_HWPT_LIVEUPDATE_RESTORE, &cmd));
-
-	cmd.extra = 0;
-	EXPECT_ERRNO(ENOENT,
-		     ioctl(self->fd, IOMMU_HWPT_LIVEUPDATE_RESTORE, &cmd));
-}
-
-TEST_F(mark, restore_reserved)
-{
-	struct iommu_hwpt_liveupdate_restore cmd = {
-		.size = sizeof(cmd),
-		.hwpt_token = TOKEN,
-	};
-
-	cmd.__reserved = 1;
-	EXPECT_ERRNO(EOPNOTSUPP,
-		     ioctl(self->fd, IOMMU_HWPT_LIVEUPDATE_RESTORE, &cmd));
-	cmd.__reserved = 0;
-	cmd.__reserved2 = 1;
-	EXPECT_ERRNO(EOPNOTSUPP,
-		     ioctl(self->fd, IOMMU_HWPT_LIVEUPDATE_RESTORE, &cmd));
-}
-
-/* A mark is for the next kernel, in this one nothing came in by it */
-TEST_F(mark, restore_marked)
-{
-	struct iommu_hwpt_liveupdate_restore cmd = {
-		.size = sizeof(cmd),
-		.hwpt_token = TOKEN,
-	};
-
-	test_cmd_mark(self->hwpt_id, TOKEN);
-	EXPECT_ERRNO(ENOENT,
-		     ioctl(self->fd, IOMMU_HWPT_LIVEUPDATE_RESTORE, &cmd));
-	EXPECT_EQ(0, cmd.out_hwpt_id);
 }
 
 TEST_F(mark, no_hwpt)

@@ -2,9 +2,7 @@
 #ifndef _SHIM_GLUE_LIVEUPDATE_H
 #define _SHIM_GLUE_LIVEUPDATE_H
 
-struct device;
 struct device_domain_info;
 bool intel_liveupdate_device_incoming(struct device_domain_info *info);
-void intel_liveupdate_disown(struct device *dev);
 
 #endif

@@ -25,7 +25,7 @@ static inline struct pasid_entry *get_pasid_table_from_pde(struct pasid_dir_entr
 	return (struct pasid_entry *)(uintptr_t)pde->val;
 }
 
-int intel_liveupdate_config_entry(struct intel_iommu *iommu, struct pasid_entry *pte,
+int intel_pasid_config_paging(struct intel_iommu *iommu, struct pasid_entry *pte,
 			     struct dmar_domain *domain);
 void devtlb_invalidation_with_pasid(struct intel_iommu *iommu, struct device *dev,
 				    u32 pasid);
