@@ -3,6 +3,7 @@
  * Fuzzer of drivers/iommu/liveupdate-check.c: whatever the bytes are, the check
  * ends, stays within bounds, and what it accepts can be used without looking.
  */
+#include <string.h>
 #include <linux/array_size.h>
 #include <linux/crc32.h>
 #include "fuzz.h"
@@ -58,8 +59,10 @@ static void find_block(struct image *image, struct all_found *all, enum image_ki
 
 static void find_all(struct image *image, struct all_found *all)
 {
-	const u64 heads[] = { image->ser->units_pa, image->ser->domains_pa, image->ser->attachments_pa };
-	const u32 numbers[] = { image->ser->nr_units, image->ser->nr_domains, image->ser->nr_attachments };
+	const u64 heads[] = { image->ser->units_pa, image->ser->domains_pa, image->ser->devices_pa,
+			      image->ser->attachments_pa };
+	const u32 numbers[] = { image->ser->nr_units, image->ser->nr_domains, image->ser->nr_devices,
+				image->ser->nr_attachments };
 	struct iommu_ser top = *image->ser;
 
 	top.crc = 0;
@@ -94,29 +97,65 @@ static bool is_preserved(struct image *image, u64 pa, unsigned int order)
 	return page && page->preserved && page->order == order && pa % PAGE_SIZE == 0;
 }
 
+static bool is_scalable(const struct iommu_unit_ser *unit)
+{
+	return iommu_unit_vtd_const(unit)->flags & IOMMU_UNIT_VTD_SCALABLE;
+}
+
+static void require_table(struct image *image, const struct iommu_table_ser *table)
+{
+	if (!table->pa)
+		require(!table->order && !table->kind && !table->flags);
+	else
+		require(is_preserved(image, table->pa, table->order) && table->kind && table->flags < 2);
+}
+
+static void require_vtd_unit(const struct iommu_unit_ser *unit)
+{
+	const struct iommu_table_ser *root = &unit->tables[0], *irt = &unit->tables[1];
+	const struct iommu_unit_vtd_ser *vtd = iommu_unit_vtd_const(unit);
+
+	require(unit->driver_length == sizeof(*vtd) && vtd->flags < 2 && !vtd->reserved);
+	require(unit->base_kind == IOMMU_UNIT_SER_BASE_MMIO && unit->segment < 0x10000);
+	require(root->pa && root->kind == 1 && !root->order && !root->flags && !unit->tables[2].pa);
+	require(vtd->rtaddr == (root->pa | (is_scalable(unit) ? 0x400 : 0)));
+	require(is_scalable(unit) || !(vtd->context_tables[4] | vtd->context_tables[5] |
+				       vtd->context_tables[6] | vtd->context_tables[7]));
+	if (irt->pa) {
+		require(irt->kind == 2 && !irt->flags && vtd->irta >> 12 == irt->pa >> 12);
+		require(32ULL << (vtd->irta & 15) <= PAGE_SIZE << irt->order);
+	} else {
+		require(!vtd->irta);
+	}
+}
+
 static void require_unit(struct image *image, const struct iommu_unit_ser *unit)
 {
-	const struct iommu_unit_vtd_ser *vtd = &unit->vtd;
-	bool scalable = vtd->flags & IOMMU_UNIT_VTD_SCALABLE;
+	const unsigned char *part = (const unsigned char *)unit->driver_data;
 
-	require(unit->base);
-	require(unit->type == IOMMU_UNIT_SER_VTD || unit->type == IOMMU_UNIT_SER_MOCK);
-	require(!unit->root_pa || is_preserved(image, unit->root_pa, 0));
-	if (unit->type != IOMMU_UNIT_SER_VTD)
-		return;
-	require(unit->root_pa && vtd->flags < 4 && unit->segment < 0x10000);
-	for (size_t i = sizeof(*vtd) / 8; i < ARRAY_SIZE(unit->driver_data); i++)
-		require(!unit->driver_data[i]);
-	require(vtd->rtaddr == (unit->root_pa | (scalable ? 0x400 : 0)));
-	require(scalable || !(vtd->context_tables[4] | vtd->context_tables[5] |
-			      vtd->context_tables[6] | vtd->context_tables[7]));
-	if (vtd->flags & IOMMU_UNIT_VTD_INTREMAP) {
-		require(is_preserved(image, vtd->irt_pa, vtd->irt_order));
-		require(vtd->irta >> 12 == vtd->irt_pa >> 12);
-		require(32ULL << (vtd->irta & 15) <= PAGE_SIZE << vtd->irt_order);
-	} else {
-		require(!vtd->irt_pa && !vtd->irta && !vtd->irt_order);
+	require(unit->base && unit->type && unit->base_kind >= 1 && unit->base_kind <= 2);
+	require(unit->driver_length <= sizeof(unit->driver_data));
+	for (size_t i = unit->driver_length; i < sizeof(unit->driver_data); i++)
+		require(!part[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(unit->tables); i++) {
+		require_table(image, &unit->tables[i]);
+		for (unsigned int j = 0; j < i && unit->tables[i].pa; j++)
+			require(unit->tables[j].pa && unit->tables[j].pa != unit->tables[i].pa);
 	}
+	if (unit->type == IOMMU_UNIT_SER_VTD)
+		require_vtd_unit(unit);
+}
+
+static void require_two_units(const struct iommu_unit_ser *a, const struct iommu_unit_ser *b)
+{
+	require(a->base != b->base || a->base_kind != b->base_kind ||
+		(a->base_kind == IOMMU_UNIT_SER_BASE_RID && a->segment != b->segment));
+	for (unsigned int i = 0; i < ARRAY_SIZE(a->tables); i++)
+		for (unsigned int j = 0; j < ARRAY_SIZE(b->tables); j++)
+			if (a->tables[i].pa && a->tables[i].pa == b->tables[j].pa)
+				require(a->type == b->type &&
+					!memcmp(&a->tables[i], &b->tables[j], sizeof(a->tables[i])) &&
+					a->tables[i].flags == IOMMU_TABLE_SER_SHARED);
 }
 
 static const struct levels {
@@ -140,8 +179,11 @@ static bool is_level(const struct iommu_domain_ser *dser)
 
 static void require_domain(struct image *image, const struct iommu_domain_ser *dser)
 {
-	require(is_preserved(image, dser->top_pa, 0));
-	require(dser->nr_tables && !dser->reserved);
+	require(is_preserved(image, dser->top_pa, dser->top_order));
+	require(dser->nr_tables && !dser->reserved[0] && !dser->reserved[1] && !dser->reserved[2] && !dser->reserved2);
+	for (unsigned int i = 0; i < ARRAY_SIZE(dser->format_data); i++)
+		require(!dser->format_data[i]);
+	require(dser->granule_lg2 == (dser->pt_format == IOMMU_DOMAIN_SER_AMDV1_MOCK ? 11 : 12));
 	require(dser->nr_tables > 1 || dser->digest == dser->top_pa / PAGE_SIZE);
 	require(!(dser->domain_flags & ~IOMMU_DOMAIN_SER_FORCE_SNOOP));
 	require(is_level(dser));
@@ -150,81 +192,143 @@ static void require_domain(struct image *image, const struct iommu_domain_ser *d
 	require(dser->pgsize_bitmap && !(dser->pgsize_bitmap & 0x7ff));
 }
 
-static bool has_context(const struct iommu_unit_ser *unit, u16 rid)
+static bool has_context(const struct iommu_unit_ser *unit, u32 rid)
 {
-	unsigned int bit = unit->vtd.flags & IOMMU_UNIT_VTD_SCALABLE ? rid >> 7 : rid >> 8;
+	unsigned int bit = is_scalable(unit) ? rid >> 7 : rid >> 8;
 
-	return unit->vtd.context_tables[bit / 64] >> bit % 64 & 1;
+	return iommu_unit_vtd_const(unit)->context_tables[bit / 64] >> bit % 64 & 1;
 }
 
-static void require_vtd_attachment(const struct iommu_attachment_ser *att,
-				   const struct iommu_unit_ser *unit, const struct iommu_domain_ser *dser)
+static void require_vtd_device(const struct iommu_device_ser *dev, const struct iommu_unit_ser *unit)
 {
-	bool scalable = unit->vtd.flags & IOMMU_UNIT_VTD_SCALABLE;
-
-	require(att->segment == unit->segment);
-	for (unsigned int i = 0; i < att->nr_rids; i++)
-		require(has_context(unit, att->rids[i]));
-	require(dser->pt_format == IOMMU_DOMAIN_SER_VTDSS ||
-		(scalable && dser->pt_format == IOMMU_DOMAIN_SER_X86_64));
-	require(scalable == (att->pasid_dir_pa != 0));
-	require(!scalable || att->max_pasid <= 8 * (u64)PAGE_SIZE << att->pasid_dir_order);
+	require(dev->segment == unit->segment && dev->ids[0] == dev->rid && !dev->ats.enabled);
+	for (unsigned int i = 0; i < dev->nr_ids; i++)
+		require(dev->ids[i] < 0x10000 && has_context(unit, dev->ids[i]));
+	for (unsigned int i = 0; i < ARRAY_SIZE(dev->driver_data); i++)
+		require(!dev->driver_data[i]);
+	require(is_scalable(unit) == (dev->table.pa != 0));
+	require(!dev->table.pa || dev->table.kind == 3);
+	require(!dev->table.pa || (dev->max_pasid && dev->max_pasid <= 8 * (u64)PAGE_SIZE << dev->table.order));
 }
 
-static void require_attachment(struct image *image, const struct all_found *all,
-			       const struct iommu_attachment_ser *att)
+static void require_ats(const struct iommu_ats_ser *ats)
+{
+	require(!ats->reserved);
+	if (ats->enabled)
+		require(ats->enabled == 1 && ats->stu < 32 && ats->qdep >= 1 && ats->qdep <= 32 && ats->pfsid < 0x10000);
+	else
+		require(!ats->stu && !ats->qdep && !ats->pfsid);
+}
+
+/* The one that its group is named after */
+static bool has_leader(const struct all_found *all, const struct iommu_device_ser *dev)
+{
+	for (unsigned int i = 0; i < all->nr[DEVICES]; i++) {
+		const struct iommu_device_ser *other = all->found[DEVICES][i].record;
+
+		if (other->segment == dev->segment && other->rid == dev->group_key && other->group_key == other->rid)
+			return true;
+	}
+	return false;
+}
+
+static void require_device(struct image *image, const struct all_found *all, const struct iommu_device_ser *dev)
+{
+	const struct iommu_unit_ser *unit = find(all, UNITS, dev->unit_pa);
+
+	require(unit && dev->rid < 0x10000);
+	require(dev->nr_ids && dev->nr_ids <= ARRAY_SIZE(dev->ids));
+	for (unsigned int i = 0; i < ARRAY_SIZE(dev->ids); i++)
+		for (unsigned int j = 0; j < i; j++)
+			require(i >= dev->nr_ids ? !dev->ids[i] : dev->ids[i] != dev->ids[j]);
+	require_table(image, &dev->table);
+	require(!dev->table.flags && dev->max_pasid <= 1 << 20 && (dev->table.pa || !dev->max_pasid));
+	require_ats(&dev->ats);
+	require(dev->group_key <= dev->rid && has_leader(all, dev));
+	if (unit->type == IOMMU_UNIT_SER_VTD)
+		require_vtd_device(dev, unit);
+}
+
+static void require_two_devices(const struct iommu_device_ser *a, const struct iommu_device_ser *b)
+{
+	require(a->segment != b->segment || a->rid != b->rid);
+	require(!a->table.pa || a->table.pa != b->table.pa);
+	if (a->unit_pa != b->unit_pa || (a->segment == b->segment && a->group_key == b->group_key))
+		return;
+	for (unsigned int i = 0; i < a->nr_ids; i++)
+		for (unsigned int j = 0; j < b->nr_ids; j++)
+			require(a->ids[i] != b->ids[j]);
+}
+
+static u64 unit_of(const struct all_found *all, const struct iommu_attachment_ser *att)
+{
+	const struct iommu_device_ser *dev = find(all, DEVICES, att->device_pa);
+
+	return dev->unit_pa;
+}
+
+static void require_attachment(const struct all_found *all, const struct iommu_attachment_ser *att)
 {
 	const struct iommu_domain_ser *dser = find(all, DOMAINS, att->domain_pa);
-	const struct iommu_unit_ser *unit = find(all, UNITS, att->unit_pa);
+	const struct iommu_device_ser *dev = find(all, DEVICES, att->device_pa);
+	const struct iommu_unit_ser *unit;
 
-	require(dser && unit);
-	require(att->nr_rids >= 1 && att->nr_rids <= 8 && att->rids[0] == att->rid);
-	for (unsigned int i = 0; i < 8; i++)
-		for (unsigned int j = 0; j < i; j++)
-			require(i < att->nr_rids ? att->rids[i] != att->rids[j] : !att->rids[i]);
-	require(att->hw_id < 0x10000 && !att->reserved);
-	if (att->pasid_dir_pa) {
-		require(is_preserved(image, att->pasid_dir_pa, att->pasid_dir_order));
-		require(att->max_pasid && att->max_pasid <= 1 << 20);
-	} else {
-		require(!att->pasid_dir_order && !att->max_pasid);
-	}
-	if (unit->type == IOMMU_UNIT_SER_VTD)
-		require_vtd_attachment(att, unit, dser);
+	require(dser && dev && !att->reserved);
+	require(!att->pasid || att->pasid < dev->max_pasid);
+	unit = find(all, UNITS, dev->unit_pa);
+	if (unit->type != IOMMU_UNIT_SER_VTD)
+		return;
+	require(!att->pasid && att->hw_id < 0x10000);
+	require(dser->pt_format == IOMMU_DOMAIN_SER_VTDSS ||
+		(is_scalable(unit) && dser->pt_format == IOMMU_DOMAIN_SER_X86_64));
 }
 
-static void require_two_attachments(const struct iommu_attachment_ser *a, const struct iommu_attachment_ser *b)
+static void require_two_attachments(const struct all_found *all, const struct iommu_attachment_ser *a,
+				    const struct iommu_attachment_ser *b)
 {
-	for (unsigned int i = 0; a->segment == b->segment && i < a->nr_rids; i++)
-		for (unsigned int j = 0; j < b->nr_rids; j++)
-			require(a->rids[i] != b->rids[j]);
-	require(a->unit_pa != b->unit_pa || a->hw_id != b->hw_id || a->domain_pa == b->domain_pa);
-	require(a->unit_pa != b->unit_pa || a->domain_pa != b->domain_pa || a->hw_id == b->hw_id);
-	require(!a->pasid_dir_pa || a->pasid_dir_pa != b->pasid_dir_pa);
+	require(a->device_pa != b->device_pa || a->pasid != b->pasid);
+	if (unit_of(all, a) == unit_of(all, b))
+		require((a->hw_id == b->hw_id) == (a->domain_pa == b->domain_pa));
 }
 
-static void require_attachments(struct image *image, const struct all_found *all)
+static void require_attachments(const struct all_found *all)
 {
 	const struct found *found = all->found[ATTACHMENTS];
 
 	for (unsigned int i = 0; i < all->nr[ATTACHMENTS]; i++) {
-		require_attachment(image, all, found[i].record);
+		require_attachment(all, found[i].record);
 		for (unsigned int j = 0; j < i; j++)
-			require_two_attachments(found[i].record, found[j].record);
+			require_two_attachments(all, found[i].record, found[j].record);
 	}
 }
 
-/* How many attachments refer to it */
+/* How many devices or attachments refer to it */
 static u32 users(const struct all_found *all, u64 pa)
 {
 	u32 nr = 0;
 
+	for (unsigned int i = 0; i < all->nr[DEVICES]; i++)
+		nr += ((const struct iommu_device_ser *)all->found[DEVICES][i].record)->unit_pa == pa;
 	for (unsigned int i = 0; i < all->nr[ATTACHMENTS]; i++) {
 		const struct iommu_attachment_ser *att = all->found[ATTACHMENTS][i].record;
 
-		nr += att->unit_pa == pa || att->domain_pa == pa;
+		nr += att->device_pa == pa || att->domain_pa == pa;
 	}
 	return nr;
+}
+
+static void require_devices(struct image *image, const struct all_found *all)
+{
+	const struct found *found = all->found[DEVICES];
+
+	for (unsigned int i = 0; i < all->nr[DEVICES]; i++) {
+		const struct iommu_device_ser *dev = found[i].record;
+
+		require_device(image, all, dev);
+		require(dev->nr_attachments && dev->nr_attachments == users(all, found[i].pa));
+		for (unsigned int j = 0; j < i; j++)
+			require_two_devices(dev, found[j].record);
+	}
 }
 
 static void require_units(struct image *image, const struct all_found *all)
@@ -236,13 +340,8 @@ static void require_units(struct image *image, const struct all_found *all)
 
 		require_unit(image, unit);
 		require(unit->nr_devices == users(all, found[i].pa));
-		for (unsigned int j = 0; j < i; j++) {
-			const struct iommu_unit_ser *other = found[j].record;
-
-			require(unit->base != other->base);
-			/* the mock has no root table of its own */
-			require(other->type != IOMMU_UNIT_SER_VTD || unit->root_pa != other->root_pa);
-		}
+		for (unsigned int j = 0; j < i; j++)
+			require_two_units(unit, found[j].record);
 	}
 }
 
@@ -266,11 +365,12 @@ static void require_usable(struct image *image)
 	const struct iommu_ser *ser = image->ser;
 
 	require(ser->version == IOMMU_SER_VERSION && ser->length == sizeof(*ser));
-	require(!ser->reserved && !ser->reserved2);
+	require(ser->page_shift == 12);
 	find_all(image, &all);
 	require_units(image, &all);
 	require_domains(image, &all);
-	require_attachments(image, &all);
+	require_devices(image, &all);
+	require_attachments(&all);
 }
 
 /* That of some page, or of something right behind its beginning */
@@ -297,7 +397,7 @@ static void delete_all(struct standard *s, struct bytes *areas)
 /* A block has another number of records, and the chain knows. */
 static void edit_count(struct standard *s, struct bytes *areas)
 {
-	u32 *numbers[] = { &s->ser->nr_units, &s->ser->nr_domains, &s->ser->nr_attachments };
+	u32 *numbers[] = { &s->ser->nr_units, &s->ser->nr_domains, &s->ser->nr_devices, &s->ser->nr_attachments };
 	enum image_kind kind = fuzz_u32() % IMAGE_KINDS;
 	struct kho_block_header_ser *block = areas[1 + kind].start;
 
@@ -308,8 +408,8 @@ static void edit_count(struct standard *s, struct bytes *areas)
 /* Two chains in one block, with one record */
 static void edit_heads(struct standard *s, struct bytes *areas)
 {
-	u64 *heads[] = { &s->ser->units_pa, &s->ser->domains_pa, &s->ser->attachments_pa };
-	u32 *numbers[] = { &s->ser->nr_units, &s->ser->nr_domains, &s->ser->nr_attachments };
+	u64 *heads[] = { &s->ser->units_pa, &s->ser->domains_pa, &s->ser->devices_pa, &s->ser->attachments_pa };
+	u32 *numbers[] = { &s->ser->nr_units, &s->ser->nr_domains, &s->ser->nr_devices, &s->ser->nr_attachments };
 	enum image_kind from = fuzz_u32() % IMAGE_KINDS, to = fuzz_u32() % IMAGE_KINDS;
 	struct kho_block_header_ser *block = areas[1 + from].start;
 
@@ -322,22 +422,46 @@ static void edit_heads(struct standard *s, struct bytes *areas)
 static void edit_table(struct standard *s)
 {
 	struct iommu_unit_ser *unit = fuzz_u32() % 2 ? s->legacy : s->scalable;
+	struct iommu_unit_vtd_ser *vtd = iommu_unit_vtd(unit);
 	u64 address = some_address(s->image);
 
-	switch (fuzz_u32() % 3) {
+	switch (fuzz_u32() % 4) {
 	case 0:
-		unit->root_pa = address;
-		unit->vtd.rtaddr = address | (unit->vtd.rtaddr & 0xfff);
+		unit->tables[0].pa = address;
+		vtd->rtaddr = address | (vtd->rtaddr & 0xfff);
 		break;
 	case 1:
-		unit->vtd.flags |= IOMMU_UNIT_VTD_INTREMAP;
-		unit->vtd.irt_order = fuzz_u32() % 2 ? 0 : 8;
-		unit->vtd.irt_pa = address;
-		unit->vtd.irta = address | (unit->vtd.irta & 0xfff);
+		unit->tables[1].order = fuzz_u32() % 2 ? 0 : 8;
+		unit->tables[1].pa = address;
+		unit->tables[1].kind = 2;
+		vtd->irta = address | (vtd->irta & 0xfff);
+		break;
+	case 2:
+		s->mock->tables[fuzz_u32() % 2].pa = address;
 		break;
 	default:
 		s->fs->top_pa = address;
 		s->fs->digest = address / PAGE_SIZE;
+	}
+}
+
+/* Who is in a group, and how many are on something, in a way that agrees. */
+static void edit_group(struct standard *s)
+{
+	switch (fuzz_u32() % 4) {
+	case 0:
+		s->sibling->group_key = fuzz_u32() % 16;
+		break;
+	case 1:
+		s->sibling->ids[1] = fuzz_u32() % 2 ? s->mock_dev->ids[0] : fuzz_u32() % 4;
+		break;
+	case 2:
+		s->sibling->group_key = s->sibling->rid;
+		s->sibling->nr_ids = 1;
+		s->sibling->ids[1] = 0;
+		break;
+	default:
+		s->pasid_att->pasid = fuzz_u32() % 32;
 	}
 }
 
@@ -356,19 +480,22 @@ static void edit(struct standard *s, struct bytes *areas)
 	case 3:
 		edit_table(s);
 		break;
+	case 4:
+		edit_group(s);
+		break;
 	default:
 		fuzz_edit(areas, STANDARD_AREAS, some_address(s->image));
 	}
 }
 
-/* With a device that has as many requester ids as a record can hold */
+/* With a device that has as many ids as a record can hold */
 static struct standard records_new(struct bytes *areas)
 {
 	struct standard s = image_standard();
 
-	s.mock_dev->nr_rids = ARRAY_SIZE(s.mock_dev->rids);
-	for (u16 i = 0; i < s.mock_dev->nr_rids; i++)
-		s.mock_dev->rids[i] = s.mock_dev->rid + i;
+	s.mock_dev->nr_ids = ARRAY_SIZE(s.mock_dev->ids);
+	for (u32 i = 0; i < s.mock_dev->nr_ids; i++)
+		s.mock_dev->ids[i] = s.mock_dev->ids[0] + 16 * i;
 	image_seal(s.image);
 	standard_areas(&s, areas);
 	return s;

@@ -11,12 +11,13 @@
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/iommu.h>
 #include "bytes.h"
+#include "intel/liveupdate-abi.h"
 #include "liveupdate-check.h"
 
 #define IMAGE_BASE	0x100000000ULL
 #define IMAGE_PAGES	4096
 
-enum image_kind { UNITS, DOMAINS, ATTACHMENTS, IMAGE_KINDS };
+enum image_kind { UNITS, DOMAINS, DEVICES, ATTACHMENTS, IMAGE_KINDS };
 
 struct image_page {
 	bool preserved;
@@ -40,16 +41,24 @@ struct image {
 	struct image_page pages[IMAGE_PAGES];
 };
 
+extern const struct iommu_liveupdate_type intel_liveupdate_type;
+
 /* The records of image_standard(), by what they are */
 struct standard {
 	struct image *image;
 	struct iommu_ser *ser;
-	/* VT-d in legacy and in scalable mode, the mock, a deleted one */
-	struct iommu_unit_ser *legacy, *scalable, *mock, *old_unit;
+	/* VT-d in legacy and in scalable mode, two mocks that share a table, a deleted one */
+	struct iommu_unit_ser *legacy, *scalable, *mock, *mock_peer, *old_unit;
 	/* on the legacy unit, first and second stage on the scalable one, ... */
 	struct iommu_domain_ser *ss, *fs, *nested, *mock_domain, *old_domain;
-	/* two on the legacy unit, the second with an alias, ... */
-	struct iommu_attachment_ser *nic, *alias, *gpu, *disk, *mock_dev, *old_att;
+	/*
+	 * Two on the legacy unit, the second with an alias, ..., two of one group behind
+	 * the mock, with an id in common
+	 */
+	struct iommu_device_ser *nic, *alias, *gpu, *disk, *mock_dev, *sibling, *old_dev;
+	/* Of each of them, and of a PASID of mock_dev */
+	struct iommu_attachment_ser *nic_att, *alias_att, *gpu_att, *disk_att, *mock_att;
+	struct iommu_attachment_ser *pasid_att, *sibling_att, *old_att;
 };
 
 struct image *image_new(void);
@@ -66,11 +75,12 @@ void image_seal(struct image *image);
 int image_check(struct image *image, const char **reason);
 void image_print(struct image *image, FILE *file);
 
+struct iommu_unit_ser *image_add_unit(struct image *image, u32 type, u64 base);
 struct iommu_unit_ser *image_add_vtd(struct image *image, u64 base, bool scalable);
 struct iommu_domain_ser *image_add_domain(struct image *image, u32 pt_format);
-struct iommu_attachment_ser *
-image_add_attachment(struct image *image, struct iommu_unit_ser *unit,
-		     struct iommu_domain_ser *dser, u16 rid, u32 hw_id);
+struct iommu_device_ser *image_add_device(struct image *image, struct iommu_unit_ser *unit, u16 rid);
+struct iommu_attachment_ser *image_attach(struct image *image, struct iommu_device_ser *dev,
+					  struct iommu_domain_ser *dser, u32 hw_id);
 
 struct standard image_standard(void);
 

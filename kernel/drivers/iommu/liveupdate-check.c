@@ -9,26 +9,33 @@
  * The records of struct iommu_ser come from another kernel, through memory that
  * anything may have written to. They steer what is taken for a page table and
  * who may do DMA, so nothing of them is used before all of it has been checked
- * here. This is one function over bytes. It allocates nothing, keeps nothing,
- * and reaches memory through two callbacks only, so that the same source runs
+ * here. These are functions over bytes. They allocate nothing, keep nothing,
+ * and reach memory through two callbacks only, so that the same source runs
  * in the kernel, in tests and fuzzers in user space, and in tools that show
  * records.
  *
- * What it does, in this order:
+ * What iommu_liveupdate_check() does, in this order:
  *
- * 1. check_top(): version, length, reserved fields.
- * 2. check_chain(): the blocks of the three chains lie in preserved memory, are
+ * 1. check_top(): version, length, size of pages.
+ * 2. check_chain(): the blocks of the four chains lie in preserved memory, are
  *    filled within bounds, come to an end, and hold as many records as the top
  *    object says. A chain that runs into itself holds more.
  * 3. iommu_liveupdate_crc(): the checksum. From here on what is wrong was
  *    written that way.
- * 4. check_units(), check_domains(), check_attachments(): each record by
- *    itself, what it refers to, and what must not occur twice.
+ * 4. check_units(), check_domains(), check_devices(), check_attachments(): each
+ *    record by itself, what it refers to, and what must not occur twice.
+ * 5. check_counts(): how many refer to a record.
  *
- * What is special to one kind of unit is checked by a function of that kind,
- * see struct iommu_liveupdate_check_type, which is as pure. What hardware says
- * is left to the driver: whether registers and live entries agree with the
- * records. The content of page tables is checked when a page table is freed.
+ * That is all of it but the parts that drivers add to the records. Nobody but
+ * the driver of a unit's type uses these, so they are checked when that driver
+ * first asks for one of its units, by functions of its own that are as pure: see
+ * struct iommu_liveupdate_type. A unit whose driver never comes is of no use to
+ * anybody, whatever its part says. iommu_liveupdate_check_type() makes the same
+ * check before the records leave the old kernel.
+ *
+ * What hardware says is left to the driver as well: whether registers and live
+ * entries agree with the records. The content of page tables is checked when a
+ * page table is freed.
  *
  * Locking: none. The caller makes sure that nobody writes the records.
  */
@@ -48,12 +55,11 @@
 /* A folio that is asked for cannot be larger, whatever the page size */
 #define CHECK_MAX_ORDER		10
 
-/* Architectural limits */
-#define CHECK_MAX_HW_ID		0xffffu
+/* Architectural limits of PCI */
+#define CHECK_MAX_RID		0xffffu
 #define CHECK_MAX_PASIDS	BIT(20)
-
-/* Index bits of one table level, common to all formats */
-#define CHECK_LEVEL_LG2		9
+#define CHECK_MAX_STU		31
+#define CHECK_MAX_QDEP		32
 
 struct check_chain {
 	u64 head_pa;
@@ -66,6 +72,7 @@ struct check {
 	const struct iommu_liveupdate_check_ops *ops;
 	struct check_chain units;
 	struct check_chain domains;
+	struct check_chain devices;
 	struct check_chain attachments;
 	const char *reason;
 };
@@ -82,26 +89,29 @@ struct check_cursor {
 	u64 pa;
 };
 
+/* A format has one line for each granule it can have */
 static const struct check_format {
 	u32 pt_format;
 	u32 features;
 	u8 granule_lg2;
+	/* Index bits of one level */
+	u8 level_lg2;
 	u8 min_level;
 	u8 max_level;
 	u8 max_vasz_lg2;
 	u8 max_oasz_lg2;
 } check_formats[] = {
 	{ IOMMU_DOMAIN_SER_AMDV1, IOMMU_DOMAIN_SER_DYNAMIC_TOP,
-	  12, 1, 5, 64, 52 },
+	  12, 9, 1, 5, 64, 52 },
 	{ IOMMU_DOMAIN_SER_X86_64,
 	  IOMMU_DOMAIN_SER_SIGN_EXTEND | IOMMU_DOMAIN_SER_INCOHERENT,
-	  12, 3, 4, 57, 52 },
+	  12, 9, 3, 4, 57, 52 },
 	{ IOMMU_DOMAIN_SER_VTDSS, IOMMU_DOMAIN_SER_INCOHERENT,
-	  12, 2, 4, 57, 52 },
+	  12, 9, 2, 4, 57, 52 },
 	{ IOMMU_DOMAIN_SER_RISCV_64, IOMMU_DOMAIN_SER_SIGN_EXTEND,
-	  12, 2, 4, 57, 56 },
+	  12, 9, 2, 4, 57, 56 },
 	{ IOMMU_DOMAIN_SER_AMDV1_MOCK, IOMMU_DOMAIN_SER_DYNAMIC_TOP,
-	  11, 1, 4, 56, 51 },
+	  11, 9, 1, 4, 56, 51 },
 };
 
 static int refuse(struct check *c, const char *reason)
@@ -110,26 +120,11 @@ static int refuse(struct check *c, const char *reason)
 	return -EINVAL;
 }
 
-/**
- * iommu_liveupdate_preserved - Is an address that of a preserved allocation?
- * @ops: How to reach memory
- * @pa: Any number
- * @order: Any number
- *
- * Context: Any that @ops allow.
- * Return: true if the previous kernel preserved just this.
- */
-bool iommu_liveupdate_preserved(const struct iommu_liveupdate_check_ops *ops,
-				u64 pa, unsigned int order)
+static bool is_preserved(const struct check *c, u64 pa, unsigned int order)
 {
 	return pa && order <= CHECK_MAX_ORDER &&
 	       IS_ALIGNED(pa, (u64)PAGE_SIZE << order) &&
-	       ops->preserved(ops->ctx, pa, order);
-}
-
-static bool is_preserved(const struct check *c, u64 pa, unsigned int order)
-{
-	return iommu_liveupdate_preserved(c->ops, pa, order);
+	       c->ops->preserved(c->ops->ctx, pa, order);
 }
 
 static const struct kho_block_header_ser *
@@ -237,6 +232,8 @@ u32 iommu_liveupdate_crc(const struct iommu_ser *ser,
 			sizeof(struct iommu_unit_ser));
 	crc = crc_chain(crc, ops, top.domains_pa, top.nr_domains,
 			sizeof(struct iommu_domain_ser));
+	crc = crc_chain(crc, ops, top.devices_pa, top.nr_devices,
+			sizeof(struct iommu_device_ser));
 	return crc_chain(crc, ops, top.attachments_pa, top.nr_attachments,
 			 sizeof(struct iommu_attachment_ser));
 }
@@ -251,8 +248,8 @@ static int check_top(struct check *c)
 	}
 	if (ser->length != sizeof(*ser))
 		return refuse(c, "length does not fit the version");
-	if (ser->reserved || ser->reserved2)
-		return refuse(c, "reserved field of the top object is not 0");
+	if (ser->page_shift != PAGE_SHIFT)
+		return refuse(c, "pages of another size");
 	return 0;
 }
 
@@ -308,25 +305,24 @@ static int check_chains_disjoint(struct check *c, const struct check_chain *a,
 
 static int check_chains(struct check *c)
 {
+	const struct check_chain *const chains[] = {
+		&c->units, &c->domains, &c->devices, &c->attachments,
+	};
+	unsigned int i, j;
 	int ret;
 
-	ret = check_chain(c, &c->units);
-	if (ret)
-		return ret;
-	ret = check_chain(c, &c->domains);
-	if (ret)
-		return ret;
-	ret = check_chain(c, &c->attachments);
-	if (ret)
-		return ret;
-
-	ret = check_chains_disjoint(c, &c->units, &c->domains);
-	if (ret)
-		return ret;
-	ret = check_chains_disjoint(c, &c->units, &c->attachments);
-	if (ret)
-		return ret;
-	return check_chains_disjoint(c, &c->domains, &c->attachments);
+	for (i = 0; i < ARRAY_SIZE(chains); i++) {
+		ret = check_chain(c, chains[i]);
+		if (ret)
+			return ret;
+	}
+	for (i = 0; i < ARRAY_SIZE(chains); i++)
+		for (j = 0; j < i; j++) {
+			ret = check_chains_disjoint(c, chains[i], chains[j]);
+			if (ret)
+				return ret;
+		}
+	return 0;
 }
 
 static int check_crc(struct check *c)
@@ -358,78 +354,99 @@ static int check_flags(struct check *c, const struct check_chain *chain)
 	return 0;
 }
 
-static const char *check_unit_mock(const struct iommu_unit_ser *unit,
-				   const struct iommu_liveupdate_check_ops *ops)
+/* An unused place is all zero */
+static int check_table(struct check *c, const struct iommu_table_ser *table)
 {
-	if (unit->root_pa && !iommu_liveupdate_preserved(ops, unit->root_pa, 0))
-		return "root table is not preserved";
-	return NULL;
+	if (!table->pa) {
+		if (table->order || table->kind || table->flags)
+			return refuse(c, "table without an address");
+		return 0;
+	}
+	if (!table->kind || table->flags & ~IOMMU_TABLE_SER_SHARED)
+		return refuse(c, "table of an unknown kind");
+	if (!is_preserved(c, table->pa, table->order))
+		return refuse(c, "table is not preserved");
+	return 0;
 }
 
-static const struct iommu_liveupdate_check_type check_type_mock = {
-	.type = IOMMU_UNIT_SER_MOCK,
-	.name = "mock",
-	.unit = check_unit_mock,
-};
-
-/* Kinds of units that this kernel has a driver for */
-static const struct iommu_liveupdate_check_type *const check_types[] = {
-#ifdef CONFIG_INTEL_IOMMU
-	&intel_liveupdate_check_type,
-#endif
-	&check_type_mock,
-};
-
-static const struct iommu_liveupdate_check_type *find_type(u32 type)
+static int check_unit_tables(struct check *c, const struct iommu_unit_ser *unit)
 {
-	unsigned int i;
+	unsigned int i, j;
+	int ret;
 
-	for (i = 0; i < ARRAY_SIZE(check_types); i++)
-		if (check_types[i]->type == type)
-			return check_types[i];
-	return NULL;
-}
-
-/**
- * iommu_liveupdate_type_name - Name a kind of unit
- * @type: IOMMU_UNIT_SER_*, or any other number
- *
- * Context: Any.
- * Return: A short word.
- */
-const char *iommu_liveupdate_type_name(u32 type)
-{
-	const struct iommu_liveupdate_check_type *found = find_type(type);
-
-	return found ? found->name : "unknown";
+	for (i = 0; i < IOMMU_UNIT_SER_TABLES; i++) {
+		ret = check_table(c, &unit->tables[i]);
+		if (ret)
+			return ret;
+		if (!unit->tables[i].pa)
+			continue;
+		if (i && !unit->tables[i - 1].pa)
+			return refuse(c, "unit with a gap in its tables");
+		for (j = 0; j < i; j++)
+			if (unit->tables[j].pa == unit->tables[i].pa)
+				return refuse(c, "table occurs twice");
+	}
+	return 0;
 }
 
 static int check_unit_alone(struct check *c, const struct iommu_unit_ser *unit)
 {
-	const struct iommu_liveupdate_check_type *type = find_type(unit->type);
-	const char *reason;
+	const char *part = (const char *)unit->driver_data;
+	size_t length = unit->driver_length;
 
 	if (!unit->base)
-		return refuse(c, "unit without registers");
-	if (!type)
-		return refuse(c, "unit of unknown type");
+		return refuse(c, "unit without an address");
+	if (unit->base_kind != IOMMU_UNIT_SER_BASE_MMIO &&
+	    unit->base_kind != IOMMU_UNIT_SER_BASE_RID)
+		return refuse(c, "unit with an address of an unknown kind");
+	if (!unit->type)
+		return refuse(c, "unit without a type");
+	if (length > sizeof(unit->driver_data) ||
+	    memchr_inv(part + length, 0, sizeof(unit->driver_data) - length))
+		return refuse(c, "driver's part of a unit is too long");
+	return check_unit_tables(c, unit);
+}
 
-	reason = type->unit(unit, c->ops);
-	return reason ? refuse(c, reason) : 0;
+/* Every driver that has it knows that others do */
+static bool may_share(const struct iommu_unit_ser *a,
+		      const struct iommu_table_ser *a_table,
+		      const struct iommu_unit_ser *b,
+		      const struct iommu_table_ser *b_table)
+{
+	return a->type == b->type && a_table->kind == b_table->kind &&
+	       a_table->order == b_table->order &&
+	       a_table->flags & b_table->flags & IOMMU_TABLE_SER_SHARED;
+}
+
+static int check_units_share(struct check *c, const struct iommu_unit_ser *a,
+			     const struct iommu_unit_ser *b)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < IOMMU_UNIT_SER_TABLES && a->tables[i].pa; i++)
+		for (j = 0; j < IOMMU_UNIT_SER_TABLES && b->tables[j].pa; j++)
+			if (a->tables[i].pa == b->tables[j].pa &&
+			    !may_share(a, &a->tables[i], b, &b->tables[j]))
+				return refuse(c, "two units with the same table");
+	return 0;
 }
 
 /* @cur is at @unit, a copy of it goes through those that follow. */
 static int check_unit_twice(struct check *c, struct check_cursor cur,
 			    const struct iommu_unit_ser *unit)
 {
-	const struct iommu_liveupdate_check_type *type = find_type(unit->type);
 	const struct iommu_unit_ser *other;
+	int ret;
 
 	while ((other = cursor_next(&cur))) {
-		if (other->base == unit->base)
-			return refuse(c, "two units with the same registers");
-		if (type->own_root && other->root_pa == unit->root_pa)
-			return refuse(c, "two units with the same root table");
+		if (other->base == unit->base &&
+		    other->base_kind == unit->base_kind &&
+		    (other->base_kind == IOMMU_UNIT_SER_BASE_MMIO ||
+		     other->segment == unit->segment))
+			return refuse(c, "two units at the same address");
+		ret = check_units_share(c, unit, other);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -455,12 +472,13 @@ static int check_units(struct check *c)
 	return 0;
 }
 
-static const struct check_format *find_format(u32 pt_format)
+static const struct check_format *find_format(u32 pt_format, u8 granule_lg2)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(check_formats); i++)
-		if (check_formats[i].pt_format == pt_format)
+		if (check_formats[i].pt_format == pt_format &&
+		    check_formats[i].granule_lg2 == granule_lg2)
 			return &check_formats[i];
 	return NULL;
 }
@@ -468,7 +486,8 @@ static const struct check_format *find_format(u32 pt_format)
 static int check_domain_geometry(struct check *c,
 				 const struct iommu_domain_ser *dser)
 {
-	const struct check_format *fmt = find_format(dser->pt_format);
+	const struct check_format *fmt = find_format(dser->pt_format,
+						     dser->granule_lg2);
 	unsigned int item_lg2;
 
 	if (!fmt)
@@ -480,10 +499,10 @@ static int check_domain_geometry(struct check *c,
 		return refuse(c, "domain with an impossible top level");
 
 	/* What one entry of the top table translates */
-	item_lg2 = fmt->granule_lg2 + CHECK_LEVEL_LG2 * dser->top_level;
+	item_lg2 = fmt->granule_lg2 + fmt->level_lg2 * dser->top_level;
 	if (dser->vasz_lg2 < item_lg2 || dser->vasz_lg2 > fmt->max_vasz_lg2 ||
 	    (!(dser->pt_features & IOMMU_DOMAIN_SER_DYNAMIC_TOP) &&
-	     dser->vasz_lg2 > item_lg2 + CHECK_LEVEL_LG2))
+	     dser->vasz_lg2 > item_lg2 + fmt->level_lg2))
 		return refuse(c, "domain with an impossible input size");
 	if (dser->oasz_lg2 <= fmt->granule_lg2 ||
 	    dser->oasz_lg2 > fmt->max_oasz_lg2)
@@ -499,7 +518,9 @@ static int check_domain_alone(struct check *c,
 {
 	int ret;
 
-	if (dser->reserved)
+	if (memchr_inv(dser->reserved, 0, sizeof(dser->reserved)) ||
+	    memchr_inv(dser->format_data, 0, sizeof(dser->format_data)) ||
+	    dser->reserved2)
 		return refuse(c, "reserved field of a domain is not 0");
 	if (dser->domain_flags & ~IOMMU_DOMAIN_SER_FORCE_SNOOP)
 		return refuse(c, "domain with unknown settings");
@@ -507,7 +528,7 @@ static int check_domain_alone(struct check *c,
 	if (ret)
 		return ret;
 
-	if (!is_preserved(c, dser->top_pa, 0))
+	if (!is_preserved(c, dser->top_pa, dser->top_order))
 		return refuse(c, "top table is not preserved");
 	if (!dser->nr_tables)
 		return refuse(c, "domain without tables");
@@ -548,110 +569,213 @@ static int check_domains(struct check *c)
 	return 0;
 }
 
-static bool has_rid(const struct iommu_attachment_ser *att, unsigned int nr,
-		    u16 rid)
+static bool has_id(const struct iommu_device_ser *dev, unsigned int nr, u32 id)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		if (att->rids[i] == rid)
+		if (dev->ids[i] == id)
 			return true;
 	return false;
 }
 
-static int check_attachment_rids(struct check *c,
-				 const struct iommu_attachment_ser *att)
+static int check_device_ids(struct check *c, const struct iommu_device_ser *dev)
 {
 	unsigned int i;
 
-	if (!att->nr_rids || att->nr_rids > IOMMU_ATTACHMENT_SER_RIDS)
-		return refuse(c, "attachment with a bad number of requester ids");
-	if (att->rids[0] != att->rid)
-		return refuse(c, "first requester id is not the device's own");
-	for (i = 1; i < att->nr_rids; i++)
-		if (has_rid(att, i, att->rids[i]))
-			return refuse(c, "requester id occurs twice");
-	for (; i < IOMMU_ATTACHMENT_SER_RIDS; i++)
-		if (att->rids[i])
-			return refuse(c, "unused requester id is not 0");
+	if (dev->rid > CHECK_MAX_RID)
+		return refuse(c, "impossible requester id");
+	if (!dev->nr_ids || dev->nr_ids > IOMMU_DEVICE_SER_IDS)
+		return refuse(c, "device with a bad number of ids");
+	for (i = 1; i < dev->nr_ids; i++)
+		if (has_id(dev, i, dev->ids[i]))
+			return refuse(c, "id occurs twice");
+	for (; i < IOMMU_DEVICE_SER_IDS; i++)
+		if (dev->ids[i])
+			return refuse(c, "unused id is not 0");
 	return 0;
 }
 
-static int check_attachment_pasid_dir(struct check *c,
-				      const struct iommu_attachment_ser *att)
+static int check_device_table(struct check *c,
+			      const struct iommu_device_ser *dev)
 {
-	if (!att->pasid_dir_pa) {
-		if (att->pasid_dir_order || att->max_pasid)
-			return refuse(c, "PASIDs without a directory");
+	int ret;
+
+	ret = check_table(c, &dev->table);
+	if (ret)
+		return ret;
+	if (dev->table.flags)
+		return refuse(c, "table of a device is shared");
+	if (!dev->table.pa && dev->max_pasid)
+		return refuse(c, "PASIDs without a table");
+	if (dev->max_pasid > CHECK_MAX_PASIDS)
+		return refuse(c, "impossible number of PASIDs");
+	return 0;
+}
+
+static int check_device_ats(struct check *c, const struct iommu_ats_ser *ats)
+{
+	if (ats->reserved)
+		return refuse(c, "reserved field of a device is not 0");
+	if (!ats->enabled) {
+		if (ats->stu || ats->qdep || ats->pfsid)
+			return refuse(c, "settings of ATS, which is off");
 		return 0;
 	}
+	if (ats->enabled != 1 || ats->stu > CHECK_MAX_STU || !ats->qdep ||
+	    ats->qdep > CHECK_MAX_QDEP || ats->pfsid > CHECK_MAX_RID)
+		return refuse(c, "impossible settings of ATS");
+	return 0;
+}
 
-	if (!is_preserved(c, att->pasid_dir_pa, att->pasid_dir_order))
-		return refuse(c, "PASID directory is not preserved");
-	if (!att->max_pasid || att->max_pasid > CHECK_MAX_PASIDS)
-		return refuse(c, "impossible number of PASIDs");
+/* The first device of a group, which the others name, names itself */
+static int check_device_group(struct check *c,
+			      const struct iommu_device_ser *dev)
+{
+	struct check_cursor cur = cursor_init(c, &c->devices);
+	const struct iommu_device_ser *other;
+
+	if (dev->group_key > dev->rid)
+		return refuse(c, "group is named after another than its first device");
+	while ((other = cursor_next(&cur)))
+		if (other->segment == dev->segment &&
+		    other->rid == dev->group_key &&
+		    other->group_key == dev->group_key)
+			return 0;
+	return refuse(c, "group without its first device");
+}
+
+static int check_device_alone(struct check *c,
+			      const struct iommu_device_ser *dev)
+{
+	int ret;
+
+	ret = check_device_ids(c, dev);
+	if (ret)
+		return ret;
+	ret = check_device_table(c, dev);
+	if (ret)
+		return ret;
+	ret = check_device_ats(c, &dev->ats);
+	if (ret)
+		return ret;
+	ret = check_device_group(c, dev);
+	if (ret)
+		return ret;
+	if (!find_record(c, &c->units, dev->unit_pa))
+		return refuse(c, "device behind a unit without a record");
+	return 0;
+}
+
+static bool same_group(const struct iommu_device_ser *a,
+		       const struct iommu_device_ser *b)
+{
+	return a->segment == b->segment && a->group_key == b->group_key;
+}
+
+static int check_device_twice(struct check *c, struct check_cursor cur,
+			      const struct iommu_device_ser *dev)
+{
+	const struct iommu_device_ser *other;
+	unsigned int i, nr;
+
+	while ((other = cursor_next(&cur))) {
+		if (other->segment == dev->segment && other->rid == dev->rid)
+			return refuse(c, "device occurs twice");
+		if (other->table.pa && other->table.pa == dev->table.pa)
+			return refuse(c, "two devices with the same table");
+		if (other->unit_pa != dev->unit_pa || same_group(other, dev))
+			continue;
+		/* @other has not been checked yet */
+		nr = min_t(unsigned int, other->nr_ids, IOMMU_DEVICE_SER_IDS);
+		for (i = 0; i < nr; i++)
+			if (has_id(dev, dev->nr_ids, other->ids[i]))
+				return refuse(c, "id occurs twice");
+	}
+	return 0;
+}
+
+static int check_devices(struct check *c)
+{
+	struct check_cursor cur = cursor_init(c, &c->devices);
+	const struct iommu_device_ser *dev;
+	int ret;
+
+	ret = check_flags(c, &c->devices);
+	if (ret)
+		return ret;
+
+	while ((dev = cursor_next(&cur))) {
+		ret = check_device_alone(c, dev);
+		if (ret)
+			return ret;
+		ret = check_device_twice(c, cur, dev);
+		if (ret)
+			return ret;
+	}
 	return 0;
 }
 
 static int check_attachment_alone(struct check *c,
 				  const struct iommu_attachment_ser *att)
 {
-	const struct iommu_liveupdate_check_type *type;
-	const struct iommu_domain_ser *dser;
-	const struct iommu_unit_ser *unit;
-	const char *reason = NULL;
-	int ret;
+	const struct iommu_device_ser *dev;
 
 	if (att->reserved)
 		return refuse(c, "reserved field of an attachment is not 0");
-	if (att->hw_id > CHECK_MAX_HW_ID)
-		return refuse(c, "impossible hardware id");
-	ret = check_attachment_rids(c, att);
-	if (ret)
-		return ret;
-	ret = check_attachment_pasid_dir(c, att);
-	if (ret)
-		return ret;
-
-	dser = find_record(c, &c->domains, att->domain_pa);
-	if (!dser)
+	dev = find_record(c, &c->devices, att->device_pa);
+	if (!dev)
+		return refuse(c, "attachment of a device without a record");
+	if (!find_record(c, &c->domains, att->domain_pa))
 		return refuse(c, "attachment to a domain without a record");
-	unit = find_record(c, &c->units, att->unit_pa);
-	if (!unit)
-		return refuse(c, "attachment to a unit without a record");
-	type = find_type(unit->type);
-	if (type->attachment)
-		reason = type->attachment(att, unit, dser);
-	return reason ? refuse(c, reason) : 0;
+	if (att->pasid != IOMMU_ATTACHMENT_SER_NO_PASID &&
+	    att->pasid >= dev->max_pasid)
+		return refuse(c, "attachment of an impossible PASID");
+	return 0;
+}
+
+/* The record of its device was found before, and need not be looked for again */
+static u64 unit_of(const struct check *c, const struct iommu_attachment_ser *att)
+{
+	const struct kho_block_header_ser *block;
+	const struct iommu_device_ser *dev;
+	u64 block_pa = ALIGN_DOWN(att->device_pa, KHO_BLOCK_SIZE);
+
+	block = map_block(c->ops, block_pa);
+	if (!block)
+		return 0;
+	dev = (const void *)block + (att->device_pa - block_pa);
+	return dev->unit_pa;
+}
+
+/* Of what cannot be read it is not known */
+static bool may_share_unit(const struct check *c,
+			   const struct iommu_attachment_ser *a,
+			   const struct iommu_attachment_ser *b)
+{
+	u64 unit_a = unit_of(c, a), unit_b = unit_of(c, b);
+
+	return !unit_a || !unit_b || unit_a == unit_b;
 }
 
 static int check_attachment_twice(struct check *c, struct check_cursor cur,
 				  const struct iommu_attachment_ser *att)
 {
 	const struct iommu_attachment_ser *other;
-	unsigned int i;
+	bool same_id, same_domain;
 
 	while ((other = cursor_next(&cur))) {
-		/* @other has not been checked yet */
-		unsigned int nr = min_t(unsigned int, other->nr_rids,
-					IOMMU_ATTACHMENT_SER_RIDS);
+		if (other->device_pa == att->device_pa &&
+		    other->pasid == att->pasid)
+			return refuse(c, "device or PASID on two domains");
 
-		for (i = 0; other->segment == att->segment && i < nr; i++)
-			if (has_rid(att, att->nr_rids, other->rids[i]))
-				return refuse(c, "requester id occurs twice");
-
-		if (other->unit_pa == att->unit_pa &&
-		    other->hw_id == att->hw_id &&
-		    other->domain_pa != att->domain_pa)
-			return refuse(c, "two domains with the same hardware id");
-		if (other->unit_pa == att->unit_pa &&
-		    other->hw_id != att->hw_id &&
-		    other->domain_pa == att->domain_pa)
-			return refuse(c, "domain with two hardware ids on a unit");
-
-		if (other->pasid_dir_pa &&
-		    other->pasid_dir_pa == att->pasid_dir_pa)
-			return refuse(c, "two devices with the same PASID directory");
+		same_id = other->hw_id == att->hw_id;
+		same_domain = other->domain_pa == att->domain_pa;
+		if (same_id == same_domain || !may_share_unit(c, att, other))
+			continue;
+		return refuse(c, same_id ?
+			      "two domains with the same hardware id" :
+			      "domain with two hardware ids on a unit");
 	}
 	return 0;
 }
@@ -670,6 +794,10 @@ static int check_attachments(struct check *c)
 		ret = check_attachment_alone(c, att);
 		if (ret)
 			return ret;
+	}
+
+	cur = cursor_init(c, &c->attachments);
+	while ((att = cursor_next(&cur))) {
 		ret = check_attachment_twice(c, cur, att);
 		if (ret)
 			return ret;
@@ -677,14 +805,27 @@ static int check_attachments(struct check *c)
 	return 0;
 }
 
-static u32 count_attachments(const struct check *c, u64 unit_pa, u64 domain_pa)
+static u32 count_devices(const struct check *c, u64 unit_pa)
+{
+	struct check_cursor cur = cursor_init(c, &c->devices);
+	const struct iommu_device_ser *dev;
+	u32 nr = 0;
+
+	while ((dev = cursor_next(&cur)))
+		if (dev->unit_pa == unit_pa)
+			nr++;
+	return nr;
+}
+
+/* No record is at address 0 */
+static u32 count_attachments(const struct check *c, u64 device_pa, u64 domain_pa)
 {
 	struct check_cursor cur = cursor_init(c, &c->attachments);
 	const struct iommu_attachment_ser *att;
 	u32 nr = 0;
 
 	while ((att = cursor_next(&cur)))
-		if (att->unit_pa == unit_pa || att->domain_pa == domain_pa)
+		if (att->device_pa == device_pa || att->domain_pa == domain_pa)
 			nr++;
 	return nr;
 }
@@ -693,17 +834,22 @@ static int check_counts(struct check *c)
 {
 	struct check_cursor units = cursor_init(c, &c->units);
 	struct check_cursor domains = cursor_init(c, &c->domains);
+	struct check_cursor devices = cursor_init(c, &c->devices);
 	const struct iommu_domain_ser *dser;
+	const struct iommu_device_ser *dev;
 	const struct iommu_unit_ser *unit;
 
-	/* No record is at address 0 */
 	while ((unit = cursor_next(&units)))
-		if (unit->nr_devices != count_attachments(c, units.pa, 0))
+		if (unit->nr_devices != count_devices(c, units.pa))
 			return refuse(c, "unit with a wrong number of devices");
 	while ((dser = cursor_next(&domains)))
 		if (dser->nr_attachments !=
 		    count_attachments(c, 0, domains.pa))
 			return refuse(c, "domain with a wrong number of attachments");
+	while ((dev = cursor_next(&devices)))
+		if (!dev->nr_attachments ||
+		    dev->nr_attachments != count_attachments(c, devices.pa, 0))
+			return refuse(c, "device with a wrong number of attachments");
 	return 0;
 }
 
@@ -715,6 +861,7 @@ static int check_all(struct check *c)
 		check_crc,
 		check_units,
 		check_domains,
+		check_devices,
 		check_attachments,
 		check_counts,
 	};
@@ -729,6 +876,23 @@ static int check_all(struct check *c)
 	return 0;
 }
 
+static struct check check_init(const struct iommu_ser *ser,
+			       const struct iommu_liveupdate_check_ops *ops)
+{
+	return (struct check){
+		.ser = ser,
+		.ops = ops,
+		.units = { ser->units_pa, ser->nr_units,
+			   sizeof(struct iommu_unit_ser) },
+		.domains = { ser->domains_pa, ser->nr_domains,
+			     sizeof(struct iommu_domain_ser) },
+		.devices = { ser->devices_pa, ser->nr_devices,
+			     sizeof(struct iommu_device_ser) },
+		.attachments = { ser->attachments_pa, ser->nr_attachments,
+				 sizeof(struct iommu_attachment_ser) },
+	};
+}
+
 /**
  * iommu_liveupdate_check - Check all records before any of them is used
  * @ser: Top object. The caller has found the memory it lies in, sizeof(*ser)
@@ -738,7 +902,8 @@ static int check_all(struct check *c)
  *	    NULL itself.
  *
  * Trusts no byte: it follows no address that @ops do not call preserved, and
- * ends after a bounded number of steps, whatever it reads.
+ * ends after a bounded number of steps, whatever it reads. The parts of drivers
+ * are not looked at, see struct iommu_liveupdate_type.
  *
  * It does not tell apart "nothing was handed over"; without records it is not
  * called.
@@ -751,18 +916,71 @@ int iommu_liveupdate_check(const struct iommu_ser *ser,
 			   const struct iommu_liveupdate_check_ops *ops,
 			   const char **reason)
 {
-	struct check c = {
-		.ser = ser,
-		.ops = ops,
-		.units = { ser->units_pa, ser->nr_units,
-			   sizeof(struct iommu_unit_ser) },
-		.domains = { ser->domains_pa, ser->nr_domains,
-			     sizeof(struct iommu_domain_ser) },
-		.attachments = { ser->attachments_pa, ser->nr_attachments,
-				 sizeof(struct iommu_attachment_ser) },
-	};
+	struct check c = check_init(ser, ops);
 	int ret = check_all(&c);
 
 	*reason = c.reason;
 	return ret;
+}
+
+/* They have been found before, but that may have been another memory */
+static const char *check_type_device(struct check *c,
+				     const struct iommu_liveupdate_type *type,
+				     const struct iommu_device_ser *dev)
+{
+	const struct iommu_unit_ser *unit;
+
+	unit = find_record(c, &c->units, dev->unit_pa);
+	if (!unit)
+		return "record cannot be read";
+	return unit->type == type->type ? type->device(dev, unit) : NULL;
+}
+
+static const char *check_type_attachment(struct check *c,
+					 const struct iommu_liveupdate_type *type,
+					 const struct iommu_attachment_ser *att)
+{
+	const struct iommu_domain_ser *dser;
+	const struct iommu_device_ser *dev;
+	const struct iommu_unit_ser *unit;
+
+	dser = find_record(c, &c->domains, att->domain_pa);
+	dev = find_record(c, &c->devices, att->device_pa);
+	unit = dev ? find_record(c, &c->units, dev->unit_pa) : NULL;
+	if (!dser || !unit)
+		return "record cannot be read";
+	return unit->type == type->type ?
+	       type->attachment(att, dev, unit, dser) : NULL;
+}
+
+/**
+ * iommu_liveupdate_check_type - Check what a driver has added to the records
+ * @ser: Top object, for which iommu_liveupdate_check() has found nothing
+ * @ops: How to reach everything else
+ * @type: The driver's kind of unit
+ *
+ * Context: Any that @ops allow.
+ * Return: NULL if all is well, else what is wrong.
+ */
+const char *iommu_liveupdate_check_type(const struct iommu_ser *ser,
+					const struct iommu_liveupdate_check_ops *ops,
+					const struct iommu_liveupdate_type *type)
+{
+	struct check c = check_init(ser, ops);
+	struct check_cursor units = cursor_init(&c, &c.units);
+	struct check_cursor devices = cursor_init(&c, &c.devices);
+	struct check_cursor atts = cursor_init(&c, &c.attachments);
+	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *dev;
+	const struct iommu_unit_ser *unit;
+	const char *reason = NULL;
+
+	while (!reason && (unit = cursor_next(&units)))
+		if (unit->type == type->type)
+			reason = type->unit(unit);
+	while (!reason && (dev = cursor_next(&devices)))
+		reason = check_type_device(&c, type, dev);
+	while (!reason && (att = cursor_next(&atts)))
+		reason = check_type_attachment(&c, type, att);
+	return reason;
 }

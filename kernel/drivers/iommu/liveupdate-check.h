@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 struct iommu_attachment_ser;
+struct iommu_device_ser;
 struct iommu_domain_ser;
 struct iommu_ser;
 struct iommu_unit_ser;
@@ -34,39 +35,37 @@ struct iommu_liveupdate_check_ops {
 };
 
 /**
- * struct iommu_liveupdate_check_type - What is special to one kind of unit
+ * struct iommu_liveupdate_type - A kind of unit, and what its driver adds to records
  * @type: IOMMU_UNIT_SER_*
  * @name: For people
- * @own_root: No two units share a root table
- * @unit: Check what the record of a unit says by itself
- * @attachment: Check an attachment with the unit and the domain it refers to,
- *		all of them sound by themselves. NULL if there is nothing to
- *		check.
+ * @unit: Check what the driver has added to the record of a unit
+ * @device: Likewise for a device behind such a unit
+ * @attachment: Likewise for an attachment of such a device, and whether the unit
+ *		can have such a domain and such an id
  *
- * The functions allocate nothing, keep nothing, trust no byte, and return NULL
- * or what is wrong.
+ * The records are sound in every respect that needs no driver, tables are
+ * preserved. The functions allocate nothing, keep nothing, and return NULL or
+ * what is wrong.
  */
-struct iommu_liveupdate_check_type {
+struct iommu_liveupdate_type {
 	u32 type;
 	const char *name;
-	bool own_root;
-	const char *(*unit)(const struct iommu_unit_ser *unit,
-			    const struct iommu_liveupdate_check_ops *ops);
+	const char *(*unit)(const struct iommu_unit_ser *unit);
+	const char *(*device)(const struct iommu_device_ser *dev,
+			      const struct iommu_unit_ser *unit);
 	const char *(*attachment)(const struct iommu_attachment_ser *att,
+				  const struct iommu_device_ser *dev,
 				  const struct iommu_unit_ser *unit,
 				  const struct iommu_domain_ser *dser);
 };
 
-/* intel/liveupdate-check.c */
-extern const struct iommu_liveupdate_check_type intel_liveupdate_check_type;
-
-bool iommu_liveupdate_preserved(const struct iommu_liveupdate_check_ops *ops,
-				u64 pa, unsigned int order);
-const char *iommu_liveupdate_type_name(u32 type);
 u32 iommu_liveupdate_crc(const struct iommu_ser *ser,
 			 const struct iommu_liveupdate_check_ops *ops);
 int iommu_liveupdate_check(const struct iommu_ser *ser,
 			   const struct iommu_liveupdate_check_ops *ops,
 			   const char **reason);
+const char *iommu_liveupdate_check_type(const struct iommu_ser *ser,
+					const struct iommu_liveupdate_check_ops *ops,
+					const struct iommu_liveupdate_type *type);
 
 #endif /* __DRIVERS_IOMMU_LIVEUPDATE_CHECK_H */

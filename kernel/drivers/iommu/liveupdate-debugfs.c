@@ -8,12 +8,13 @@
  *
  * /sys/kernel/debug/iommu/liveupdate/outgoing and incoming list the records of
  * either side as lines "key: value", for tests and for people. "status" comes
- * first. Each record begins with the line "unit", "domain" or "attachment". Its
- * value is a running number, that of an attachment the address of the function;
- * an attachment refers to unit and domain by number. Numbers mean nothing
- * beyond one reading of the file. States are words of liveupdate.c: outgoing,
- * frozen, incoming, restored, blocked, failed (not blocked as yet), replaced,
- * abandoned, and of a domain: freed.
+ * first. Each record begins with the line "unit", "domain", "device" or
+ * "attachment". Its value is a running number, that of a device the address of
+ * the function, that of an attachment the PASID, 0 for none. A device refers to
+ * its unit, an attachment to its domain by number, and the attachments of a device
+ * follow it. Numbers mean nothing beyond one reading of the file. States are words
+ * of liveupdate.c: outgoing, frozen, incoming, restored, blocked, failed (not
+ * blocked as yet), replaced, abandoned, and of a domain: freed.
  *
  * freeing_pages is a number: pages of page tables that are done with, which a work
  * item is giving back. Only when it is 0 do the statistics say how it ends.
@@ -27,6 +28,7 @@
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/pci.h>
 #include <linux/seq_file.h>
@@ -53,7 +55,8 @@ static unsigned int nr_of(const struct list_head *entry,
 }
 
 static void show_unit(struct seq_file *m, unsigned int nr,
-		      const struct iommu_unit_ser *unit, const char *state)
+		      const struct iommu_unit_ser *unit,
+		      const struct iommu_liveupdate_type *type, const char *state)
 {
 	seq_printf(m,
 		   "\nunit: %u\nstate: %s\n"
@@ -61,7 +64,7 @@ static void show_unit(struct seq_file *m, unsigned int nr,
 		   "base: 0x%llx\n"
 		   "segment: 0x%04x\n"
 		   "devices: %u\n",
-		   nr, state, iommu_liveupdate_type_name(unit->type),
+		   nr, state, type ? type->name : "unknown",
 		   unit->base, unit->segment, unit->nr_devices);
 }
 
@@ -90,29 +93,48 @@ static void show_domain(struct seq_file *m, unsigned int nr,
 		   dser->domain_flags, dser->nr_tables, dser->nr_attachments);
 }
 
-static void show_attachment(struct seq_file *m, unsigned int unit,
-			    unsigned int domain,
-			    const struct iommu_attachment_ser *att,
-			    const char *state)
+static void show_device(struct seq_file *m, unsigned int unit,
+			const struct iommu_device_ser *devrec, const char *state)
 {
 	unsigned int i;
 
 	seq_printf(m,
-		   "\nattachment: %04x:%02x:%02x.%u\nstate: %s\n"
+		   "\ndevice: " IOMMU_LIVEUPDATE_BDF "\nstate: %s\n"
 		   "unit_nr: %u\n"
-		   "domain_nr: %u\n"
 		   "id: %04x:%04x\n"
-		   "rids:",
-		   att->segment, PCI_BUS_NUM(att->rid),
-		   PCI_SLOT(att->rid & 0xff), PCI_FUNC(att->rid & 0xff), state,
-		   unit, domain, att->vendor, att->device);
-	for (i = 0; i < att->nr_rids && i < ARRAY_SIZE(att->rids); i++)
-		seq_printf(m, " 0x%04x", att->rids[i]);
+		   "ids:",
+		   iommu_liveupdate_bdf(devrec), state, unit, devrec->vendor,
+		   devrec->device);
+	for (i = 0; i < devrec->nr_ids; i++)
+		seq_printf(m, " 0x%04x", devrec->ids[i]);
 	seq_printf(m,
-		   "\nhw_id: %u\n"
-		   "max_pasid: %u\n"
+		   "\nmax_pasid: %u\n"
+		   "group: 0x%04x\n",
+		   devrec->max_pasid, devrec->group_key);
+}
+
+static void show_attachment(struct seq_file *m, unsigned int domain,
+			    const struct iommu_attachment_ser *att)
+{
+	seq_printf(m,
+		   "\nattachment: %u\n"
+		   "domain_nr: %u\n"
+		   "hw_id: %u\n"
 		   "iommufd_token: 0x%llx\n",
-		   att->hw_id, att->max_pasid, att->iommufd_token);
+		   att->pasid, domain, att->hw_id, att->iommufd_token);
+}
+
+static void show_out_device(struct seq_file *m,
+			    struct iommu_liveupdate_outgoing *out,
+			    struct iommu_liveupdate_out_device *pdev,
+			    const char *state)
+{
+	struct iommu_liveupdate_out_attachment *patt;
+
+	show_device(m, nr_of(&pdev->unit->list, &out->units), pdev->ser, state);
+	list_for_each_entry(patt, &pdev->attachments, list)
+		show_attachment(m, nr_of(&patt->domain->list, &out->domains),
+				patt->ser);
 }
 
 static int outgoing_show(struct seq_file *m, void *unused)
@@ -132,33 +154,45 @@ static int outgoing_show(struct seq_file *m, void *unused)
 		return 0;
 
 	list_for_each_entry(unit, &out->units, list)
-		show_unit(m, nr_of(&unit->list, &out->units), unit->ser, state);
+		show_unit(m, nr_of(&unit->list, &out->units), unit->ser,
+			  iommu_liveupdate_unit_ops(unit)->type, state);
 	list_for_each_entry(pdom, &out->domains, list)
 		show_domain(m, nr_of(&pdom->list, &out->domains), pdom->ser,
 			    state);
 	list_for_each_entry(pdev, &out->devices, list)
-		show_attachment(m, nr_of(&pdev->unit->list, &out->units),
-				nr_of(&pdev->domain->list, &out->domains),
-				pdev->ser, state);
+		show_out_device(m, out, pdev, state);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(outgoing);
 
-static const char *attachment_state(const struct iommu_liveupdate_attachment *att)
+static const char *device_state(const struct iommu_liveupdate_in_device *in_dev)
 {
-	switch (att->state) {
-	case IOMMU_LIVEUPDATE_ATT_RESTORED:
+	switch (in_dev->state) {
+	case IOMMU_LIVEUPDATE_DEV_RESTORED:
 		return "restored";
-	case IOMMU_LIVEUPDATE_ATT_BLOCKED:
+	case IOMMU_LIVEUPDATE_DEV_BLOCKED:
 		return "blocked";
-	case IOMMU_LIVEUPDATE_ATT_REPLACED:
+	case IOMMU_LIVEUPDATE_DEV_REPLACED:
 		return "replaced";
-	case IOMMU_LIVEUPDATE_ATT_ABANDONED:
-	case IOMMU_LIVEUPDATE_ATT_RETURNED:
+	case IOMMU_LIVEUPDATE_DEV_ABANDONED:
+	case IOMMU_LIVEUPDATE_DEV_RETURNED:
 		return "abandoned";
 	default:
-		return att->err ? "failed" : "incoming";
+		return in_dev->err ? "failed" : "incoming";
 	}
+}
+
+static void show_in_device(struct seq_file *m,
+			   struct iommu_liveupdate_incoming *in,
+			   struct iommu_liveupdate_in_device *in_dev)
+{
+	struct iommu_liveupdate_in_attachment *att;
+
+	show_device(m, nr_of(&in_dev->unit->list, &in->units), &in_dev->ser,
+		    device_state(in_dev));
+	list_for_each_entry(att, &in_dev->attachments, device_entry)
+		show_attachment(m, nr_of(&att->domain->list, &in->domains),
+				&att->ser);
 }
 
 static const char *domain_state(const struct iommu_liveupdate_in_domain *dom)
@@ -175,7 +209,7 @@ static const char *domain_state(const struct iommu_liveupdate_in_domain *dom)
 
 static int incoming_show(struct seq_file *m, void *unused)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 	struct iommu_liveupdate_incoming *in;
 	struct iommu_liveupdate_in_domain *dom;
 	struct iommu_liveupdate_in_unit *unit;
@@ -189,14 +223,12 @@ static int incoming_show(struct seq_file *m, void *unused)
 
 	list_for_each_entry(unit, &in->units, list)
 		show_unit(m, nr_of(&unit->list, &in->units), &unit->ser,
-			  unit->err ? "failed" : "incoming");
+			  unit->type, unit->err ? "failed" : "incoming");
 	list_for_each_entry(dom, &in->domains, list)
 		show_domain(m, nr_of(&dom->list, &in->domains), &dom->ser,
 			    domain_state(dom));
-	list_for_each_entry(att, &in->attachments, list)
-		show_attachment(m, nr_of(&att->unit->list, &in->units),
-				nr_of(&att->domain->list, &in->domains),
-				&att->ser, attachment_state(att));
+	list_for_each_entry(in_dev, &in->devices, list)
+		show_in_device(m, in, in_dev);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(incoming);

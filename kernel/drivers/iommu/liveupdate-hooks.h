@@ -22,7 +22,7 @@ void iommu_liveupdate_deinit_device(struct device *dev);
 void iommu_liveupdate_init_device(struct device *dev);
 void iommu_liveupdate_release_device(struct device *dev);
 int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev);
-void iommu_liveupdate_disown_group(struct iommu_group *group);
+void iommu_liveupdate_leave_group(struct iommu_group *group);
 bool iommu_liveupdate_owns_group(struct iommu_group *group);
 bool iommu_liveupdate_refuse_group(struct iommu_group *group);
 bool iommu_liveupdate_group_restored(struct iommu_group *group);
@@ -82,7 +82,7 @@ static inline int iommu_liveupdate_join_group(struct iommu_group *group,
 	return 0;
 }
 
-static inline void iommu_liveupdate_disown_group(struct iommu_group *group)
+static inline void iommu_liveupdate_leave_group(struct iommu_group *group)
 {
 }
 

@@ -13,22 +13,24 @@
  * 1. iommu_liveupdate_incoming_retrieve() has the records checked and copies
  *    them. Nothing points into handed-over memory later on. Without a usable
  *    record iommu_liveupdate_incoming_unusable() remembers that.
- * 2. Drivers look their units up, and walk the attachments of a unit.
- *    iommu_liveupdate_fail_unit() tells that one cannot be adopted.
- * 3. Devices take and leave attachments, as they come and go.
- * 4. Devices leave their attachments for good, see liveupdate-reclaim.c.
+ * 2. Drivers look their units up. What the driver of the previous kernel has
+ *    added to a record is checked when a unit is first found, by a function
+ *    of the driver's. They walk the devices of a unit, and the attachments of a
+ *    device. iommu_liveupdate_fail_unit() tells that a unit cannot be adopted.
+ * 3. Devices find their records and leave them, as they come and go.
+ * 4. Devices leave their domains for good, see liveupdate-reclaim.c.
  * 5. iommu_liveupdate_incoming_finish() gives the memory of the records back.
  *
- * An attachment is incoming or restored, and goes from there to replaced or
- * blocked, from blocked to abandoned, from there to returned. There is no way back
- * from these, since the entry in the hardware is gone. The error of an attachment
- * goes from 0 to negative once and never back, so it may be read without a lock.
+ * The copy of a device's record is incoming or restored, and goes from there to
+ * replaced or blocked, from blocked to abandoned, from there to returned. There is
+ * no way back from these, since the entry in the hardware is gone. Its error goes
+ * from 0 to negative once and never back, so it may be read without a lock.
  *
- * Each device that has an attachment holds a reference to all the copies, so
- * that a device may outlive finish.
+ * Each device that has a record holds a reference to all the copies, so that a
+ * device may outlive finish.
  *
  * Locking: iommu_liveupdate_incoming_lock guards the pointer to the copies and
- * the state of units and attachments. It is a leaf. The lists and XArrays do not
+ * the state of units and devices. It is a leaf. The lists and XArrays do not
  * change between retrieve and finish. The domain object and the error of a restored
  * domain are guarded by iommu_probe_device_lock.
  */
@@ -36,6 +38,7 @@
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
 #include <kunit/visibility.h>
+#include <linux/bitops.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
@@ -46,6 +49,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "iommu-pages.h"
 #include "liveupdate.h"
 #include "liveupdate-check.h"
 
@@ -96,12 +100,15 @@ void iommu_liveupdate_fail_closed(void)
 
 static void iommu_liveupdate_incoming_free(struct iommu_liveupdate_incoming *in)
 {
-	struct iommu_liveupdate_attachment *att, *next_att;
+	struct iommu_liveupdate_in_attachment *att, *next_att;
+	struct iommu_liveupdate_in_device *in_dev, *next_dev;
 	struct iommu_liveupdate_in_domain *dom, *next_dom;
 	struct iommu_liveupdate_in_unit *unit, *next_unit;
 
 	list_for_each_entry_safe(att, next_att, &in->attachments, list)
 		kfree(att);
+	list_for_each_entry_safe(in_dev, next_dev, &in->devices, list)
+		kfree(in_dev);
 	/*
 	 * A restored domain that is still here belongs to a device that went
 	 * away without being replaced or blocked. Its table may be live, so
@@ -111,9 +118,8 @@ static void iommu_liveupdate_incoming_free(struct iommu_liveupdate_incoming *in)
 		kfree(dom);
 	list_for_each_entry_safe(unit, next_unit, &in->units, list)
 		kfree(unit);
-	xa_destroy(&in->attachments_by_id);
-	xa_destroy(&in->domains_by_pa);
-	xa_destroy(&in->units_by_pa);
+	xa_destroy(&in->devices_by_id);
+	xa_destroy(&in->by_pa);
 	kfree(in);
 }
 
@@ -159,10 +165,11 @@ static int iommu_liveupdate_copy_units(struct iommu_liveupdate_incoming *in)
 		if (!unit)
 			return -ENOMEM;
 		unit->ser = *ser;
+		unit->in = in;
 		unit->pa = virt_to_phys(ser);
-		INIT_LIST_HEAD(&unit->attachments);
+		INIT_LIST_HEAD(&unit->devices);
 		list_add_tail(&unit->list, &in->units);
-		ret = xa_insert(&in->units_by_pa, unit->pa, unit, GFP_KERNEL);
+		ret = xa_insert(&in->by_pa, unit->pa, unit, GFP_KERNEL);
 		if (ret)
 			return ret;
 	}
@@ -188,7 +195,7 @@ static int iommu_liveupdate_copy_domains(struct iommu_liveupdate_incoming *in)
 		dom->pa = virt_to_phys(ser);
 		INIT_LIST_HEAD(&dom->attachments);
 		list_add_tail(&dom->list, &in->domains);
-		ret = xa_insert(&in->domains_by_pa, dom->pa, dom, GFP_KERNEL);
+		ret = xa_insert(&in->by_pa, dom->pa, dom, GFP_KERNEL);
 		if (ret)
 			return ret;
 	}
@@ -203,14 +210,49 @@ static unsigned long iommu_liveupdate_index(u32 segment, u16 rid)
 	return (unsigned long)segment << 16 | rid;
 }
 
-/* Needs the units and domains, to which the attachments refer by address */
+/* Needs the units, to which the devices refer by address */
+static int iommu_liveupdate_copy_devices(struct iommu_liveupdate_incoming *in)
+{
+	struct iommu_liveupdate_in_device *in_dev;
+	struct iommu_device_ser *ser;
+	struct kho_block_set_it it;
+	int ret;
+
+	kho_block_set_it_init(&it, &in->device_blocks);
+	while ((ser = kho_block_set_it_read_entry(&it))) {
+		if (ser->flags & IOMMU_SER_DELETED)
+			continue;
+		in_dev = kzalloc_obj(*in_dev);
+		if (!in_dev)
+			return -ENOMEM;
+		list_add_tail(&in_dev->list, &in->devices);
+		in_dev->ser = *ser;
+		in_dev->in = in;
+		in_dev->pa = virt_to_phys(ser);
+		INIT_LIST_HEAD(&in_dev->attachments);
+		in_dev->unit = xa_load(&in->by_pa, ser->unit_pa);
+		if (!in_dev->unit)
+			return -EBADMSG;
+		list_add_tail(&in_dev->unit_entry, &in_dev->unit->devices);
+		ret = xa_insert(&in->by_pa, in_dev->pa, in_dev, GFP_KERNEL);
+		if (ret)
+			return ret;
+		ret = xa_insert(&in->devices_by_id,
+				iommu_liveupdate_index(ser->segment, ser->rid),
+				in_dev, GFP_KERNEL);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Likewise the devices and domains */
 static int
 iommu_liveupdate_copy_attachments(struct iommu_liveupdate_incoming *in)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_attachment *att;
 	struct iommu_attachment_ser *ser;
 	struct kho_block_set_it it;
-	int ret;
 
 	kho_block_set_it_init(&it, &in->attachment_blocks);
 	while ((ser = kho_block_set_it_read_entry(&it))) {
@@ -221,18 +263,12 @@ iommu_liveupdate_copy_attachments(struct iommu_liveupdate_incoming *in)
 			return -ENOMEM;
 		list_add_tail(&att->list, &in->attachments);
 		att->ser = *ser;
-		att->in = in;
-		att->unit = xa_load(&in->units_by_pa, ser->unit_pa);
-		att->domain = xa_load(&in->domains_by_pa, ser->domain_pa);
-		if (!att->unit || !att->domain)
+		att->device = xa_load(&in->by_pa, ser->device_pa);
+		att->domain = xa_load(&in->by_pa, ser->domain_pa);
+		if (!att->device || !att->domain)
 			return -EBADMSG;
-		list_add_tail(&att->unit_entry, &att->unit->attachments);
+		list_add_tail(&att->device_entry, &att->device->attachments);
 		list_add_tail(&att->domain_entry, &att->domain->attachments);
-		ret = xa_insert(&in->attachments_by_id,
-				iommu_liveupdate_index(ser->segment, ser->rid),
-				att, GFP_KERNEL);
-		if (ret)
-			return ret;
 	}
 	return 0;
 }
@@ -240,23 +276,26 @@ iommu_liveupdate_copy_attachments(struct iommu_liveupdate_incoming *in)
 /* Each set is tried: one that fails gives the whole of its chain back */
 static int iommu_liveupdate_restore_blocks(struct iommu_liveupdate_incoming *in)
 {
-	int units, domains, attachments;
+	int units, domains, devices, attachments;
 
 	kho_block_set_init(&in->unit_blocks, sizeof(struct iommu_unit_ser));
 	kho_block_set_init(&in->domain_blocks, sizeof(struct iommu_domain_ser));
+	kho_block_set_init(&in->device_blocks, sizeof(struct iommu_device_ser));
 	kho_block_set_init(&in->attachment_blocks,
 			   sizeof(struct iommu_attachment_ser));
 
 	units = kho_block_set_restore(&in->unit_blocks, in->ser->units_pa);
 	domains = kho_block_set_restore(&in->domain_blocks, in->ser->domains_pa);
+	devices = kho_block_set_restore(&in->device_blocks, in->ser->devices_pa);
 	attachments = kho_block_set_restore(&in->attachment_blocks,
 					    in->ser->attachments_pa);
-	return units ?: domains ?: attachments;
+	return units ?: domains ?: devices ?: attachments;
 }
 
 static void iommu_liveupdate_destroy_blocks(struct iommu_liveupdate_incoming *in)
 {
 	kho_block_set_destroy(&in->attachment_blocks);
+	kho_block_set_destroy(&in->device_blocks);
 	kho_block_set_destroy(&in->domain_blocks);
 	kho_block_set_destroy(&in->unit_blocks);
 }
@@ -274,10 +313,10 @@ iommu_liveupdate_incoming_read(struct iommu_ser *ser)
 	kref_init(&in->ref);
 	INIT_LIST_HEAD(&in->units);
 	INIT_LIST_HEAD(&in->domains);
+	INIT_LIST_HEAD(&in->devices);
 	INIT_LIST_HEAD(&in->attachments);
-	xa_init(&in->units_by_pa);
-	xa_init(&in->domains_by_pa);
-	xa_init(&in->attachments_by_id);
+	xa_init(&in->by_pa);
+	xa_init(&in->devices_by_id);
 	in->ser = ser;
 
 	ret = iommu_liveupdate_restore_blocks(in);
@@ -287,6 +326,9 @@ iommu_liveupdate_incoming_read(struct iommu_ser *ser)
 	if (ret)
 		goto err_destroy_blocks;
 	ret = iommu_liveupdate_copy_domains(in);
+	if (ret)
+		goto err_destroy_blocks;
+	ret = iommu_liveupdate_copy_devices(in);
 	if (ret)
 		goto err_destroy_blocks;
 	ret = iommu_liveupdate_copy_attachments(in);
@@ -364,7 +406,7 @@ int iommu_liveupdate_incoming_retrieve(struct liveupdate_flb_op_args *argp)
 
 	pr_info("%zu units, %zu domains, %zu devices came in\n",
 		list_count_nodes(&in->units), list_count_nodes(&in->domains),
-		list_count_nodes(&in->attachments));
+		list_count_nodes(&in->devices));
 	argp->obj = in;
 	iommu_liveupdate_incoming_publish(in, 0);
 	return 0;
@@ -410,82 +452,200 @@ void iommu_liveupdate_incoming_unusable(int err)
 	iommu_liveupdate_incoming_publish(NULL, err);
 }
 
-/**
- * iommu_liveupdate_find_unit - Find the record of a unit
- * @type: IOMMU_UNIT_SER_*
- * @base: Physical address of the unit's registers
- *
- * Context: May sleep. Takes a leaf lock only, so any lock that allows to sleep
- * may be held.
- * Return: A copy of the record, valid until finish. NULL if there is no record
- * of this unit. An error pointer if there are records, but none of them can be
- * used, or if the unit was failed: then nothing of what it translates can be
- * trusted, and what it translates must be blocked.
- */
-const struct iommu_unit_ser *iommu_liveupdate_find_unit(u32 type, u64 base)
+static struct iommu_liveupdate_in_unit *
+iommu_liveupdate_lookup_unit(u32 type, u32 base_kind, u64 base)
 {
-	struct iommu_liveupdate_incoming *in;
 	struct iommu_liveupdate_in_unit *unit;
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
 	if (iommu_liveupdate_unusable)
 		return ERR_PTR(iommu_liveupdate_unusable);
-
-	in = iommu_liveupdate_incoming;
-	if (!in)
+	if (!iommu_liveupdate_incoming)
 		return NULL;
 
-	list_for_each_entry(unit, &in->units, list) {
-		if (unit->ser.type != type || unit->ser.base != base)
+	list_for_each_entry(unit, &iommu_liveupdate_incoming->units, list) {
+		if (unit->ser.type != type || unit->ser.base_kind != base_kind ||
+		    unit->ser.base != base)
 			continue;
-		return unit->err ? ERR_PTR(unit->err) : &unit->ser;
+		return unit->err ? ERR_PTR(unit->err) : unit;
 	}
 	return NULL;
 }
 
+static const char *
+iommu_liveupdate_check_unit(const struct iommu_liveupdate_in_unit *unit,
+			    const struct iommu_liveupdate_type *type)
+{
+	struct iommu_liveupdate_in_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
+	const char *reason = type->unit(&unit->ser);
+
+	list_for_each_entry(in_dev, &unit->devices, unit_entry) {
+		if (reason)
+			break;
+		reason = type->device(&in_dev->ser, &unit->ser);
+		list_for_each_entry(att, &in_dev->attachments, device_entry)
+			if (!reason)
+				reason = type->attachment(&att->ser, &in_dev->ser,
+							  &unit->ser,
+							  &att->domain->ser);
+	}
+	return reason;
+}
+
 /**
- * iommu_liveupdate_next_attachment - Walk the attachments of a unit
+ * iommu_liveupdate_find_unit - Find the record of a unit
+ * @type: What kind of unit it is, and how its record is checked
+ * @base_kind: IOMMU_UNIT_SER_BASE_*
+ * @base: What tells it apart, see &iommu_unit_ser.base
+ *
+ * When it is first found, what the driver of the previous kernel has added to its
+ * record, and to those of its devices, is checked. A unit for which that goes wrong
+ * is failed.
+ *
+ * Context: May sleep. Takes a leaf lock only, so any lock that allows to sleep
+ * may be held. Calls for one unit do not come at the same time.
+ * Return: A copy of the record, valid until finish. NULL if there is no record
+ * of this unit. An error pointer if there are records, but none of them can be
+ * used, or if the unit was failed: then nothing of what it translates can be
+ * trusted, and what it translates must be blocked.
+ */
+const struct iommu_unit_ser *
+iommu_liveupdate_find_unit(const struct iommu_liveupdate_type *type,
+			   u32 base_kind, u64 base)
+{
+	struct iommu_liveupdate_in_unit *unit;
+	const char *reason;
+
+	unit = iommu_liveupdate_lookup_unit(type->type, base_kind, base);
+	if (IS_ERR_OR_NULL(unit))
+		return ERR_CAST(unit);
+
+	if (!unit->type) {
+		reason = iommu_liveupdate_check_unit(unit, type);
+		if (reason) {
+			pr_err("records of unit 0x%llx refused: %s\n", base,
+			       reason);
+			iommu_liveupdate_fail_unit(&unit->ser, -EBADMSG);
+			return ERR_PTR(-EBADMSG);
+		}
+		scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+			unit->type = type;
+	}
+	return &unit->ser;
+}
+
+/* By another unit that shares it */
+static bool iommu_liveupdate_table_claimed(struct iommu_liveupdate_incoming *in,
+					   const struct iommu_table_ser *table)
+{
+	struct iommu_liveupdate_in_unit *unit;
+	unsigned int i;
+
+	if (!(table->flags & IOMMU_TABLE_SER_SHARED))
+		return false;
+	list_for_each_entry(unit, &in->units, list)
+		for_each_set_bit(i, &unit->claimed, IOMMU_UNIT_SER_TABLES)
+			if (unit->ser.tables[i].pa == table->pa)
+				return true;
+	return false;
+}
+
+/**
+ * iommu_liveupdate_claim_table - Make a table of a unit one of this kernel
+ * @unit: What iommu_liveupdate_find_unit() returned
+ * @nr: Number of the table in the record
+ *
+ * A table that several units share is claimed by each of them, and is there as long
+ * as one of them uses it: who frees it has to know.
+ *
+ * Context: May sleep. Takes a leaf lock and the KHO locks. Calls for units that
+ * share tables do not come at the same time.
+ * Return: The table, from now on memory like that of iommu_alloc_pages_node_sz(),
+ * or NULL if that place in the record is unused or KHO does not have it any more.
+ */
+void *iommu_liveupdate_claim_table(const struct iommu_unit_ser *unit,
+				   unsigned int nr)
+{
+	const struct iommu_table_ser *table = &unit->tables[nr];
+	struct iommu_liveupdate_in_unit *owner;
+	bool claimed;
+	void *virt;
+
+	if (!table->pa)
+		return NULL;
+	owner = container_of(unit, struct iommu_liveupdate_in_unit, ser);
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		claimed = iommu_liveupdate_table_claimed(owner->in, table);
+	if (claimed)
+		virt = phys_to_virt(table->pa);
+	else
+		virt = iommu_restore_page(table->pa, table->order);
+	if (virt)
+		scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+			__set_bit(nr, &owner->claimed);
+	return virt;
+}
+
+/**
+ * iommu_liveupdate_next_device - Walk the devices of a unit
  * @unit: What iommu_liveupdate_find_unit() returned
  * @prev: What this function returned last, NULL to start
  *
- * Attachments that have failed are part of the walk: their ids and tables are
+ * Devices that have failed are part of the walk: their ids and tables are
  * those of the hardware all the same.
  *
- * Context: May sleep. Takes a leaf lock only.
+ * Context: Any. The lists do not change.
+ * Return: Copy of the next record, valid until finish, or NULL at the end.
+ */
+const struct iommu_device_ser *
+iommu_liveupdate_next_device(const struct iommu_unit_ser *unit,
+			     const struct iommu_device_ser *prev)
+{
+	const struct iommu_liveupdate_in_unit *owner;
+	const struct list_head *next;
+
+	owner = container_of(unit, struct iommu_liveupdate_in_unit, ser);
+	next = prev ? container_of(prev, struct iommu_liveupdate_in_device,
+				   ser)->unit_entry.next : owner->devices.next;
+	if (next == &owner->devices)
+		return NULL;
+	return &list_entry(next, struct iommu_liveupdate_in_device,
+			   unit_entry)->ser;
+}
+
+/**
+ * iommu_liveupdate_next_attachment - Walk the attachments of a device
+ * @devrec: What iommu_liveupdate_next_device() returned
+ * @prev: What this function returned last, NULL to start
+ *
+ * Context: Any. The lists do not change.
  * Return: Copy of the next record, valid until finish, or NULL at the end.
  */
 const struct iommu_attachment_ser *
-iommu_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
+iommu_liveupdate_next_attachment(const struct iommu_device_ser *devrec,
 				 const struct iommu_attachment_ser *prev)
 {
-	const struct iommu_liveupdate_attachment *att;
-	struct iommu_liveupdate_in_unit *owner;
+	const struct iommu_liveupdate_in_device *owner;
+	const struct list_head *next;
 
-	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	if (!iommu_liveupdate_incoming)
+	owner = container_of(devrec, struct iommu_liveupdate_in_device, ser);
+	next = prev ? container_of(prev, struct iommu_liveupdate_in_attachment,
+				   ser)->device_entry.next : owner->attachments.next;
+	if (next == &owner->attachments)
 		return NULL;
-
-	owner = container_of(unit, struct iommu_liveupdate_in_unit, ser);
-	if (!prev) {
-		att = list_first_entry_or_null(&owner->attachments,
-					       struct iommu_liveupdate_attachment,
-					       unit_entry);
-		return att ? &att->ser : NULL;
-	}
-
-	att = container_of(prev, struct iommu_liveupdate_attachment, ser);
-	if (list_is_last(&att->unit_entry, &owner->attachments))
-		return NULL;
-	return &list_next_entry(att, unit_entry)->ser;
+	return &list_entry(next, struct iommu_liveupdate_in_attachment,
+			   device_entry)->ser;
 }
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_next_attachment, "IOMMUFD_INTERNAL");
 
-static void iommu_liveupdate_fail(struct iommu_liveupdate_attachment *att,
+static void iommu_liveupdate_fail(struct iommu_liveupdate_in_device *in_dev,
 				  int err)
 {
 	lockdep_assert_held(&iommu_liveupdate_incoming_lock);
 
-	if (!att->err)
-		WRITE_ONCE(att->err, err);
+	if (!in_dev->err)
+		WRITE_ONCE(in_dev->err, err);
 }
 
 /**
@@ -500,7 +660,7 @@ static void iommu_liveupdate_fail(struct iommu_liveupdate_attachment *att,
  */
 void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 	struct iommu_liveupdate_in_unit *failed;
 
 	pr_err("unit 0x%llx cannot be adopted (%pe), its devices will be blocked\n",
@@ -513,11 +673,11 @@ void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err)
 
 	failed = container_of(unit, struct iommu_liveupdate_in_unit, ser);
 	failed->err = err;
-	list_for_each_entry(att, &failed->attachments, unit_entry)
-		iommu_liveupdate_fail(att, err);
+	list_for_each_entry(in_dev, &failed->devices, unit_entry)
+		iommu_liveupdate_fail(in_dev, err);
 }
 
-static struct iommu_liveupdate_attachment *
+static struct iommu_liveupdate_in_device *
 iommu_liveupdate_lookup(struct iommu_liveupdate_incoming *in, u32 segment,
 			u32 rid)
 {
@@ -526,67 +686,65 @@ iommu_liveupdate_lookup(struct iommu_liveupdate_incoming *in, u32 segment,
 	/* A caller has read @rid somewhere, it may be none */
 	if (!in || rid > U16_MAX)
 		return NULL;
-	return xa_load(&in->attachments_by_id,
-		       iommu_liveupdate_index(segment, rid));
+	return xa_load(&in->devices_by_id, iommu_liveupdate_index(segment, rid));
 }
 
 /**
- * iommu_liveupdate_find_attachment - Find the attachment of a requester id
+ * iommu_liveupdate_lookup_device - Find the record of a requester id
  * @segment: PCI segment
  * @rid: Bus, device and function
  *
  * Context: May sleep. Takes a leaf lock only.
- * Return: The attachment, whatever became of it, with a reference to all copies
+ * Return: The record, whatever became of it, with a reference to all copies
  * that is dropped by iommu_liveupdate_incoming_put(), or NULL.
  */
-struct iommu_liveupdate_attachment *
-iommu_liveupdate_find_attachment(u32 segment, u32 rid)
+struct iommu_liveupdate_in_device *
+iommu_liveupdate_lookup_device(u32 segment, u32 rid)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	att = iommu_liveupdate_lookup(iommu_liveupdate_incoming, segment, rid);
-	if (att)
-		kref_get(&att->in->ref);
-	return att;
+	in_dev = iommu_liveupdate_lookup(iommu_liveupdate_incoming, segment, rid);
+	if (in_dev)
+		kref_get(&in_dev->in->ref);
+	return in_dev;
 }
 
 /**
- * iommu_liveupdate_get_attachment - Find the attachment of a PCI function
+ * iommu_liveupdate_get_device - Find the record of a PCI function
  * @pci: The function
  *
- * The attachment fails if another kind of function is now where it was. One
- * that was replaced or abandoned has no device any more: what is found there is
- * an ordinary one.
+ * It fails if another kind of function is now where it was. If the device was
+ * replaced or abandoned, what is found there is an ordinary one.
  *
  * Context: May sleep. Takes a leaf lock only.
- * Return: The attachment with a reference, to be dropped by
- * iommu_liveupdate_put_attachment(), or NULL if there is none.
+ * Return: The record with a reference, to be dropped by
+ * iommu_liveupdate_put_device(), or NULL if there is none.
  */
-struct iommu_liveupdate_attachment *
-iommu_liveupdate_get_attachment(struct pci_dev *pci)
+struct iommu_liveupdate_in_device *
+iommu_liveupdate_get_device(struct pci_dev *pci)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	att = iommu_liveupdate_lookup(iommu_liveupdate_incoming,
-				      pci_domain_nr(pci->bus), pci_dev_id(pci));
-	if (!att || iommu_liveupdate_attachment_gone(att))
+	in_dev = iommu_liveupdate_lookup(iommu_liveupdate_incoming,
+					 pci_domain_nr(pci->bus), pci_dev_id(pci));
+	if (!in_dev || iommu_liveupdate_device_ordinary(in_dev))
 		return NULL;
 
-	if (!att->err && (att->ser.vendor != pci->vendor ||
-			  att->ser.device != pci->device)) {
+	if (!in_dev->err && (in_dev->ser.vendor != pci->vendor ||
+			     in_dev->ser.device != pci->device)) {
 		pci_err(pci, "live update: %04x:%04x was preserved here\n",
-			att->ser.vendor, att->ser.device);
-		iommu_liveupdate_fail(att, -EIO);
+			in_dev->ser.vendor, in_dev->ser.device);
+		iommu_liveupdate_fail(in_dev, -EIO);
 	}
-	kref_get(&att->in->ref);
-	return att;
+	kref_get(&in_dev->in->ref);
+	return in_dev;
 }
 
 /**
- * iommu_liveupdate_put_attachment - A device goes away
- * @att: What iommu_liveupdate_get_attachment() returned
+ * iommu_liveupdate_put_device - A device goes away
+ * @in_dev: What iommu_liveupdate_get_device() returned
  *
  * Its entries in the hardware stay as they are, so the record is incoming
  * again. If it was abandoned they are blocked, and what is found next in its
@@ -594,57 +752,57 @@ iommu_liveupdate_get_attachment(struct pci_dev *pci)
  *
  * Context: May sleep. Takes a leaf lock only.
  */
-void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att)
+void iommu_liveupdate_put_device(struct iommu_liveupdate_in_device *in_dev)
 {
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock) {
-		if (att->state == IOMMU_LIVEUPDATE_ATT_RESTORED)
-			att->state = IOMMU_LIVEUPDATE_ATT_INCOMING;
-		else if (att->state == IOMMU_LIVEUPDATE_ATT_ABANDONED)
-			att->state = IOMMU_LIVEUPDATE_ATT_RETURNED;
+		if (in_dev->state == IOMMU_LIVEUPDATE_DEV_RESTORED)
+			in_dev->state = IOMMU_LIVEUPDATE_DEV_INCOMING;
+		else if (in_dev->state == IOMMU_LIVEUPDATE_DEV_ABANDONED)
+			in_dev->state = IOMMU_LIVEUPDATE_DEV_RETURNED;
 	}
-	iommu_liveupdate_attachment_group(att, NULL);
-	iommu_liveupdate_incoming_put(att->in);
+	iommu_liveupdate_device_group(in_dev, NULL);
+	iommu_liveupdate_incoming_put(in_dev->in);
 }
 
 /**
- * iommu_liveupdate_attachment_group - The device has joined or left a group
- * @att: Its attachment
+ * iommu_liveupdate_device_group - The device has joined or left a group
+ * @in_dev: Its record
  * @group: The group, NULL if the device has left it
  *
- * The group can be reached through the attachment in between.
+ * The group can be reached through the record in between.
  *
  * Context: May sleep. Takes a leaf lock only.
  */
-void iommu_liveupdate_attachment_group(struct iommu_liveupdate_attachment *att,
-				       struct iommu_group *group)
+void iommu_liveupdate_device_group(struct iommu_liveupdate_in_device *in_dev,
+				   struct iommu_group *group)
 {
 	if (group)
 		iommu_group_ref_get(group);
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		swap(att->group, group);
+		swap(in_dev->group, group);
 	if (group)
 		iommu_group_put(group);
 }
 
 /**
- * iommu_liveupdate_attachment_failed - A device must not have its domain
- * @att: Its attachment
+ * iommu_liveupdate_device_failed - A device must not have its domain
+ * @in_dev: Its record
  * @err: Why, a negative errno
  *
  * It will be blocked at its probe.
  *
  * Context: May sleep. Takes a leaf lock only.
  */
-void iommu_liveupdate_attachment_failed(struct iommu_liveupdate_attachment *att,
-					int err)
+void iommu_liveupdate_device_failed(struct iommu_liveupdate_in_device *in_dev,
+				    int err)
 {
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	iommu_liveupdate_fail(att, err);
+	iommu_liveupdate_fail(in_dev, err);
 }
 
 /**
  * iommu_liveupdate_set_state - Something has become of a device that came in
- * @att: Its attachment
+ * @in_dev: Its record
  * @state: What
  * @err: Why it must not have its domain, a negative errno, or 0
  *
@@ -652,15 +810,15 @@ void iommu_liveupdate_attachment_failed(struct iommu_liveupdate_attachment *att,
  *
  * Context: May sleep. Takes a leaf lock only.
  */
-void iommu_liveupdate_set_state(struct iommu_liveupdate_attachment *att,
-				enum iommu_liveupdate_att_state state, int err)
+void iommu_liveupdate_set_state(struct iommu_liveupdate_in_device *in_dev,
+				enum iommu_liveupdate_dev_state state, int err)
 {
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
 	if (err)
-		iommu_liveupdate_fail(att, err);
-	if (state != IOMMU_LIVEUPDATE_ATT_BLOCKED ||
-	    att->state < IOMMU_LIVEUPDATE_ATT_REPLACED)
-		att->state = state;
+		iommu_liveupdate_fail(in_dev, err);
+	if (state != IOMMU_LIVEUPDATE_DEV_BLOCKED ||
+	    in_dev->state < IOMMU_LIVEUPDATE_DEV_REPLACED)
+		in_dev->state = state;
 }
 
 /**

@@ -13,23 +13,26 @@
 
 #include <kunit/static_stub.h>
 #include <linux/kexec_handover.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
 
+#include "iommu-pages.h"
 #include "liveupdate-kunit.h"
 
 /* The PCI core has records of the same functions */
-static bool fake_went_on(struct pci_dev *pci)
+static bool fake_pci_incoming(struct pci_dev *pci)
 {
-	struct iommu_liveupdate_attachment *att;
-	bool gone;
+	struct iommu_liveupdate_in_device *in_dev;
+	bool ordinary;
 
-	att = iommu_liveupdate_find_attachment(pci_domain_nr(pci->bus),
-					       pci_dev_id(pci));
-	if (!att)
+	in_dev = iommu_liveupdate_lookup_device(pci_domain_nr(pci->bus),
+						pci_dev_id(pci));
+	if (!in_dev)
 		return false;
 
-	gone = iommu_liveupdate_attachment_gone(att);
-	iommu_liveupdate_incoming_put(att->in);
-	return !gone;
+	ordinary = iommu_liveupdate_device_ordinary(in_dev);
+	iommu_liveupdate_incoming_put(in_dev->in);
+	return !ordinary;
 }
 
 static bool fake_is_preserved(phys_addr_t phys, unsigned int order)
@@ -48,8 +51,8 @@ fake_kexec(struct kunit *test, struct iommu_liveupdate_outgoing *out)
 	in = iommu_liveupdate_incoming_read(out->ser);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(in));
 	iommu_liveupdate_incoming_publish(in, 0);
-	kunit_activate_static_stub(test, iommu_liveupdate_went_on,
-				   fake_went_on);
+	kunit_activate_static_stub(test, iommu_liveupdate_pci_incoming,
+				   fake_pci_incoming);
 	fake_calls_clear();
 	return in;
 }
@@ -74,6 +77,7 @@ static void fake_kexec_end(struct iommu_liveupdate_incoming *in)
 			kfree(iommupt_from_domain(dom->domain));
 	fake_forget_blocks(&in->unit_blocks);
 	fake_forget_blocks(&in->domain_blocks);
+	fake_forget_blocks(&in->device_blocks);
 	fake_forget_blocks(&in->attachment_blocks);
 	iommu_liveupdate_incoming_publish(NULL, 0);
 	iommu_liveupdate_incoming_put(in);
@@ -102,14 +106,51 @@ static void fake_remove(struct iommu_group *group, struct fake_device *fake)
 		guard(mutex)(&group->mutex);
 		list_del(&fake->gdev.list);
 		if (list_empty(&group->devices))
-			iommu_liveupdate_disown_group(group);
+			iommu_liveupdate_leave_group(group);
 		fake->pci.dev.iommu_group = NULL;
 	}
 	iommu_liveupdate_release_device(&fake->pci.dev);
 }
 
+static void expect_blocked(struct kunit *test, struct iommu_group *group,
+			   struct fake_device *fake)
+{
+	KUNIT_EXPECT_PTR_EQ(test, group->domain, &fake_blocked_domain);
+	KUNIT_EXPECT_EQ(test, group->owner_cnt, 1);
+	KUNIT_EXPECT_TRUE(test, IS_ERR(iommu_liveupdate_device_record(&fake->pci.dev)));
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&fake->pci.dev, test),
+			-EPERM);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(fake_domain(test), group), -EBUSY);
+}
+
+static int fake_preserve_page(void *virt)
+{
+	return 0;
+}
+
+static void fake_unpreserve_page(void *virt)
+{
+}
+
+static void *fake_restore_page(phys_addr_t phys, unsigned int order)
+{
+	return fake_call('r') ? NULL : phys_to_virt(phys);
+}
+
+static const struct iommu_unit_ser *fake_find(u64 base)
+{
+	return iommu_liveupdate_find_unit(&fake_type, IOMMU_UNIT_SER_BASE_MMIO,
+					  base);
+}
+
+static u64 token_of(const struct iommu_device_ser *devrec)
+{
+	return iommu_liveupdate_next_attachment(devrec, NULL)->iommufd_token;
+}
+
 static void lookup(struct kunit *test)
 {
+	static const struct iommu_liveupdate_type other_type = { .type = 7 };
 	struct iommu_domain *domain = fake_domain(test);
 	struct fake_unit *first = fake_unit(test, 0);
 	struct fake_unit *second = fake_unit(test, 1);
@@ -119,16 +160,14 @@ static void lookup(struct kunit *test)
 	struct fake_device *three = fake_attached(test, first, 0x28, domain);
 	struct iommu_liveupdate_outgoing *out = fake_flb(test);
 	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec;
 	struct iommu_liveupdate_incoming *in;
 	const struct iommu_unit_ser *unit;
 	u64 pa;
 
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
-							   FAKE_BASE));
+	KUNIT_EXPECT_NULL(test, fake_find(FAKE_BASE));
 	iommu_liveupdate_incoming_publish(NULL, -EBADMSG);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
-								 FAKE_BASE)),
-			-EBADMSG);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(fake_find(FAKE_BASE)), -EBADMSG);
 	iommu_liveupdate_incoming_publish(NULL, 0);
 
 	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
@@ -139,21 +178,28 @@ static void lookup(struct kunit *test)
 	iommu_device_unpreserve(&gone->pci.dev);
 	in = fake_kexec(test, out);
 
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(IOMMU_UNIT_SER_VTD,
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(&other_type,
+							   IOMMU_UNIT_SER_BASE_MMIO,
 							   FAKE_BASE));
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK, 1));
-	unit = iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK, FAKE_BASE);
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_unit(&fake_type,
+							   IOMMU_UNIT_SER_BASE_RID,
+							   FAKE_BASE));
+	KUNIT_EXPECT_NULL(test, fake_find(1));
+	unit = fake_find(FAKE_BASE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(unit));
 	KUNIT_EXPECT_EQ(test, unit->nr_devices, 2);
 
-	att = iommu_liveupdate_next_attachment(unit, NULL);
-	KUNIT_ASSERT_NOT_NULL(test, att);
-	KUNIT_EXPECT_EQ(test, att->rid, 0x10);
-	KUNIT_EXPECT_EQ(test, att->iommufd_token, 5);
-	att = iommu_liveupdate_next_attachment(unit, att);
-	KUNIT_ASSERT_NOT_NULL(test, att);
-	KUNIT_EXPECT_EQ(test, att->rid, 0x28);
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_next_attachment(unit, att));
+	devrec = iommu_liveupdate_next_device(unit, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, devrec);
+	KUNIT_EXPECT_EQ(test, devrec->rid, 0x10);
+	KUNIT_EXPECT_EQ(test, token_of(devrec), 5);
+	devrec = iommu_liveupdate_next_device(unit, devrec);
+	KUNIT_ASSERT_NOT_NULL(test, devrec);
+	KUNIT_EXPECT_EQ(test, devrec->rid, 0x28);
+	att = iommu_liveupdate_next_attachment(devrec, NULL);
+	KUNIT_EXPECT_EQ(test, att->pasid, IOMMU_ATTACHMENT_SER_NO_PASID);
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_next_attachment(devrec, att));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_next_device(unit, devrec));
 
 	/* By device: there, not there, another kind of device, failed unit */
 	mutex_lock(&iommu_probe_device_lock);
@@ -163,27 +209,25 @@ static void lookup(struct kunit *test)
 	iommu_liveupdate_init_device(&gone->pci.dev);
 	iommu_liveupdate_init_device(&three->pci.dev);
 	mutex_unlock(&iommu_probe_device_lock);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_attachment(&one->pci.dev)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_record(&one->pci.dev)),
 			-EIO);
-	att = iommu_liveupdate_device_attachment(&two->pci.dev);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(att));
-	KUNIT_EXPECT_EQ(test, att->iommufd_token, 6);
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_attachment(&gone->pci.dev));
+	devrec = iommu_liveupdate_device_record(&two->pci.dev);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(devrec));
+	KUNIT_EXPECT_EQ(test, token_of(devrec), 6);
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_record(&gone->pci.dev));
 
 	iommu_liveupdate_fail_unit(unit, -ENXIO);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
-								 FAKE_BASE)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(fake_find(FAKE_BASE)), -ENXIO);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_record(&three->pci.dev)),
 			-ENXIO);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_attachment(&three->pci.dev)),
-			-ENXIO);
-	KUNIT_EXPECT_FALSE(test, IS_ERR(iommu_liveupdate_device_attachment(&two->pci.dev)));
+	KUNIT_EXPECT_FALSE(test, IS_ERR(iommu_liveupdate_device_record(&two->pci.dev)));
 
 	/* The PCI core knows nothing of it */
 	iommu_liveupdate_release_device(&two->pci.dev);
-	kunit_deactivate_static_stub(test, iommu_liveupdate_went_on);
+	kunit_deactivate_static_stub(test, iommu_liveupdate_pci_incoming);
 	scoped_guard(mutex, &iommu_probe_device_lock)
 		iommu_liveupdate_init_device(&two->pci.dev);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_attachment(&two->pci.dev)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_record(&two->pci.dev)),
 			-EIO);
 
 	iommu_liveupdate_release_device(&one->pci.dev);
@@ -191,15 +235,96 @@ static void lookup(struct kunit *test)
 	iommu_liveupdate_release_device(&three->pci.dev);
 
 	/* Behind VMD: the same 16 bits, in a segment that is none of hardware */
-	two->sysdata.domain = 0x10000;
+	fake_segment(two, 0x10000);
 	scoped_guard(mutex, &iommu_probe_device_lock)
 		iommu_liveupdate_init_device(&two->pci.dev);
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_attachment(&two->pci.dev));
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_attachment(0x10000, 0x18));
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_find_attachment(0, 0x10018));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_record(&two->pci.dev));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_lookup_device(0x10000, 0x18));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_lookup_device(0, 0x10018));
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	fake_kexec_end(in);
 	fake_flb_end(out);
+}
+
+/* What its driver had added is looked at when its driver asks, and costs the unit */
+static void refused_part(struct kunit *test)
+{
+	static const char parts[] = "UAE";
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *first = fake_unit(test, 0);
+	struct fake_unit *second = fake_unit(test, 1);
+	struct fake_device *old_one = fake_attached(test, first, 0x10, domain);
+	struct fake_device *old_two = fake_attached(test, second, 0x18, domain);
+	struct fake_device *one = fake_device(test, first, 0x10);
+	struct iommu_group *group = fake_group(test);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	unsigned int i;
+	u64 pa;
+
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, domain, 1), 0);
+
+	for (i = 0; i < strlen(parts); i++) {
+		in = fake_kexec(test, out);
+		fake_refused = parts[i];
+		KUNIT_EXPECT_EQ_MSG(test, PTR_ERR(fake_find(FAKE_BASE)), -EBADMSG,
+				    "%c", parts[i]);
+		/* Once, and no other unit */
+		fake_refused = 0;
+		KUNIT_EXPECT_EQ(test, PTR_ERR(fake_find(FAKE_BASE)), -EBADMSG);
+		KUNIT_EXPECT_FALSE(test, IS_ERR_OR_NULL(fake_find(FAKE_BASE + SZ_4K)));
+		KUNIT_EXPECT_EQ(test, fake_probe(group, one), 0);
+		EXPECT_CALLS(test, "B");
+		expect_blocked(test, group, one);
+		fake_remove(group, one);
+		fake_kexec_end(in);
+	}
+	fake_flb_end(out);
+}
+
+/* Each unit that shares it has it, KHO gives it once */
+static void claim_shared_table(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *first = fake_unit(test, 0);
+	struct fake_unit *second = fake_unit(test, 1);
+	struct fake_device *one = fake_attached(test, first, 0x10, domain);
+	struct fake_device *two = fake_attached(test, second, 0x18, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct iommu_liveupdate_incoming *in;
+	u64 pa;
+
+	kunit_activate_static_stub(test, iommu_preserve_page, fake_preserve_page);
+	kunit_activate_static_stub(test, iommu_unpreserve_page,
+				   fake_unpreserve_page);
+	kunit_activate_static_stub(test, iommu_restore_page, fake_restore_page);
+	first->table = iommu_alloc_pages_sz(GFP_KERNEL, SZ_4K);
+	KUNIT_ASSERT_NOT_NULL(test, first->table);
+	second->table = first->table;
+	first->table_flags = IOMMU_TABLE_SER_SHARED;
+	second->table_flags = IOMMU_TABLE_SER_SHARED;
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	in = fake_kexec(test, out);
+
+	/* What KHO does not have stays unclaimed */
+	fake_failing = 'r';
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_claim_table(fake_find(FAKE_BASE), 0));
+	EXPECT_CALLS(test, "r");
+	KUNIT_EXPECT_PTR_EQ(test, first->table,
+			    iommu_liveupdate_claim_table(fake_find(FAKE_BASE), 0));
+	EXPECT_CALLS(test, "r");
+	KUNIT_EXPECT_PTR_EQ(test, first->table,
+			    iommu_liveupdate_claim_table(fake_find(FAKE_BASE + SZ_4K), 0));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_claim_table(fake_find(FAKE_BASE), 1));
+	EXPECT_CALLS(test, "");
+
+	fake_kexec_end(in);
+	fake_flb_end(out);
+	iommu_free_pages(first->table);
 }
 
 static void restore(struct kunit *test)
@@ -262,17 +387,6 @@ static void restore(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 	fake_kexec_end(in);
 	fake_flb_end(out);
-}
-
-static void expect_blocked(struct kunit *test, struct iommu_group *group,
-			   struct fake_device *fake)
-{
-	KUNIT_EXPECT_PTR_EQ(test, group->domain, &fake_blocked_domain);
-	KUNIT_EXPECT_EQ(test, group->owner_cnt, 1);
-	KUNIT_EXPECT_TRUE(test, IS_ERR(iommu_liveupdate_device_attachment(&fake->pci.dev)));
-	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&fake->pci.dev, test),
-			-EPERM);
-	KUNIT_EXPECT_EQ(test, iommu_attach_group(fake_domain(test), group), -EBUSY);
 }
 
 static void fail_closed(struct kunit *test)
@@ -370,7 +484,7 @@ static void unnamed(struct kunit *test)
 
 	if (iommu_liveupdate_panic)
 		kunit_skip(test, "needs iommu.liveupdate=block");
-	kunit_activate_static_stub(test, iommu_liveupdate_went_on, fake_goes_on);
+	kunit_activate_static_stub(test, iommu_liveupdate_pci_incoming, fake_goes_on);
 
 	KUNIT_EXPECT_EQ(test, fake_probe(group, fake), 0);
 	EXPECT_CALLS(test, "B");
@@ -410,8 +524,7 @@ static void fail_unit(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, domain, 1), 0);
 	in = fake_kexec(test, out);
 
-	iommu_liveupdate_fail_unit(iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
-							      FAKE_BASE), -ENXIO);
+	iommu_liveupdate_fail_unit(fake_find(FAKE_BASE), -ENXIO);
 	KUNIT_EXPECT_EQ(test, fake_probe(group_one, one), 0);
 	EXPECT_CALLS(test, "B");
 	expect_blocked(test, group_one, one);
@@ -459,14 +572,14 @@ static struct iommu_device *fake_unit_device(const struct iommu_unit_ser *unit)
 	return fake_found ? &fake_found->iommu : NULL;
 }
 
-static enum iommu_liveupdate_att_state state_of(u32 rid)
+static enum iommu_liveupdate_dev_state state_of(u32 rid)
 {
-	struct iommu_liveupdate_attachment *att;
-	enum iommu_liveupdate_att_state state;
+	struct iommu_liveupdate_in_device *in_dev;
+	enum iommu_liveupdate_dev_state state;
 
-	att = iommu_liveupdate_find_attachment(0, rid);
-	state = att->state;
-	iommu_liveupdate_incoming_put(att->in);
+	in_dev = iommu_liveupdate_lookup_device(0, rid);
+	state = in_dev->state;
+	iommu_liveupdate_incoming_put(in_dev->in);
 	return state;
 }
 
@@ -529,10 +642,10 @@ static void reclaim(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(group_one, domain,
 							 &handle), 0);
 	iommu_liveupdate_replaced(&one->pci.dev);
-	EXPECT_CALLS(test, "nL");
-	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_REPLACED);
+	EXPECT_CALLS(test, "nQL");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_REPLACED);
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_restored(&one->pci.dev));
-	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_attachment(&one->pci.dev));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_record(&one->pci.dev));
 	iommu_liveupdate_replaced(&one->pci.dev);
 	iommu_liveupdate_block(0, 0x10);
 	iommu_liveupdate_abandon(0, 0x10, true);
@@ -547,7 +660,7 @@ static void reclaim(struct kunit *test)
 	iommu_detach_group_handle(restored, group_two);
 	EXPECT_CALLS(test, "b");
 	iommu_liveupdate_replaced(&two->pci.dev);
-	EXPECT_CALLS(test, "IT");
+	EXPECT_CALLS(test, "QIT");
 
 	iommu_detach_group_handle(domain, group_one);
 	iommu_device_release_dma_owner(&one->pci.dev);
@@ -592,11 +705,11 @@ static void two_units(struct kunit *test)
 	in = fake_kexec(test, out);
 
 	iommu_liveupdate_abandon(0, 0x18, false);
-	EXPECT_CALLS(test, "KL");
+	EXPECT_CALLS(test, "KQL");
 	iommu_liveupdate_abandon(0, 0x10, false);
-	EXPECT_CALLS(test, "KI");
+	EXPECT_CALLS(test, "KQI");
 	iommu_liveupdate_abandon(0, 0x20, false);
-	EXPECT_CALLS(test, "KIRT");
+	EXPECT_CALLS(test, "KQIRT");
 
 	iommu_liveupdate_abandon(0, 0x20, true);
 	iommu_liveupdate_free_unused(in);
@@ -630,10 +743,10 @@ static void blocked_until_finish(struct kunit *test)
 	EXPECT_CALLS(test, "ROXBK");
 
 	iommu_liveupdate_abandon(0, 0x10, false);
-	EXPECT_CALLS(test, "KL");
+	EXPECT_CALLS(test, "KQL");
 	iommu_liveupdate_free_unused(in);
-	EXPECT_CALLS(test, "IRT");
-	KUNIT_EXPECT_EQ(test, state_of(0x18), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	EXPECT_CALLS(test, "QIRT");
+	KUNIT_EXPECT_EQ(test, state_of(0x18), IOMMU_LIVEUPDATE_DEV_ABANDONED);
 	expect_blocked(test, group, two);
 
 	iommu_liveupdate_free_unused(in);
@@ -665,9 +778,9 @@ static void freed_later(struct kunit *test)
 	iommu_liveupdate_abandon(0, 0x10, false);
 	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeing_pages(), 1);
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 2);
-	KUNIT_EXPECT_STREQ(test, fake_calls, "KIR");
+	KUNIT_EXPECT_STREQ(test, fake_calls, "KQIR");
 	complete(&fake_free_go);
-	EXPECT_CALLS(test, "KIRT");
+	EXPECT_CALLS(test, "KQIRT");
 	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeing_pages(), 0);
 	KUNIT_EXPECT_EQ(test, kref_read(&in->ref), 1);
 
@@ -712,18 +825,18 @@ static void abandon(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_block(0, 0x18));
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_can_block(0, 0x28));
 	EXPECT_CALLS(test, "");
-	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_RESTORED);
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_RESTORED);
 
 	/* There, and reset: an ordinary device */
 	iommu_liveupdate_block(0, 0x10);
 	EXPECT_CALLS(test, "b");
-	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_BLOCKED);
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_BLOCKED);
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&one->pci.dev));
 	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&one->pci.dev, test),
 			-EIO);
 	iommu_liveupdate_abandon(0, 0x10, true);
-	EXPECT_CALLS(test, "NiL");
-	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_RETURNED);
+	EXPECT_CALLS(test, "NiQL");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_RETURNED);
 	KUNIT_EXPECT_NULL(test, group_one->owner);
 	KUNIT_EXPECT_EQ(test, group_one->owner_cnt, 0);
 	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, &fake_default_domain);
@@ -734,7 +847,7 @@ static void abandon(struct kunit *test)
 
 	/* Not there, the last one of its domain */
 	iommu_liveupdate_abandon(0, 0x18, false);
-	EXPECT_CALLS(test, "KIT");
+	EXPECT_CALLS(test, "KQIT");
 
 	/* Blocked at its probe, no object of its domain, not reset */
 	fake_failing = 'O';
@@ -743,8 +856,8 @@ static void abandon(struct kunit *test)
 	iommu_liveupdate_block(0, 0x20);
 	EXPECT_CALLS(test, "");
 	iommu_liveupdate_abandon(0, 0x20, false);
-	EXPECT_CALLS(test, "IRT");
-	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	EXPECT_CALLS(test, "QIRT");
+	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_DEV_ABANDONED);
 	expect_blocked(test, group_three, three);
 
 	/* Removed and found again it is an ordinary device */
@@ -800,7 +913,7 @@ static void abandon_unblocked(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_block(0, 0x10));
 	iommu_liveupdate_abandon(0, 0x10, true);
 	EXPECT_CALLS(test, "");
-	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_ABANDONED);
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_ABANDONED);
 
 	/* It is, and its driver cannot say that the entries have gone */
 	fake_found = unit;
@@ -810,8 +923,7 @@ static void abandon_unblocked(struct kunit *test)
 
 	/* The device is there, and was reset */
 	fake_failing = 'K';
-	iommu_liveupdate_fail_unit(iommu_liveupdate_find_unit(IOMMU_UNIT_SER_MOCK,
-							      FAKE_BASE), -ENXIO);
+	iommu_liveupdate_fail_unit(fake_find(FAKE_BASE), -ENXIO);
 	KUNIT_ASSERT_EQ(test, fake_probe(group_three, three), 0);
 	EXPECT_CALLS(test, "BK");
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_can_block(0, 0x20));
@@ -852,9 +964,9 @@ static void abandon_domain(struct kunit *test)
 	fake_calls_clear();
 
 	iommu_liveupdate_abandon_domain(pa);
-	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_ATT_RETURNED);
-	KUNIT_EXPECT_EQ(test, state_of(0x18), IOMMU_LIVEUPDATE_ATT_RETURNED);
-	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_INCOMING);
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_RETURNED);
+	KUNIT_EXPECT_EQ(test, state_of(0x18), IOMMU_LIVEUPDATE_DEV_RETURNED);
+	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_DEV_INCOMING);
 	KUNIT_EXPECT_NOT_NULL(test, strchr(fake_calls, 'K'));
 
 	/* Nobody is left on it, and nobody was on this one */
@@ -865,7 +977,7 @@ static void abandon_domain(struct kunit *test)
 	EXPECT_CALLS(test, "");
 
 	iommu_liveupdate_abandon_domain(other_pa);
-	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_ATT_RETURNED);
+	KUNIT_EXPECT_EQ(test, state_of(0x20), IOMMU_LIVEUPDATE_DEV_RETURNED);
 	fake_calls_clear();
 	fake_kexec_end(in);
 	fake_flb_end(out);
@@ -938,6 +1050,8 @@ static void abandon_domain_blockable(struct kunit *test)
 
 static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(lookup),
+	KUNIT_CASE(refused_part),
+	KUNIT_CASE(claim_shared_table),
 	KUNIT_CASE(restore),
 	KUNIT_CASE(fail_closed),
 	KUNIT_CASE(unnamed),

@@ -10,6 +10,11 @@
  * preserved cannot change. liveupdate-kunit.h has the made-up devices.
  */
 
+#include <kunit/static_stub.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include "iommu-pages.h"
 #include "liveupdate-kunit.h"
 
 #define FAKE_MANY	200
@@ -40,7 +45,7 @@ static void preserve_order(struct kunit *test)
 	expect_sound(test, out);
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
 	expect_sound(test, out);
-	EXPECT_CALLS(test, "DUAA");
+	EXPECT_CALLS(test, "DUAEAE");
 
 	iommu_device_unpreserve(&one->pci.dev);
 	expect_sound(test, out);
@@ -118,7 +123,7 @@ static void preserve_refusals(struct kunit *test)
 	/* Only the attachment without PASID */
 	xa_store(&group->pasid_array, IOMMU_NO_PASID, xa_mk_value(1), GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), 0);
-	EXPECT_CALLS(test, "UA");
+	EXPECT_CALLS(test, "UAE");
 
 	xa_destroy(&group->pasid_array);
 	fake_flb_end(out);
@@ -216,6 +221,12 @@ static void preserve_unwind(struct kunit *test)
 			-EIO);
 	EXPECT_CALLS(test, "UAu");
 	expect_sound(test, out);
+
+	fake_failing = 'E';
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&fake->pci.dev, domain, 1),
+			-EIO);
+	EXPECT_CALLS(test, "UAEau");
+	expect_sound(test, out);
 	KUNIT_EXPECT_FALSE(test, fake->pci.dev.iommu_group->preserved);
 	KUNIT_EXPECT_TRUE(test, list_empty(&out->units));
 
@@ -224,7 +235,7 @@ static void preserve_unwind(struct kunit *test)
 	fake_flb_end(out);
 }
 
-/* Three blocks of domains, holes in the middle, no growth by coming and going */
+/* Five blocks of domains, holes in the middle, no growth by coming and going */
 static void preserve_slots(struct kunit *test)
 {
 	struct iommu_liveupdate_outgoing *out = fake_flb(test);
@@ -240,7 +251,7 @@ static void preserve_slots(struct kunit *test)
 		if (i == 50)
 			pa_hole = pa;
 	}
-	KUNIT_EXPECT_EQ(test, out->domain_records.blocks.nblocks, 3);
+	KUNIT_EXPECT_EQ(test, out->domain_records.blocks.nblocks, 5);
 	expect_sound(test, out);
 
 	for (i = 50; i < 150; i++)
@@ -300,7 +311,10 @@ static void freeze(struct kunit *test)
 	struct fake_device *one = fake_attached(test, first, 0x10, domain);
 	struct fake_device *two = fake_attached(test, second, 0x18, domain);
 	struct fake_device *three = fake_attached(test, second, 0x20, domain);
+	/* Parts of the records that are the driver's */
+	static const char parts[] = "UAE";
 	struct iommu_liveupdate_outgoing *out;
+	unsigned int i;
 	u64 pa;
 
 	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -ENOENT);
@@ -332,16 +346,95 @@ static void freeze(struct kunit *test)
 	EXPECT_CALLS(test, "");
 
 	/* What the next kernel would refuse is refused here */
-	out->ser->reserved = 1;
+	out->ser->page_shift++;
 	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -EINVAL);
 	EXPECT_CALLS(test, "FF");
-	out->ser->reserved = 0;
+	out->ser->page_shift--;
+	for (i = 0; i < strlen(parts); i++) {
+		fake_refused = parts[i];
+		KUNIT_EXPECT_EQ_MSG(test, iommu_liveupdate_freeze(), -EINVAL,
+				    "%c", parts[i]);
+		EXPECT_CALLS(test, "FF");
+	}
+	fake_refused = 0;
 
 	iommu_device_unpreserve(&three->pci.dev);
 	iommu_device_unpreserve(&two->pci.dev);
 	iommu_device_unpreserve(&one->pci.dev);
 	EXPECT_CALLS(test, "aauau");
 	fake_flb_end(out);
+}
+
+static char fake_pages_log[8];
+
+static int fake_preserve_page(void *virt)
+{
+	strlcat(fake_pages_log, "p", sizeof(fake_pages_log));
+	return fake_failing == 'p' ? -ENOMEM : 0;
+}
+
+static void fake_unpreserve_page(void *virt)
+{
+	strlcat(fake_pages_log, "u", sizeof(fake_pages_log));
+}
+
+#define EXPECT_PAGES(test, log) do {				\
+	KUNIT_EXPECT_STREQ(test, fake_pages_log, log);		\
+	fake_pages_log[0] = 0;					\
+} while (0)
+
+/* With the first unit that has it, until the last one goes */
+static void preserve_shared_table(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *first = fake_unit(test, 0);
+	struct fake_unit *second = fake_unit(test, 1);
+	struct fake_device *one = fake_attached(test, first, 0x10, domain);
+	struct fake_device *two = fake_attached(test, second, 0x18, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	u64 pa;
+
+	kunit_activate_static_stub(test, iommu_preserve_page, fake_preserve_page);
+	kunit_activate_static_stub(test, iommu_unpreserve_page,
+				   fake_unpreserve_page);
+	first->table = iommu_alloc_pages_sz(GFP_KERNEL, SZ_4K);
+	KUNIT_ASSERT_NOT_NULL(test, first->table);
+	second->table = first->table;
+	first->table_flags = IOMMU_TABLE_SER_SHARED;
+	second->table_flags = IOMMU_TABLE_SER_SHARED;
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	EXPECT_PAGES(test, "p");
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	EXPECT_PAGES(test, "");
+	expect_sound(test, out);
+	iommu_device_unpreserve(&one->pci.dev);
+	EXPECT_PAGES(test, "");
+	expect_sound(test, out);
+	iommu_device_unpreserve(&two->pci.dev);
+	EXPECT_PAGES(test, "u");
+
+	/* The driver refuses after it has named the table, or it cannot be kept */
+	fake_calls_clear();
+	fake_failing = 'U';
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1),
+			-EIO);
+	EXPECT_PAGES(test, "pu");
+	fake_failing = 'p';
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1),
+			-ENOMEM);
+	EXPECT_PAGES(test, "p");
+	fake_calls_clear();
+	expect_sound(test, out);
+
+	/* Not without the word of both */
+	first->table_flags = 0;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -EINVAL);
+	fake_flb_end(out);
+	iommu_free_pages(first->table);
 }
 
 static struct kunit_case iommu_liveupdate_outgoing_cases[] = {
@@ -351,6 +444,7 @@ static struct kunit_case iommu_liveupdate_outgoing_cases[] = {
 	KUNIT_CASE(preserve_pasid),
 	KUNIT_CASE(preserve_unwind),
 	KUNIT_CASE(preserve_slots),
+	KUNIT_CASE(preserve_shared_table),
 	KUNIT_CASE(preserve_immutable),
 	KUNIT_CASE(freeze),
 	{}

@@ -14,17 +14,20 @@
  *   D d   page table preserve, unpreserve
  *   U u   unit_preserve, unit_unpreserve
  *   A a   dev_preserve, dev_unpreserve
+ *   E     att_preserve
  *   F     unit_freeze (G fails for the second unit only)
  *   H     unit_handover
  *   R     domain_restore
- *   O     dev_adopt
+ *   O     att_adopt
  *   B N   dev_block, dev_unblock
- *   K     rids_block
+ *   K     ids_block
+ *   Q     dev_release
  *   L I   att_release, of the last on the unit with this id
  *   b i n attach of the blocking, the default, any other domain
  *   X T   free of a restored domain, without and with its tables; t if the
  *         tables are freed by whoever has left it, with his locks held
  *   P     attach with PASID
+ *   r     a page is claimed from KHO
  *
  * Included by each file of tests, which run one after the other.
  */
@@ -45,6 +48,7 @@
 #include "iommu-group.h"
 #include "iommu-priv.h"
 #include "liveupdate.h"
+#include "liveupdate-check.h"
 #include "liveupdate-hooks.h"
 
 #define FAKE_CALLS	64
@@ -53,12 +57,16 @@
 struct fake_unit {
 	struct iommu_device iommu;
 	u64 base;
+	void *table;
+	u16 table_flags;
 };
 
 struct fake_device {
 	struct pci_dev pci;
 	struct pci_bus bus;
+#ifndef CONFIG_PCI_DOMAINS_GENERIC
 	struct pci_sysdata sysdata;
+#endif
 	struct dev_iommu param;
 	struct group_device gdev;
 };
@@ -104,6 +112,7 @@ static int fake_pt_preserve(struct pt_iommu *pt, struct iommu_domain_ser *ser)
 	ser->pt_features = IOMMU_DOMAIN_SER_DYNAMIC_TOP;
 	ser->top_pa = fake_next_page;
 	ser->top_level = 2;
+	ser->granule_lg2 = 12;
 	ser->vasz_lg2 = 48;
 	ser->oasz_lg2 = 52;
 	ser->pgsize_bitmap = PAGE_SIZE;
@@ -161,11 +170,50 @@ static const struct iommu_domain_ops fake_domain_ops = {
 	.free = fake_domain_free,
 };
 
+/* The records of which it does not like, by the call that wrote them */
+static char fake_refused;
+
+static const char *fake_check_unit(const struct iommu_unit_ser *unit)
+{
+	return fake_refused == 'U' ? "unit" : NULL;
+}
+
+static const char *fake_check_device(const struct iommu_device_ser *devrec,
+				     const struct iommu_unit_ser *unit)
+{
+	return fake_refused == 'A' ? "device" : NULL;
+}
+
+static const char *fake_check_attachment(const struct iommu_attachment_ser *att,
+					 const struct iommu_device_ser *devrec,
+					 const struct iommu_unit_ser *unit,
+					 const struct iommu_domain_ser *dser)
+{
+	return fake_refused == 'E' ? "attachment" : NULL;
+}
+
+static const struct iommu_liveupdate_type fake_type = {
+	.type = IOMMU_UNIT_SER_MOCK,
+	.name = "fake",
+	.unit = fake_check_unit,
+	.device = fake_check_device,
+	.attachment = fake_check_attachment,
+};
+
 static int fake_unit_preserve(struct iommu_device *iommu,
 			      struct iommu_unit_ser *unit)
 {
-	unit->type = IOMMU_UNIT_SER_MOCK;
-	unit->base = container_of(iommu, struct fake_unit, iommu)->base;
+	struct fake_unit *fake = container_of(iommu, struct fake_unit, iommu);
+	int ret;
+
+	unit->base_kind = IOMMU_UNIT_SER_BASE_MMIO;
+	unit->base = fake->base;
+	if (fake->table) {
+		ret = iommu_liveupdate_preserve_table(unit, 1, fake->table,
+						      fake->table_flags);
+		if (ret)
+			return ret;
+	}
 	return fake_call('U');
 }
 
@@ -175,21 +223,25 @@ static void fake_unit_unpreserve(struct iommu_device *iommu,
 	fake_call('u');
 }
 
-static int fake_dev_preserve(struct device *dev, struct iommu_domain *domain,
-			     struct iommu_unit_ser *unit,
-			     struct iommu_attachment_ser *att)
+static int fake_dev_preserve(struct device *dev, struct iommu_unit_ser *unit,
+			     struct iommu_device_ser *devrec)
 {
-	const struct iommu_domain_ser *dser = phys_to_virt(att->domain_pa);
-
-	att->hw_id = (dser->top_pa >> PAGE_SHIFT) & 0xffff;
 	return fake_call('A');
 }
 
-static void fake_dev_unpreserve(struct device *dev, struct iommu_domain *domain,
-				struct iommu_unit_ser *unit,
-				struct iommu_attachment_ser *att)
+static void fake_dev_unpreserve(struct device *dev, struct iommu_unit_ser *unit,
+				struct iommu_device_ser *devrec)
 {
 	fake_call('a');
+}
+
+static int fake_att_preserve(struct device *dev, struct iommu_domain *domain,
+			     const struct iommu_device_ser *devrec,
+			     struct iommu_attachment_ser *att,
+			     struct iommu_domain_ser *dser)
+{
+	att->hw_id = (dser->top_pa >> PAGE_SHIFT) & 0xffff;
+	return fake_call('E');
 }
 
 static int fake_unit_freeze(struct iommu_device *iommu,
@@ -224,7 +276,8 @@ fake_domain_restore(struct iommu_device *iommu,
 	return &pt->domain;
 }
 
-static int fake_dev_adopt(struct device *dev, struct iommu_domain *domain,
+static int fake_att_adopt(struct device *dev, struct iommu_domain *domain,
+			  const struct iommu_device_ser *devrec,
 			  const struct iommu_attachment_ser *att)
 {
 	return fake_call('O');
@@ -246,8 +299,8 @@ static bool fake_unit_match(struct iommu_device *iommu,
 	return container_of(iommu, struct fake_unit, iommu)->base == unit->base;
 }
 
-static bool fake_rids_block(struct iommu_device *iommu,
-			    const struct iommu_attachment_ser *att)
+static bool fake_ids_block(struct iommu_device *iommu,
+			   const struct iommu_device_ser *devrec)
 {
 	return !fake_call('K');
 }
@@ -257,6 +310,12 @@ static void fake_att_release(struct iommu_device *iommu,
 			     const struct iommu_attachment_ser *att, bool last)
 {
 	fake_call(last ? 'I' : 'L');
+}
+
+static void fake_dev_release(struct iommu_device *iommu,
+			     const struct iommu_device_ser *devrec)
+{
+	fake_call('Q');
 }
 
 static int fake_default_attach(struct iommu_domain *domain, struct device *dev,
@@ -291,19 +350,22 @@ static struct iommu_domain fake_blocked_domain = {
 };
 
 static const struct iommu_liveupdate_ops fake_liveupdate_ops = {
+	.type = &fake_type,
 	.unit_preserve = fake_unit_preserve,
 	.unit_unpreserve = fake_unit_unpreserve,
 	.dev_preserve = fake_dev_preserve,
 	.dev_unpreserve = fake_dev_unpreserve,
+	.att_preserve = fake_att_preserve,
 	.unit_freeze = fake_unit_freeze,
 	.unit_handover = fake_unit_handover,
 	.domain_restore = fake_domain_restore,
-	.dev_adopt = fake_dev_adopt,
+	.att_adopt = fake_att_adopt,
 	.dev_block = fake_dev_block,
 	.dev_unblock = fake_dev_unblock,
 	.unit_match = fake_unit_match,
-	.rids_block = fake_rids_block,
+	.ids_block = fake_ids_block,
 	.att_release = fake_att_release,
+	.dev_release = fake_dev_release,
 };
 
 static const struct iommu_ops fake_ops = {
@@ -347,6 +409,16 @@ static struct iommu_group *fake_group(struct kunit *test)
 	return group;
 }
 
+static void fake_segment(struct fake_device *fake, int segment)
+{
+#ifdef CONFIG_PCI_DOMAINS_GENERIC
+	fake->bus.domain_nr = segment;
+#else
+	fake->bus.sysdata = &fake->sysdata;
+	fake->sysdata.domain = segment;
+#endif
+}
+
 static struct fake_device *fake_device(struct kunit *test,
 				       struct fake_unit *unit, u16 rid)
 {
@@ -355,7 +427,7 @@ static struct fake_device *fake_device(struct kunit *test,
 	fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fake);
 	fake->bus.number = PCI_BUS_NUM(rid);
-	fake->bus.sysdata = &fake->sysdata;
+	fake_segment(fake, 0);
 	fake->pci.bus = &fake->bus;
 	fake->pci.devfn = rid & 0xff;
 	fake->pci.vendor = 0x1af4;
@@ -444,6 +516,7 @@ static void expect_sound(struct kunit *test,
 static int fake_init(struct kunit *test)
 {
 	fake_calls_clear();
+	fake_refused = 0;
 	fake_next_page = 0;
 	fake_free_held = false;
 	reinit_completion(&fake_free_go);

@@ -13,7 +13,7 @@
  * 1. iommu_liveupdate_outgoing_preserve() makes the empty top object.
  * 2. iommu_domain_preserve(), iommu_device_preserve() add records. Nothing
  *    rests on something that is not preserved: the domain comes first, then
- *    the unit, then the attachment.
+ *    the unit, the device, the attachment.
  * 3. iommu_device_unpreserve(), iommu_domain_unpreserve() give them up again.
  *    A unit goes with its last device. A record that was given up stays where
  *    it is, flagged as deleted, since others are found by their address; the
@@ -41,6 +41,7 @@
 #include <linux/slab.h>
 
 #include "iommu-group.h"
+#include "iommu-pages.h"
 #include "iommu-priv.h"
 #include "liveupdate.h"
 #include "liveupdate-check.h"
@@ -61,6 +62,7 @@ static void iommu_liveupdate_records_init(struct iommu_liveupdate_records *recs,
 /* Every record starts with its flags, see below */
 static_assert(offsetof(struct iommu_unit_ser, flags) == 0);
 static_assert(offsetof(struct iommu_domain_ser, flags) == 0);
+static_assert(offsetof(struct iommu_device_ser, flags) == 0);
 static_assert(offsetof(struct iommu_attachment_ser, flags) == 0);
 
 static void *iommu_liveupdate_find_deleted(struct iommu_liveupdate_records *recs)
@@ -150,10 +152,33 @@ void iommu_liveupdate_seal(struct iommu_liveupdate_outgoing *out)
 	ser->nr_units = out->unit_records.nr;
 	ser->domains_pa = kho_block_set_head_pa(&out->domain_records.blocks);
 	ser->nr_domains = out->domain_records.nr;
+	ser->devices_pa = kho_block_set_head_pa(&out->device_records.blocks);
+	ser->nr_devices = out->device_records.nr;
 	ser->attachments_pa =
 		kho_block_set_head_pa(&out->attachment_records.blocks);
 	ser->nr_attachments = out->attachment_records.nr;
 	ser->crc = iommu_liveupdate_crc(ser, &iommu_liveupdate_outgoing_memory);
+}
+
+/* What the drivers have added, each kind of unit once */
+static int iommu_liveupdate_verify_types(struct iommu_liveupdate_outgoing *out,
+					 const char **reason)
+{
+	const struct iommu_liveupdate_type *type, *last = NULL;
+	struct iommu_liveupdate_out_unit *unit;
+
+	list_for_each_entry(unit, &out->units, list) {
+		type = iommu_liveupdate_unit_ops(unit)->type;
+		if (type == last)
+			continue;
+		last = type;
+		*reason = iommu_liveupdate_check_type(out->ser,
+						      &iommu_liveupdate_outgoing_memory,
+						      type);
+		if (*reason)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 /**
@@ -163,7 +188,8 @@ void iommu_liveupdate_seal(struct iommu_liveupdate_outgoing *out)
  * This is done as long as a complaint costs a kexec only, not a blocked device.
  *
  * Context: The caller holds iommu_liveupdate_outgoing_lock.
- * Return: 0, or the negative errno of iommu_liveupdate_check().
+ * Return: 0, the negative errno of iommu_liveupdate_check(), or -EINVAL for what
+ * a driver has added.
  */
 int iommu_liveupdate_verify(struct iommu_liveupdate_outgoing *out)
 {
@@ -174,6 +200,8 @@ int iommu_liveupdate_verify(struct iommu_liveupdate_outgoing *out)
 
 	ret = iommu_liveupdate_check(out->ser, &iommu_liveupdate_outgoing_memory,
 				     &reason);
+	if (!ret)
+		ret = iommu_liveupdate_verify_types(out, &reason);
 	if (ret)
 		pr_err_ratelimited("the next kernel would refuse the records: %s\n",
 				   reason);
@@ -204,11 +232,14 @@ int iommu_liveupdate_outgoing_preserve(struct liveupdate_flb_op_args *argp)
 
 	ser->version = IOMMU_SER_VERSION;
 	ser->length = sizeof(*ser);
+	ser->page_shift = PAGE_SHIFT;
 	out->ser = ser;
 	iommu_liveupdate_records_init(&out->unit_records,
 				      sizeof(struct iommu_unit_ser));
 	iommu_liveupdate_records_init(&out->domain_records,
 				      sizeof(struct iommu_domain_ser));
+	iommu_liveupdate_records_init(&out->device_records,
+				      sizeof(struct iommu_device_ser));
 	iommu_liveupdate_records_init(&out->attachment_records,
 				      sizeof(struct iommu_attachment_ser));
 	INIT_LIST_HEAD(&out->units);
@@ -246,6 +277,7 @@ void iommu_liveupdate_outgoing_unpreserve(struct liveupdate_flb_op_args *argp)
 		return;
 
 	kho_block_set_destroy(&out->attachment_records.blocks);
+	kho_block_set_destroy(&out->device_records.blocks);
 	kho_block_set_destroy(&out->domain_records.blocks);
 	kho_block_set_destroy(&out->unit_records.blocks);
 	kho_unpreserve_free(out->ser);
@@ -278,11 +310,12 @@ iommu_liveupdate_find_device(struct iommu_liveupdate_outgoing *out,
 
 static bool iommu_liveupdate_ops_complete(const struct iommu_liveupdate_ops *ops)
 {
-	return ops && ops->unit_preserve && ops->unit_unpreserve &&
-	       ops->dev_preserve && ops->dev_unpreserve && ops->unit_freeze &&
-	       ops->unit_handover && ops->domain_restore && ops->dev_adopt && ops->dev_block &&
-	       ops->dev_unblock && ops->unit_match && ops->rids_block &&
-	       ops->att_release;
+	return ops && ops->type && ops->unit_preserve && ops->unit_unpreserve &&
+	       ops->dev_preserve && ops->dev_unpreserve && ops->att_preserve &&
+	       ops->unit_freeze && ops->unit_handover && ops->domain_restore &&
+	       ops->att_adopt && ops->dev_block && ops->dev_unblock &&
+	       ops->unit_match && ops->ids_block && ops->att_release &&
+	       ops->dev_release;
 }
 
 /**
@@ -460,10 +493,78 @@ void iommu_domain_unpreserve(struct iommu_domain *domain)
 	kfree(pdom);
 }
 
+/* Does another unit have this very table, and know that others do? */
+static bool iommu_liveupdate_table_shared(const struct iommu_unit_ser *unit,
+					  const struct iommu_table_ser *table)
+{
+	struct iommu_liveupdate_out_unit *other;
+	unsigned int i;
+
+	if (!(table->flags & IOMMU_TABLE_SER_SHARED))
+		return false;
+	list_for_each_entry(other, &iommu_liveupdate_outgoing->units, list)
+		for (i = 0; other->ser != unit && i < IOMMU_UNIT_SER_TABLES; i++)
+			if (other->ser->tables[i].pa == table->pa)
+				return true;
+	return false;
+}
+
+/**
+ * iommu_liveupdate_preserve_table - Preserve a table that all devices of a unit use
+ * @unit: The unit's record, being filled
+ * @kind: What it is, see &iommu_table_ser.kind
+ * @virt: The table, from iommu_alloc_pages_node_sz() or one of its kind
+ * @flags: IOMMU_TABLE_SER_SHARED if other units may have the same table. It is
+ *	preserved with the first of them, and given back with the last.
+ *
+ * There is no counterpart: the core gives the tables back when the unit is not
+ * preserved any more, or when @unit_preserve fails.
+ *
+ * Context: In the driver's unit_preserve. May sleep.
+ * Return: 0, -ENOSPC if the record has no room for one more, or the errno of
+ * iommu_preserve_page().
+ */
+int iommu_liveupdate_preserve_table(struct iommu_unit_ser *unit, u16 kind,
+				    void *virt, u16 flags)
+{
+	struct iommu_table_ser table = {
+		.pa = virt_to_phys(virt),
+		.order = folio_order(virt_to_folio(virt)),
+		.kind = kind,
+		.flags = flags,
+	};
+	unsigned int i = 0;
+	int ret;
+
+	lockdep_assert_held(&iommu_liveupdate_outgoing_lock);
+
+	while (i < IOMMU_UNIT_SER_TABLES && unit->tables[i].pa)
+		i++;
+	if (i == IOMMU_UNIT_SER_TABLES)
+		return -ENOSPC;
+	if (!iommu_liveupdate_table_shared(unit, &table)) {
+		ret = iommu_preserve_page(virt);
+		if (ret)
+			return ret;
+	}
+	unit->tables[i] = table;
+	return 0;
+}
+
+static void iommu_liveupdate_unpreserve_tables(struct iommu_unit_ser *unit)
+{
+	unsigned int i;
+
+	for (i = 0; i < IOMMU_UNIT_SER_TABLES && unit->tables[i].pa; i++)
+		if (!iommu_liveupdate_table_shared(unit, &unit->tables[i]))
+			iommu_unpreserve_page(phys_to_virt(unit->tables[i].pa));
+}
+
 static struct iommu_liveupdate_out_unit *
 iommu_liveupdate_add_unit(struct iommu_liveupdate_outgoing *out,
 			  struct iommu_device *iommu, u32 segment)
 {
+	const struct iommu_liveupdate_ops *ops = iommu->ops->liveupdate_ops;
 	struct iommu_liveupdate_out_unit *unit;
 	int ret;
 
@@ -478,8 +579,9 @@ iommu_liveupdate_add_unit(struct iommu_liveupdate_outgoing *out,
 		goto err_free;
 	}
 
+	unit->ser->type = ops->type->type;
 	unit->ser->segment = segment;
-	ret = iommu_liveupdate_unit_ops(unit)->unit_preserve(iommu, unit->ser);
+	ret = ops->unit_preserve(iommu, unit->ser);
 	if (ret)
 		goto err_delete_record;
 
@@ -487,6 +589,7 @@ iommu_liveupdate_add_unit(struct iommu_liveupdate_outgoing *out,
 	return unit;
 
 err_delete_record:
+	iommu_liveupdate_unpreserve_tables(unit->ser);
 	iommu_liveupdate_record_delete(&out->unit_records, unit->ser);
 err_free:
 	kfree(unit);
@@ -522,6 +625,7 @@ static void iommu_liveupdate_put_unit(struct iommu_liveupdate_outgoing *out,
 
 	list_del(&unit->list);
 	iommu_liveupdate_unit_ops(unit)->unit_unpreserve(unit->iommu, unit->ser);
+	iommu_liveupdate_unpreserve_tables(unit->ser);
 	iommu_liveupdate_record_delete(&out->unit_records, unit->ser);
 	kfree(unit);
 }
@@ -579,21 +683,75 @@ iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 	return 0;
 }
 
-static void iommu_liveupdate_fill(struct iommu_liveupdate_out_device *pdev,
-				  u64 iommufd_token)
+static void iommu_liveupdate_fill_device(struct iommu_liveupdate_out_device *pdev)
 {
-	struct iommu_attachment_ser *att = pdev->ser;
+	struct iommu_device_ser *devrec = pdev->ser;
 	struct pci_dev *pci = to_pci_dev(pdev->dev);
 
-	att->segment = pci_domain_nr(pci->bus);
-	att->rid = pci_dev_id(pci);
-	att->vendor = pci->vendor;
-	att->device = pci->device;
-	att->nr_rids = 1;
-	att->rids[0] = att->rid;
-	att->domain_pa = virt_to_phys(pdev->domain->ser);
-	att->unit_pa = virt_to_phys(pdev->unit->ser);
-	att->iommufd_token = iommufd_token;
+	devrec->segment = pci_domain_nr(pci->bus);
+	devrec->rid = pci_dev_id(pci);
+	devrec->vendor = pci->vendor;
+	devrec->device = pci->device;
+	devrec->unit_pa = virt_to_phys(pdev->unit->ser);
+	devrec->nr_ids = 1;
+	devrec->ids[0] = devrec->rid;
+	/* It is alone in its group */
+	devrec->group_key = devrec->rid;
+}
+
+static int iommu_liveupdate_add_attachment(struct iommu_liveupdate_outgoing *out,
+					   struct iommu_liveupdate_out_device *pdev,
+					   struct iommu_domain *domain,
+					   u64 iommufd_token)
+{
+	const struct iommu_liveupdate_ops *ops = iommu_liveupdate_unit_ops(pdev->unit);
+	struct iommu_liveupdate_out_attachment *patt;
+	int ret;
+
+	patt = kzalloc_obj(*patt);
+	if (!patt)
+		return -ENOMEM;
+
+	patt->domain = iommu_liveupdate_find_domain(out, domain);
+	patt->ser = iommu_liveupdate_record_add(&out->attachment_records);
+	if (IS_ERR(patt->ser)) {
+		ret = PTR_ERR(patt->ser);
+		goto err_free;
+	}
+
+	patt->ser->pasid = IOMMU_ATTACHMENT_SER_NO_PASID;
+	patt->ser->device_pa = virt_to_phys(pdev->ser);
+	patt->ser->domain_pa = virt_to_phys(patt->domain->ser);
+	patt->ser->iommufd_token = iommufd_token;
+	ret = ops->att_preserve(pdev->dev, domain, pdev->ser, patt->ser,
+				patt->domain->ser);
+	if (ret)
+		goto err_delete_record;
+
+	pdev->ser->nr_attachments++;
+	patt->domain->ser->nr_attachments++;
+	list_add_tail(&patt->list, &pdev->attachments);
+	return 0;
+
+err_delete_record:
+	iommu_liveupdate_record_delete(&out->attachment_records, patt->ser);
+err_free:
+	kfree(patt);
+	return ret;
+}
+
+static void
+iommu_liveupdate_remove_attachments(struct iommu_liveupdate_outgoing *out,
+				    struct iommu_liveupdate_out_device *pdev)
+{
+	struct iommu_liveupdate_out_attachment *patt, *next;
+
+	list_for_each_entry_safe(patt, next, &pdev->attachments, list) {
+		patt->domain->ser->nr_attachments--;
+		iommu_liveupdate_record_delete(&out->attachment_records,
+					       patt->ser);
+		kfree(patt);
+	}
 }
 
 static int
@@ -610,30 +768,34 @@ iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 		return -ENOMEM;
 
 	pdev->dev = dev;
-	pdev->domain = iommu_liveupdate_find_domain(out, domain);
+	INIT_LIST_HEAD(&pdev->attachments);
 	pdev->unit = iommu_liveupdate_get_unit(out, to_pci_dev(dev));
 	if (IS_ERR(pdev->unit)) {
 		ret = PTR_ERR(pdev->unit);
 		goto err_free;
 	}
 
-	pdev->ser = iommu_liveupdate_record_add(&out->attachment_records);
+	pdev->ser = iommu_liveupdate_record_add(&out->device_records);
 	if (IS_ERR(pdev->ser)) {
 		ret = PTR_ERR(pdev->ser);
 		goto err_put_unit;
 	}
 
-	iommu_liveupdate_fill(pdev, iommufd_token);
-	ret = ops->dev_preserve(dev, domain, pdev->unit->ser, pdev->ser);
+	iommu_liveupdate_fill_device(pdev);
+	ret = ops->dev_preserve(dev, pdev->unit->ser, pdev->ser);
 	if (ret)
 		goto err_delete_record;
+	ret = iommu_liveupdate_add_attachment(out, pdev, domain, iommufd_token);
+	if (ret)
+		goto err_unpreserve;
 
-	pdev->domain->ser->nr_attachments++;
 	list_add_tail(&pdev->list, &out->devices);
 	return 0;
 
+err_unpreserve:
+	ops->dev_unpreserve(dev, pdev->unit->ser, pdev->ser);
 err_delete_record:
-	iommu_liveupdate_record_delete(&out->attachment_records, pdev->ser);
+	iommu_liveupdate_record_delete(&out->device_records, pdev->ser);
 err_put_unit:
 	iommu_liveupdate_put_unit(out, pdev->unit);
 err_free:
@@ -704,12 +866,11 @@ static void iommu_device_unpreserve_locked(struct device *dev)
 		return;
 
 	list_del(&pdev->list);
-	pdev->domain->ser->nr_attachments--;
+	iommu_liveupdate_remove_attachments(out, pdev);
 	iommu_liveupdate_unit_ops(pdev->unit)->dev_unpreserve(dev,
-							      pdev->domain->domain,
 							      pdev->unit->ser,
 							      pdev->ser);
-	iommu_liveupdate_record_delete(&out->attachment_records, pdev->ser);
+	iommu_liveupdate_record_delete(&out->device_records, pdev->ser);
 	iommu_liveupdate_put_unit(out, pdev->unit);
 	dev->iommu_group->preserved = false;
 	kfree(pdev);

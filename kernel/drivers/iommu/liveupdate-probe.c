@@ -9,16 +9,16 @@
  * What happens to a device that came in by live update, and to its group, from
  * the moment the IOMMU core sees it. liveupdate.c has the whole picture.
  *
- * 1. iommu_liveupdate_init_device() finds the attachment before the driver's
+ * 1. iommu_liveupdate_init_device() finds the record before the driver's
  *    probe_device and hangs it on dev->iommu. The driver asks for it by
- *    iommu_liveupdate_device_attachment().
+ *    iommu_liveupdate_device_record().
  * 2. iommu_liveupdate_join_group() decides about the device and the group it is
  *    about to be a member of: restored, blocked, or turned away.
  * 3. The default domain is allocated, but not attached.
  *    iommu_liveupdate_default_domain_failed() says so if it cannot be had.
  * 4. iommu_liveupdate_refuse_group() keeps the domain of the group from being
  *    changed, here and in the old kernel.
- * 5. iommu_liveupdate_disown_group() and iommu_liveupdate_release_device() take
+ * 5. iommu_liveupdate_leave_group() and iommu_liveupdate_release_device() take
  *    leave of a device that goes away. Hardware is not touched. The next probe
  *    of the device starts again with step 1 and finds the domain object made.
  * 6. iommu_liveupdate_stay_blocked() and iommu_liveupdate_keep_blocked() get the
@@ -44,9 +44,9 @@
 #include "liveupdate-hooks.h"
 
 /* For functions that were preserved, but that no usable record names */
-static struct iommu_liveupdate_attachment iommu_liveupdate_unnamed = {
+static struct iommu_liveupdate_in_device iommu_liveupdate_no_record = {
 	.err = -EIO,
-	.state = IOMMU_LIVEUPDATE_ATT_BLOCKED,
+	.state = IOMMU_LIVEUPDATE_DEV_BLOCKED,
 };
 
 /* The owner of incoming groups. Only its address matters. */
@@ -60,7 +60,7 @@ static struct device *iommu_liveupdate_first_device(struct iommu_group *group)
 }
 
 /**
- * iommu_liveupdate_went_on - Does the PCI core know that a function goes on?
+ * iommu_liveupdate_pci_incoming - Does the PCI core know that a function goes on?
  * @pci: The function
  *
  * The PCI core has records of its own, and is an option of its own.
@@ -69,9 +69,9 @@ static struct device *iommu_liveupdate_first_device(struct iommu_group *group)
  * Return: true until the live update of the function is finished; false as well
  * if the PCI core has no records, or none that it can use.
  */
-bool iommu_liveupdate_went_on(struct pci_dev *pci)
+bool iommu_liveupdate_pci_incoming(struct pci_dev *pci)
 {
-	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_went_on, pci);
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_pci_incoming, pci);
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 	return pci_liveupdate_incoming(pci);
@@ -94,9 +94,9 @@ bool iommu_liveupdate_went_on(struct pci_dev *pci)
  */
 void iommu_liveupdate_init_device(struct device *dev)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 	struct pci_dev *pci;
-	bool went_on;
+	bool incoming;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
@@ -104,19 +104,19 @@ void iommu_liveupdate_init_device(struct device *dev)
 		return;
 
 	pci = to_pci_dev(dev);
-	went_on = iommu_liveupdate_went_on(pci);
-	att = iommu_liveupdate_get_attachment(pci);
-	if (att && !went_on && !READ_ONCE(att->err)) {
+	incoming = iommu_liveupdate_pci_incoming(pci);
+	in_dev = iommu_liveupdate_get_device(pci);
+	if (in_dev && !incoming && !READ_ONCE(in_dev->err)) {
 		pci_err(pci, "live update: not taken over, the PCI core has no record of it\n");
-		iommu_liveupdate_attachment_failed(att, -EIO);
+		iommu_liveupdate_device_failed(in_dev, -EIO);
 	}
-	if (!att && went_on && pci->hdr_type == PCI_HEADER_TYPE_NORMAL)
-		att = &iommu_liveupdate_unnamed;
-	WRITE_ONCE(dev->iommu->liveupdate, att);
+	if (!in_dev && incoming && pci->hdr_type == PCI_HEADER_TYPE_NORMAL)
+		in_dev = &iommu_liveupdate_no_record;
+	WRITE_ONCE(dev->iommu->liveupdate, in_dev);
 }
 
 /**
- * iommu_liveupdate_device_attachment - Find the record of a device
+ * iommu_liveupdate_device_record - Find the record of a device
  * @dev: Device whose driver is being probed, or is probed
  *
  * A driver that gets anything but NULL must leave alone what hardware reads for
@@ -128,20 +128,20 @@ void iommu_liveupdate_init_device(struct device *dev)
  * not incoming. An error pointer if it is, but failed: it is blocked or about
  * to be.
  */
-const struct iommu_attachment_ser *
-iommu_liveupdate_device_attachment(struct device *dev)
+const struct iommu_device_ser *
+iommu_liveupdate_device_record(struct device *dev)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 	int err;
 
-	att = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
-	if (!att)
+	in_dev = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
+	if (!in_dev)
 		return NULL;
 
-	err = READ_ONCE(att->err);
-	return err ? ERR_PTR(err) : &att->ser;
+	err = READ_ONCE(in_dev->err);
+	return err ? ERR_PTR(err) : &in_dev->ser;
 }
-EXPORT_SYMBOL_GPL(iommu_liveupdate_device_attachment);
+EXPORT_SYMBOL_GPL(iommu_liveupdate_device_record);
 
 /**
  * iommu_liveupdate_release_device - A device loses its software state
@@ -154,15 +154,15 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_device_attachment);
  */
 void iommu_liveupdate_release_device(struct device *dev)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 
-	att = READ_ONCE(dev->iommu->liveupdate);
-	if (!att)
+	in_dev = READ_ONCE(dev->iommu->liveupdate);
+	if (!in_dev)
 		return;
 
 	WRITE_ONCE(dev->iommu->liveupdate, NULL);
-	if (att != &iommu_liveupdate_unnamed)
-		iommu_liveupdate_put_attachment(att);
+	if (in_dev != &iommu_liveupdate_no_record)
+		iommu_liveupdate_put_device(in_dev);
 }
 
 /**
@@ -243,17 +243,17 @@ static int iommu_liveupdate_block_entries(struct device *dev)
 static void iommu_liveupdate_block_device(struct device *dev, int err,
 					  const char *reason)
 {
-	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+	struct iommu_liveupdate_in_device *in_dev = dev->iommu->liveupdate;
 	int ret = iommu_liveupdate_block_entries(dev);
 
-	if (att != &iommu_liveupdate_unnamed &&
-	    !iommu_liveupdate_block_rids(att) && !ret)
+	if (in_dev != &iommu_liveupdate_no_record &&
+	    !iommu_liveupdate_block_ids(in_dev) && !ret)
 		ret = -ENODEV;
 
 	dev_err(dev, "live update: DMA %s blocked: %s: %pe\n",
 		ret ? "cannot be" : "is", reason, ERR_PTR(err));
 	iommu_liveupdate_fail_closed();
-	iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_BLOCKED, err);
+	iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_BLOCKED, err);
 }
 
 /* The first device of a domain makes the object, the others find it */
@@ -311,22 +311,17 @@ static void iommu_liveupdate_drop_domain(struct iommu_liveupdate_in_domain *dom)
 	dom->domain = NULL;
 }
 
-static int iommu_liveupdate_adopt_device(struct iommu_group *group,
-					 struct device *dev,
-					 const char **reason)
+static int iommu_liveupdate_adopt_attachment(struct iommu_group *group,
+					     struct device *dev,
+					     struct iommu_liveupdate_in_attachment *att,
+					     const char **reason)
 {
 	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
-	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
 	struct iommu_domain *domain;
 	int ret;
 
-	*reason = "no usable record of it or of its unit";
-	ret = READ_ONCE(att->err);
-	if (ret)
-		return ret;
-
-	*reason = "no support in the IOMMU driver";
-	if (!ops)
+	*reason = "a PASID of it was preserved";
+	if (att->ser.pasid != IOMMU_ATTACHMENT_SER_NO_PASID)
 		return -EOPNOTSUPP;
 
 	*reason = "its domain cannot be restored";
@@ -335,7 +330,7 @@ static int iommu_liveupdate_adopt_device(struct iommu_group *group,
 		return PTR_ERR(domain);
 
 	*reason = "the IOMMU driver cannot adopt it";
-	ret = ops->dev_adopt(dev, domain, &att->ser);
+	ret = ops->att_adopt(dev, domain, &att->device->ser, &att->ser);
 	if (ret) {
 		iommu_liveupdate_drop_domain(att->domain);
 		return ret;
@@ -343,7 +338,32 @@ static int iommu_liveupdate_adopt_device(struct iommu_group *group,
 
 	att->domain->used = true;
 	group->domain = domain;
-	iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_RESTORED, 0);
+	return 0;
+}
+
+static int iommu_liveupdate_adopt_device(struct iommu_group *group,
+					 struct device *dev,
+					 const char **reason)
+{
+	struct iommu_liveupdate_in_device *in_dev = dev->iommu->liveupdate;
+	struct iommu_liveupdate_in_attachment *att;
+	int ret;
+
+	*reason = "no usable record of it or of its unit";
+	ret = READ_ONCE(in_dev->err);
+	if (ret)
+		return ret;
+
+	*reason = "no support in the IOMMU driver";
+	if (!dev_iommu_ops(dev)->liveupdate_ops)
+		return -EOPNOTSUPP;
+
+	list_for_each_entry(att, &in_dev->attachments, device_entry) {
+		ret = iommu_liveupdate_adopt_attachment(group, dev, att, reason);
+		if (ret)
+			return ret;
+	}
+	iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_RESTORED, 0);
 	return 0;
 }
 
@@ -389,20 +409,20 @@ static void iommu_liveupdate_block_others(struct iommu_group *group,
  */
 int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 {
-	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+	struct iommu_liveupdate_in_device *in_dev = dev->iommu->liveupdate;
 	const char *reason = "other devices in its group";
 	int ret = -EBUSY;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 	lockdep_assert_held(&group->mutex);
 
-	if (!att && (group->preserved || iommu_liveupdate_owns_group(group) ||
+	if (!in_dev && (group->preserved || iommu_liveupdate_owns_group(group) ||
 		     iommu_liveupdate_group_restored(group))) {
 		dev_err(dev, "stays blocked: live update keeps group %d as it is\n",
 			group->id);
 		return -ENODEV;
 	}
-	if (!att)
+	if (!in_dev)
 		return 0;
 
 	if (group->owner || group->owner_cnt || group->domain) {
@@ -415,8 +435,8 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 
 	group->owner = &iommu_liveupdate_owner;
 	group->owner_cnt = 1;
-	if (att != &iommu_liveupdate_unnamed)
-		iommu_liveupdate_attachment_group(att, group);
+	if (in_dev != &iommu_liveupdate_no_record)
+		iommu_liveupdate_device_group(in_dev, group);
 	if (ret) {
 		iommu_liveupdate_block_device(dev, ret, reason);
 		if (!__iommu_group_alloc_blocking_domain(group))
@@ -427,7 +447,7 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 }
 
 /**
- * iommu_liveupdate_disown_group - The last device has left a group
+ * iommu_liveupdate_leave_group - The last device has left a group
  * @group: Group without members
  *
  * The restored domain stays with its record. The group goes with its last
@@ -435,7 +455,7 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
  *
  * Context: The caller holds group->mutex.
  */
-void iommu_liveupdate_disown_group(struct iommu_group *group)
+void iommu_liveupdate_leave_group(struct iommu_group *group)
 {
 	if (!iommu_liveupdate_owns_group(group))
 		return;

@@ -15,7 +15,7 @@
  *    Domain and hardware stay as they are.
  * 2. iommufd replaces the domain, or detaches the device, in the ordinary way.
  *    The driver replaces a restored domain without a gap or not at all.
- * 3. iommu_liveupdate_replaced(): the attachment is done with.
+ * 3. iommu_liveupdate_replaced(): its record is done with.
  * 4. If the device was abandoned in between, and cannot be reset when its file
  *    is closed, iommu_liveupdate_stay_blocked() gets its group back.
  *
@@ -23,7 +23,7 @@
  *
  * 1. iommu_liveupdate_block() blocks it at the IOMMU.
  * 2. The caller tries to reset it.
- * 3. iommu_liveupdate_abandon(): the attachment is done with. A device that was
+ * 3. iommu_liveupdate_abandon(): its record is done with. A device that was
  *    reset is given back to the kernel. One that was not may still be running:
  *    it stays blocked and owned by live update.
  *
@@ -87,12 +87,12 @@ iommu_liveupdate_ops_of(struct iommu_device *iommu)
 static bool iommu_liveupdate_last(struct iommu_liveupdate_in_domain *dom,
 				  const struct iommu_liveupdate_in_unit *unit)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_attachment *att;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
 	list_for_each_entry(att, &dom->attachments, domain_entry)
-		if ((!unit || att->unit == unit) && !att->left)
+		if ((!unit || att->device->unit == unit) && !att->released)
 			return false;
 	return true;
 }
@@ -101,11 +101,11 @@ static bool iommu_liveupdate_last(struct iommu_liveupdate_in_domain *dom,
 static struct iommu_device *
 iommu_liveupdate_domain_unit(struct iommu_liveupdate_in_domain *dom)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_attachment *att;
 	struct iommu_device *iommu;
 
 	list_for_each_entry(att, &dom->attachments, domain_entry) {
-		iommu = iommu_liveupdate_unit_device(&att->unit->ser);
+		iommu = iommu_liveupdate_unit_device(&att->device->unit->ser);
 		if (iommu)
 			return iommu;
 	}
@@ -205,25 +205,35 @@ static void iommu_liveupdate_free_domain(struct iommu_liveupdate_in_domain *dom)
 	iommu_liveupdate_free_later(dom, domain);
 }
 
-/* An attachment is done with; if it was the last of its domain, that goes */
-static void iommu_liveupdate_left(struct iommu_liveupdate_attachment *att)
+/*
+ * A device has left all that its record names. If it was the last of a domain, that
+ * goes.
+ */
+static void iommu_liveupdate_release(struct iommu_liveupdate_in_device *in_dev)
 {
-	struct iommu_device *iommu = iommu_liveupdate_unit_device(&att->unit->ser);
-	struct iommu_liveupdate_in_domain *dom = att->domain;
+	struct iommu_device *iommu = iommu_liveupdate_unit_device(&in_dev->unit->ser);
+	struct iommu_liveupdate_in_attachment *att;
+	struct iommu_liveupdate_in_domain *dom;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
 	/* Nothing is freed that hardware may walk, and nothing twice */
-	if (att->live || att->left)
+	if (in_dev->live || in_dev->released)
 		return;
 
-	att->left = true;
+	in_dev->released = true;
 	if (iommu)
-		iommu_liveupdate_ops_of(iommu)->att_release(iommu, dom->domain,
-							    &att->ser,
-							    iommu_liveupdate_last(dom, att->unit));
-	if (!dom->freed && iommu_liveupdate_last(dom, NULL))
-		iommu_liveupdate_free_domain(dom);
+		iommu_liveupdate_ops_of(iommu)->dev_release(iommu, &in_dev->ser);
+	list_for_each_entry(att, &in_dev->attachments, device_entry) {
+		dom = att->domain;
+		att->released = true;
+		if (iommu)
+			iommu_liveupdate_ops_of(iommu)->att_release(iommu, dom->domain,
+								    &att->ser,
+								    iommu_liveupdate_last(dom, in_dev->unit));
+		if (!dom->freed && iommu_liveupdate_last(dom, NULL))
+			iommu_liveupdate_free_domain(dom);
+	}
 }
 
 /**
@@ -238,15 +248,15 @@ static void iommu_liveupdate_left(struct iommu_liveupdate_attachment *att)
  */
 void iommu_liveupdate_free_unused(struct iommu_liveupdate_incoming *in)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 	struct iommu_liveupdate_in_domain *dom;
 
 	guard(mutex)(&iommu_probe_device_lock);
-	list_for_each_entry(att, &in->attachments, list) {
-		if (att->state != IOMMU_LIVEUPDATE_ATT_BLOCKED)
+	list_for_each_entry(in_dev, &in->devices, list) {
+		if (in_dev->state != IOMMU_LIVEUPDATE_DEV_BLOCKED)
 			continue;
-		iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_ABANDONED, 0);
-		iommu_liveupdate_left(att);
+		iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_ABANDONED, 0);
+		iommu_liveupdate_release(in_dev);
 	}
 	list_for_each_entry(dom, &in->domains, list) {
 		if (dom->freed)
@@ -278,16 +288,16 @@ static int iommu_liveupdate_default_domain(struct iommu_group *group)
 }
 
 static int iommu_liveupdate_reclaim_check(struct iommu_group *group,
-					  struct iommu_liveupdate_attachment *att)
+					  struct iommu_liveupdate_in_device *in_dev)
 {
-	enum iommu_liveupdate_att_state state;
+	enum iommu_liveupdate_dev_state state;
 
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		state = att->state;
-	if (READ_ONCE(att->err) || state != IOMMU_LIVEUPDATE_ATT_RESTORED)
+		state = in_dev->state;
+	if (READ_ONCE(in_dev->err) || state != IOMMU_LIVEUPDATE_DEV_RESTORED)
 		return -EIO;
 	/* It is alone in its group, on its domain; else it was blocked */
-	if (WARN_ON_ONCE(group->domain != att->domain->domain))
+	if (WARN_ON_ONCE(!iommu_liveupdate_group_restored(group)))
 		return -EIO;
 	return 0;
 }
@@ -312,7 +322,7 @@ static int iommu_liveupdate_reclaim_check(struct iommu_group *group,
 int iommu_device_reclaim(struct device *dev, void *owner)
 {
 	struct iommu_group *group = dev->iommu_group;
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 	int ret;
 
 	if (WARN_ON(!owner))
@@ -321,12 +331,12 @@ int iommu_device_reclaim(struct device *dev, void *owner)
 		return -ENODEV;
 
 	guard(mutex)(&group->mutex);
-	att = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
-	if (!att)
+	in_dev = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
+	if (!in_dev)
 		return -ENODEV;
 	if (!iommu_liveupdate_owns_group(group))
 		return -EPERM;
-	ret = iommu_liveupdate_reclaim_check(group, att);
+	ret = iommu_liveupdate_reclaim_check(group, in_dev);
 	if (ret)
 		return ret;
 	ret = __iommu_group_alloc_blocking_domain(group);
@@ -342,14 +352,14 @@ int iommu_device_reclaim(struct device *dev, void *owner)
 EXPORT_SYMBOL_NS_GPL(iommu_device_reclaim, "IOMMUFD_INTERNAL");
 
 /* From here on @dev is released and probed like any other */
-static void iommu_liveupdate_forget(struct device *dev)
+static void iommu_liveupdate_drop_record(struct device *dev)
 {
-	struct iommu_liveupdate_attachment *att = dev->iommu->liveupdate;
+	struct iommu_liveupdate_in_device *in_dev = dev->iommu->liveupdate;
 
 	lockdep_assert_held(&dev->iommu_group->mutex);
 
 	WRITE_ONCE(dev->iommu->liveupdate, NULL);
-	iommu_liveupdate_put_attachment(att);
+	iommu_liveupdate_put_device(in_dev);
 }
 
 /**
@@ -365,27 +375,27 @@ static void iommu_liveupdate_forget(struct device *dev)
 void iommu_liveupdate_replaced(struct device *dev)
 {
 	struct iommu_group *group = dev->iommu_group;
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 
 	if (!group)
 		return;
 
 	guard(mutex)(&iommu_probe_device_lock);
 	scoped_guard(mutex, &group->mutex) {
-		att = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
-		if (!att || iommu_liveupdate_owns_group(group) ||
-		    READ_ONCE(att->err))
+		in_dev = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
+		if (!in_dev || iommu_liveupdate_owns_group(group) ||
+		    READ_ONCE(in_dev->err))
 			return;
 		/* The table is live; a caller that comes too early loses it */
 		if (WARN_ON_ONCE(iommu_liveupdate_group_restored(group)))
 			return;
 
-		kref_get(&att->in->ref);
-		iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_REPLACED, 0);
-		iommu_liveupdate_forget(dev);
+		kref_get(&in_dev->in->ref);
+		iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_REPLACED, 0);
+		iommu_liveupdate_drop_record(dev);
 	}
-	iommu_liveupdate_left(att);
-	iommu_liveupdate_incoming_put(att->in);
+	iommu_liveupdate_release(in_dev);
+	iommu_liveupdate_incoming_put(in_dev->in);
 }
 EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_replaced, "IOMMUFD_INTERNAL");
 
@@ -409,10 +419,10 @@ bool iommu_liveupdate_device_restored(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_device_restored);
 
-/* The device of an attachment, as long as the group is locked */
+/* The device of a record, as long as the group is locked */
 static struct device *
 iommu_liveupdate_member(struct iommu_group *group,
-			struct iommu_liveupdate_attachment *att)
+			struct iommu_liveupdate_in_device *in_dev)
 {
 	struct group_device *gdev;
 
@@ -420,27 +430,27 @@ iommu_liveupdate_member(struct iommu_group *group,
 
 	for_each_group_device(group, gdev)
 		if (gdev->dev->iommu &&
-		    READ_ONCE(gdev->dev->iommu->liveupdate) == att)
+		    READ_ONCE(gdev->dev->iommu->liveupdate) == in_dev)
 			return gdev->dev;
 	return NULL;
 }
 
 static struct iommu_group *
-iommu_liveupdate_group_of(struct iommu_liveupdate_attachment *att)
+iommu_liveupdate_group_of(struct iommu_liveupdate_in_device *in_dev)
 {
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	return att->group ? iommu_group_ref_get(att->group) : NULL;
+	return in_dev->group ? iommu_group_ref_get(in_dev->group) : NULL;
 }
 
 /* Not by the core's way, which the group's owner bars */
 static bool iommu_liveupdate_block_member(struct iommu_group *group,
-					  struct iommu_liveupdate_attachment *att)
+					  struct iommu_liveupdate_in_device *in_dev)
 {
 	struct device *dev;
 	int ret;
 
 	guard(mutex)(&group->mutex);
-	dev = iommu_liveupdate_member(group, att);
+	dev = iommu_liveupdate_member(group, in_dev);
 	if (!dev || !iommu_liveupdate_group_restored(group))
 		return false;
 
@@ -456,8 +466,8 @@ static bool iommu_liveupdate_block_member(struct iommu_group *group,
 }
 
 /**
- * iommu_liveupdate_block_rids - Block what the record of an attachment names
- * @att: The attachment
+ * iommu_liveupdate_block_ids - Block what the record of a device names
+ * @in_dev: The record
  *
  * If that cannot be done its tables, and the page table of its domain, are never
  * freed, and the device is not given back: hardware may go on with it.
@@ -466,60 +476,57 @@ static bool iommu_liveupdate_block_member(struct iommu_group *group,
  * Return: true if it is blocked; false if the unit of the record is not known
  * here, or not in the hands of its driver.
  */
-bool iommu_liveupdate_block_rids(struct iommu_liveupdate_attachment *att)
+bool iommu_liveupdate_block_ids(struct iommu_liveupdate_in_device *in_dev)
 {
-	struct iommu_device *iommu = iommu_liveupdate_unit_device(&att->unit->ser);
+	struct iommu_device *iommu = iommu_liveupdate_unit_device(&in_dev->unit->ser);
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
-	att->live = !iommu ||
-		    !iommu_liveupdate_ops_of(iommu)->rids_block(iommu, &att->ser);
-	if (att->live)
-		pr_err("%04x:%02x:%02x.%u: unit 0x%llx is not in use here, its tables are kept until reboot\n",
-		       att->ser.segment, PCI_BUS_NUM(att->ser.rid),
-		       PCI_SLOT(att->ser.rid & 0xff),
-		       PCI_FUNC(att->ser.rid & 0xff), att->unit->ser.base);
-	return !att->live;
+	in_dev->live = !iommu ||
+		    !iommu_liveupdate_ops_of(iommu)->ids_block(iommu, &in_dev->ser);
+	if (in_dev->live)
+		pr_err(IOMMU_LIVEUPDATE_BDF ": unit 0x%llx is not in use here, its tables are kept until reboot\n",
+		       iommu_liveupdate_bdf(&in_dev->ser), in_dev->unit->ser.base);
+	return !in_dev->live;
 }
 
 static void
-iommu_liveupdate_block_attachment(struct iommu_liveupdate_attachment *att)
+iommu_liveupdate_block_record(struct iommu_liveupdate_in_device *in_dev)
 {
-	enum iommu_liveupdate_att_state state;
+	enum iommu_liveupdate_dev_state state;
 	struct iommu_group *group;
 	bool blocked = false;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		state = att->state;
-	if (state != IOMMU_LIVEUPDATE_ATT_INCOMING &&
-	    state != IOMMU_LIVEUPDATE_ATT_RESTORED)
+		state = in_dev->state;
+	if (state != IOMMU_LIVEUPDATE_DEV_INCOMING &&
+	    state != IOMMU_LIVEUPDATE_DEV_RESTORED)
 		return;
 
-	group = iommu_liveupdate_group_of(att);
+	group = iommu_liveupdate_group_of(in_dev);
 	if (group) {
-		blocked = iommu_liveupdate_block_member(group, att);
+		blocked = iommu_liveupdate_block_member(group, in_dev);
 		iommu_group_put(group);
 	}
 	if (!blocked)
-		blocked = iommu_liveupdate_block_rids(att);
-	iommu_liveupdate_set_state(att, IOMMU_LIVEUPDATE_ATT_BLOCKED, -ECANCELED);
-	pr_info("%04x:%02x:%02x.%u was not taken over, its %s\n",
-		att->ser.segment, PCI_BUS_NUM(att->ser.rid),
-		PCI_SLOT(att->ser.rid & 0xff), PCI_FUNC(att->ser.rid & 0xff),
+		blocked = iommu_liveupdate_block_ids(in_dev);
+	iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_BLOCKED, -ECANCELED);
+	pr_info(IOMMU_LIVEUPDATE_BDF " was not taken over, its %s\n",
+		iommu_liveupdate_bdf(&in_dev->ser),
 		blocked ? "DMA is blocked" : "IOMMU is not in use");
 }
 
-static bool iommu_liveupdate_att_can_block(const struct iommu_liveupdate_attachment *att)
+static bool iommu_liveupdate_record_can_block(const struct iommu_liveupdate_in_device *in_dev)
 {
 	lockdep_assert_held(&iommu_liveupdate_incoming_lock);
 
-	if (att->stopped)
+	if (in_dev->stopped)
 		return true;
-	if (att->state == IOMMU_LIVEUPDATE_ATT_INCOMING)
-		return iommu_liveupdate_unit_device(&att->unit->ser);
-	return !att->live;
+	if (in_dev->state == IOMMU_LIVEUPDATE_DEV_INCOMING)
+		return iommu_liveupdate_unit_device(&in_dev->unit->ser);
+	return !in_dev->live;
 }
 
 /**
@@ -538,16 +545,16 @@ static bool iommu_liveupdate_att_can_block(const struct iommu_liveupdate_attachm
  */
 bool iommu_liveupdate_can_block(u32 segment, u32 rid)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 	bool can_block;
 
 	guard(mutex)(&iommu_probe_device_lock);
-	att = iommu_liveupdate_find_attachment(segment, rid);
-	if (!att)
+	in_dev = iommu_liveupdate_lookup_device(segment, rid);
+	if (!in_dev)
 		return true;
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		can_block = iommu_liveupdate_att_can_block(att);
-	iommu_liveupdate_incoming_put(att->in);
+		can_block = iommu_liveupdate_record_can_block(in_dev);
+	iommu_liveupdate_incoming_put(in_dev->in);
 	return can_block;
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_can_block);
@@ -564,15 +571,15 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_can_block);
  */
 void iommu_liveupdate_stopped(u32 segment, u32 rid)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 
 	guard(mutex)(&iommu_probe_device_lock);
-	att = iommu_liveupdate_find_attachment(segment, rid);
-	if (!att)
+	in_dev = iommu_liveupdate_lookup_device(segment, rid);
+	if (!in_dev)
 		return;
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		att->stopped = true;
-	iommu_liveupdate_incoming_put(att->in);
+		in_dev->stopped = true;
+	iommu_liveupdate_incoming_put(in_dev->in);
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_stopped);
 
@@ -590,20 +597,20 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_stopped);
  */
 void iommu_liveupdate_block(u32 segment, u32 rid)
 {
-	struct iommu_liveupdate_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
 
 	guard(mutex)(&iommu_probe_device_lock);
-	att = iommu_liveupdate_find_attachment(segment, rid);
-	if (!att)
+	in_dev = iommu_liveupdate_lookup_device(segment, rid);
+	if (!in_dev)
 		return;
-	iommu_liveupdate_block_attachment(att);
-	iommu_liveupdate_incoming_put(att->in);
+	iommu_liveupdate_block_record(in_dev);
+	iommu_liveupdate_incoming_put(in_dev->in);
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_block);
 
 /* Ops are there, else the device could not have been preserved */
 static int iommu_liveupdate_give_back(struct iommu_group *group,
-				      struct iommu_liveupdate_attachment *att)
+				      struct iommu_liveupdate_in_device *in_dev)
 {
 	const struct iommu_liveupdate_ops *ops;
 	struct device *dev;
@@ -611,7 +618,7 @@ static int iommu_liveupdate_give_back(struct iommu_group *group,
 	int ret;
 
 	guard(mutex)(&group->mutex);
-	dev = iommu_liveupdate_member(group, att);
+	dev = iommu_liveupdate_member(group, in_dev);
 	if (!dev)
 		return 0;
 	/* A group that it has not had for itself may hold more of its kind */
@@ -636,29 +643,84 @@ static int iommu_liveupdate_give_back(struct iommu_group *group,
 		group->owner_cnt = 1;
 		return ret;
 	}
-	iommu_liveupdate_forget(dev);
+	iommu_liveupdate_drop_record(dev);
 	return 0;
 }
 
-static bool iommu_liveupdate_return(struct iommu_liveupdate_attachment *att,
+static bool iommu_liveupdate_return(struct iommu_liveupdate_in_device *in_dev,
 				    bool reset_done)
 {
-	struct iommu_group *group = iommu_liveupdate_group_of(att);
+	struct iommu_group *group = iommu_liveupdate_group_of(in_dev);
 	int ret = -EBUSY;
 
 	/* It is not there. What comes back is enumerated like any other */
 	if (!group)
-		return !att->live;
+		return !in_dev->live;
 
-	if (reset_done && !att->live)
-		ret = iommu_liveupdate_give_back(group, att);
+	if (reset_done && !in_dev->live)
+		ret = iommu_liveupdate_give_back(group, in_dev);
 	if (ret && reset_done)
-		pr_err("%04x:%02x:%02x.%u stays blocked: %pe\n",
-		       att->ser.segment, PCI_BUS_NUM(att->ser.rid),
-		       PCI_SLOT(att->ser.rid & 0xff),
-		       PCI_FUNC(att->ser.rid & 0xff), ERR_PTR(ret));
+		pr_err(IOMMU_LIVEUPDATE_BDF " stays blocked: %pe\n",
+		       iommu_liveupdate_bdf(&in_dev->ser), ERR_PTR(ret));
 	iommu_group_put(group);
 	return !ret;
+}
+
+static bool iommu_liveupdate_uses(const struct iommu_liveupdate_in_device *in_dev,
+				  u64 domain_pa)
+{
+	struct iommu_liveupdate_in_attachment *att;
+
+	list_for_each_entry(att, &in_dev->attachments, device_entry)
+		if (att->domain->pa == domain_pa)
+			return true;
+	return false;
+}
+
+/**
+ * iommu_liveupdate_can_abandon_domain - Will nothing use a domain that is let go of?
+ * @domain_pa: What iommu_domain_preserve() of the previous kernel returned
+ *
+ * Changes nothing. Asked when whoever finishes devices has said that they can be
+ * stopped: only of a device that no such record names is it not known yet.
+ *
+ * Context: May sleep. Takes iommu_probe_device_lock.
+ * Return: false if a device of a usable record may go on with DMA to what the domain
+ * maps, and neither can be blocked nor was reset. It is named in the log.
+ */
+bool iommu_liveupdate_can_abandon_domain(u64 domain_pa)
+{
+	struct iommu_liveupdate_in_device *in_dev;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	if (!iommu_liveupdate_incoming)
+		return true;
+	list_for_each_entry(in_dev, &iommu_liveupdate_incoming->devices, list) {
+		if (!iommu_liveupdate_uses(in_dev, domain_pa) ||
+		    iommu_liveupdate_record_can_block(in_dev))
+			continue;
+		pr_err_ratelimited(IOMMU_LIVEUPDATE_BDF ": finish refused, its IOMMU is not in use here, and no file of its session stands for it: its memory is kept until the machine is rebooted\n",
+				   iommu_liveupdate_bdf(&in_dev->ser));
+		return false;
+	}
+	return true;
+}
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_can_abandon_domain, "IOMMUFD_INTERNAL");
+
+static void iommu_liveupdate_abandon_record(struct iommu_liveupdate_in_device *in_dev,
+					    bool reset_done)
+{
+	bool returned;
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+
+	iommu_liveupdate_block_record(in_dev);
+	returned = iommu_liveupdate_return(in_dev, reset_done);
+	iommu_liveupdate_set_state(in_dev, returned ?
+				   IOMMU_LIVEUPDATE_DEV_RETURNED :
+				   IOMMU_LIVEUPDATE_DEV_ABANDONED, 0);
+	iommu_liveupdate_release(in_dev);
 }
 
 /**
@@ -678,77 +740,26 @@ static bool iommu_liveupdate_return(struct iommu_liveupdate_attachment *att,
  */
 void iommu_liveupdate_abandon(u32 segment, u32 rid, bool reset_done)
 {
-	struct iommu_liveupdate_attachment *att;
-	bool returned;
+	struct iommu_liveupdate_in_device *in_dev;
 
 	guard(mutex)(&iommu_probe_device_lock);
-	att = iommu_liveupdate_find_attachment(segment, rid);
-	if (!att)
+	in_dev = iommu_liveupdate_lookup_device(segment, rid);
+	if (!in_dev)
 		return;
-	if (iommu_liveupdate_attachment_gone(att))
-		goto out_put;
-
-	iommu_liveupdate_block_attachment(att);
-	returned = iommu_liveupdate_return(att, reset_done);
-	iommu_liveupdate_set_state(att, returned ?
-				   IOMMU_LIVEUPDATE_ATT_RETURNED :
-				   IOMMU_LIVEUPDATE_ATT_ABANDONED, 0);
-	iommu_liveupdate_left(att);
-out_put:
-	iommu_liveupdate_incoming_put(att->in);
+	if (!iommu_liveupdate_device_ordinary(in_dev))
+		iommu_liveupdate_abandon_record(in_dev, reset_done);
+	iommu_liveupdate_incoming_put(in_dev->in);
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_abandon);
 
-static bool iommu_liveupdate_any_live(u64 domain_pa, u32 *segment, u32 *rid)
+/* The copies, so that their lists can be walked without a lock */
+static struct iommu_liveupdate_incoming *iommu_liveupdate_incoming_get(void)
 {
-	struct iommu_liveupdate_attachment *att;
-
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	if (!iommu_liveupdate_incoming)
-		return false;
-	list_for_each_entry(att, &iommu_liveupdate_incoming->attachments, list) {
-		if (att->domain->pa != domain_pa ||
-		    att->state >= IOMMU_LIVEUPDATE_ATT_REPLACED)
-			continue;
-		*segment = att->ser.segment;
-		*rid = att->ser.rid;
-		return true;
-	}
-	return false;
+	if (iommu_liveupdate_incoming)
+		kref_get(&iommu_liveupdate_incoming->ref);
+	return iommu_liveupdate_incoming;
 }
-
-/**
- * iommu_liveupdate_can_abandon_domain - Will nothing use a domain that is let go of?
- * @domain_pa: What iommu_domain_preserve() of the previous kernel returned
- *
- * Changes nothing. Asked when whoever finishes devices has said that they can be
- * stopped: only of a device that no such record names is it not known yet.
- *
- * Context: May sleep. Takes iommu_probe_device_lock.
- * Return: false if a device of a usable record may go on with DMA to what the domain
- * maps, and neither can be blocked nor was reset. It is named in the log.
- */
-bool iommu_liveupdate_can_abandon_domain(u64 domain_pa)
-{
-	struct iommu_liveupdate_attachment *att;
-
-	guard(mutex)(&iommu_probe_device_lock);
-	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	if (!iommu_liveupdate_incoming)
-		return true;
-	list_for_each_entry(att, &iommu_liveupdate_incoming->attachments, list) {
-		if (att->domain->pa != domain_pa ||
-		    iommu_liveupdate_att_can_block(att))
-			continue;
-		pr_err_ratelimited("%04x:%02x:%02x.%u: finish refused, its IOMMU is not in use here, and no file of its session stands for it: its memory is kept until the machine is rebooted\n",
-				   att->ser.segment, PCI_BUS_NUM(att->ser.rid),
-				   PCI_SLOT(att->ser.rid & 0xff),
-				   PCI_FUNC(att->ser.rid & 0xff));
-		return false;
-	}
-	return true;
-}
-EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_can_abandon_domain, "IOMMUFD_INTERNAL");
 
 /**
  * iommu_liveupdate_abandon_domain - Let go of a domain that came in
@@ -762,13 +773,20 @@ EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_can_abandon_domain, "IOMMUFD_INTERNAL");
  */
 void iommu_liveupdate_abandon_domain(u64 domain_pa)
 {
-	u32 segment, rid;
+	struct iommu_liveupdate_incoming *in = iommu_liveupdate_incoming_get();
+	struct iommu_liveupdate_in_device *in_dev;
 
-	while (iommu_liveupdate_any_live(domain_pa, &segment, &rid)) {
-		pr_err("%04x:%02x:%02x.%u came in, but no file of its session stands for it: blocked until it is removed\n",
-		       segment, PCI_BUS_NUM(rid), PCI_SLOT(rid & 0xff),
-		       PCI_FUNC(rid & 0xff));
-		iommu_liveupdate_abandon(segment, rid, false);
-	}
+	if (!in)
+		return;
+	scoped_guard(mutex, &iommu_probe_device_lock)
+		list_for_each_entry(in_dev, &in->devices, list) {
+			if (!iommu_liveupdate_uses(in_dev, domain_pa) ||
+			    READ_ONCE(in_dev->state) >= IOMMU_LIVEUPDATE_DEV_REPLACED)
+				continue;
+			pr_err(IOMMU_LIVEUPDATE_BDF " came in, but no file of its session stands for it: blocked until it is removed\n",
+			       iommu_liveupdate_bdf(&in_dev->ser));
+			iommu_liveupdate_abandon_record(in_dev, false);
+		}
+	iommu_liveupdate_incoming_put(in);
 }
 EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_abandon_domain, "IOMMUFD_INTERNAL");

@@ -17,9 +17,10 @@
  * Terms:
  *
  * - Unit: one IOMMU hardware instance, struct iommu_device.
- * - Record: what is handed over about one unit, one domain or one attachment
- *   (one device on one domain, without PASID). include/linux/kho/abi/iommu.h
- *   has the layout. All records hang on one FLB (file lifecycle bound data) of
+ * - Record: what is handed over about one unit, one domain, one device or one
+ *   attachment (a device, or a PASID of it, on a domain).
+ *   include/linux/kho/abi/iommu.h has the layout. What only the driver of the
+ *   unit knows is a part of its own. All records hang on one FLB (file lifecycle bound data) of
  *   the Live Update Orchestrator, which lives as long as preserved iommufds.
  * - Outgoing: the side of the old kernel, liveupdate-outgoing.c.
  * - Incoming: the side of the next kernel, liveupdate-incoming.c.

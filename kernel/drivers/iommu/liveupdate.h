@@ -18,16 +18,22 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+struct iommu_liveupdate_type;
 struct pci_dev;
 
 /* Incoming */
 
 struct iommu_liveupdate_in_unit {
 	struct list_head list;
+	struct iommu_liveupdate_incoming *in;
 	struct iommu_unit_ser ser;
-	/* Its struct iommu_liveupdate_attachment, by unit_entry */
-	struct list_head attachments;
+	/* Its struct iommu_liveupdate_in_device, by unit_entry */
+	struct list_head devices;
 	u64 pa;
+	/* Set when its driver has asked for it, and its part was checked */
+	const struct iommu_liveupdate_type *type;
+	/* One bit for each of its tables that was claimed from KHO */
+	unsigned long claimed;
 	int err;
 };
 
@@ -35,7 +41,7 @@ struct iommu_liveupdate_in_domain {
 	struct list_head list;
 	struct iommu_liveupdate_incoming *in;
 	struct iommu_domain_ser ser;
-	/* Its struct iommu_liveupdate_attachment, by domain_entry */
+	/* Its struct iommu_liveupdate_in_attachment, by domain_entry */
 	struct list_head attachments;
 	u64 pa;
 	struct iommu_domain *domain;
@@ -50,71 +56,91 @@ struct iommu_liveupdate_in_domain {
 };
 
 /* In the order in which they come; from REPLACED on it is done with */
-enum iommu_liveupdate_att_state {
-	IOMMU_LIVEUPDATE_ATT_INCOMING,
-	IOMMU_LIVEUPDATE_ATT_RESTORED,
-	IOMMU_LIVEUPDATE_ATT_BLOCKED,
-	IOMMU_LIVEUPDATE_ATT_REPLACED,
-	IOMMU_LIVEUPDATE_ATT_ABANDONED,
+enum iommu_liveupdate_dev_state {
+	IOMMU_LIVEUPDATE_DEV_INCOMING,
+	IOMMU_LIVEUPDATE_DEV_RESTORED,
+	IOMMU_LIVEUPDATE_DEV_BLOCKED,
+	IOMMU_LIVEUPDATE_DEV_REPLACED,
+	IOMMU_LIVEUPDATE_DEV_ABANDONED,
 	/* Abandoned, and the device is not there, or was reset and is like any other */
-	IOMMU_LIVEUPDATE_ATT_RETURNED,
+	IOMMU_LIVEUPDATE_DEV_RETURNED,
 };
 
-struct iommu_liveupdate_attachment {
+struct iommu_liveupdate_in_device {
 	struct list_head list;
 	struct list_head unit_entry;
-	struct list_head domain_entry;
-	struct iommu_attachment_ser ser;
+	struct iommu_device_ser ser;
 	struct iommu_liveupdate_incoming *in;
 	struct iommu_liveupdate_in_unit *unit;
-	struct iommu_liveupdate_in_domain *domain;
+	/* Its struct iommu_liveupdate_in_attachment, by device_entry */
+	struct list_head attachments;
+	u64 pa;
 	/* The device's, with a reference, while it is probed and a member */
 	struct iommu_group *group;
-	enum iommu_liveupdate_att_state state;
+	enum iommu_liveupdate_dev_state state;
 	/* Was to be blocked, and hardware may walk its tables all the same */
 	bool live;
-	/* What the record names was released; happens once */
-	bool left;
+	/* What the record names was released, its attachments as well; happens once */
+	bool released;
 	/* Cannot be blocked, and was reset instead */
 	bool stopped;
 	int err;
 };
 
+struct iommu_liveupdate_in_attachment {
+	struct list_head list;
+	struct list_head device_entry;
+	struct list_head domain_entry;
+	struct iommu_attachment_ser ser;
+	struct iommu_liveupdate_in_device *device;
+	struct iommu_liveupdate_in_domain *domain;
+	/* Its device has left the domain */
+	bool released;
+};
+
 /**
  * struct iommu_liveupdate_incoming - Copies of all incoming records
- * @ref: One of the FLB until finish, one of each device with an attachment, one
+ * @ref: One of the FLB until finish, one of each device that is here, one
  *	of each domain whose page table is being given back
  * @units: List of struct iommu_liveupdate_in_unit
  * @domains: List of struct iommu_liveupdate_in_domain
- * @attachments: List of struct iommu_liveupdate_attachment
- * @units_by_pa: The units by the address of their record
- * @domains_by_pa: The domains by the address of their record
- * @attachments_by_id: The attachments by segment and requester id of the device
+ * @devices: List of struct iommu_liveupdate_in_device
+ * @attachments: List of struct iommu_liveupdate_in_attachment
+ * @by_pa: Units, domains and devices by the address of their record
+ * @devices_by_id: The devices by segment and requester id
  * @ser: Top object, kept to be freed
  * @unit_blocks: Memory of the unit records, kept to be freed
  * @domain_blocks: Memory of the domain records, likewise
+ * @device_blocks: Memory of the device records, likewise
  * @attachment_blocks: Memory of the attachment records, likewise
  */
 struct iommu_liveupdate_incoming {
 	struct kref ref;
 	struct list_head units;
 	struct list_head domains;
+	struct list_head devices;
 	struct list_head attachments;
-	struct xarray units_by_pa;
-	struct xarray domains_by_pa;
-	struct xarray attachments_by_id;
+	struct xarray by_pa;
+	struct xarray devices_by_id;
 	struct iommu_ser *ser;
 	struct kho_block_set unit_blocks;
 	struct kho_block_set domain_blocks;
+	struct kho_block_set device_blocks;
 	struct kho_block_set attachment_blocks;
 };
 
-/* Has the device of the record left it, and is one like any other? */
+/* The function of a record, for a message */
+#define IOMMU_LIVEUPDATE_BDF "%04x:%02x:%02x.%u"
+#define iommu_liveupdate_bdf(ser)					\
+	(ser)->segment, PCI_BUS_NUM((ser)->rid),			\
+	PCI_SLOT((ser)->rid & 0xff), PCI_FUNC((ser)->rid & 0xff)
+
+/* Has what came in left its restored domains, and is a device like any other? */
 static inline bool
-iommu_liveupdate_attachment_gone(const struct iommu_liveupdate_attachment *att)
+iommu_liveupdate_device_ordinary(const struct iommu_liveupdate_in_device *in_dev)
 {
-	return att->state == IOMMU_LIVEUPDATE_ATT_REPLACED ||
-	       att->state == IOMMU_LIVEUPDATE_ATT_RETURNED;
+	return in_dev->state == IOMMU_LIVEUPDATE_DEV_REPLACED ||
+	       in_dev->state == IOMMU_LIVEUPDATE_DEV_RETURNED;
 }
 
 /* Outgoing */
@@ -138,12 +164,19 @@ struct iommu_liveupdate_out_domain {
 	struct iommu_domain_ser *ser;
 };
 
+struct iommu_liveupdate_out_attachment {
+	struct list_head list;
+	struct iommu_liveupdate_out_domain *domain;
+	struct iommu_attachment_ser *ser;
+};
+
 struct iommu_liveupdate_out_device {
 	struct list_head list;
 	struct device *dev;
 	struct iommu_liveupdate_out_unit *unit;
-	struct iommu_liveupdate_out_domain *domain;
-	struct iommu_attachment_ser *ser;
+	struct iommu_device_ser *ser;
+	/* Its struct iommu_liveupdate_out_attachment */
+	struct list_head attachments;
 };
 
 /**
@@ -151,6 +184,7 @@ struct iommu_liveupdate_out_device {
  * @ser: Top object, in preserved memory
  * @unit_records: Where the unit records are
  * @domain_records: Where the domain records are
+ * @device_records: Where the device records are
  * @attachment_records: Where the attachment records are
  * @units: List of struct iommu_liveupdate_out_unit
  * @domains: List of struct iommu_liveupdate_out_domain
@@ -161,6 +195,7 @@ struct iommu_liveupdate_outgoing {
 	struct iommu_ser *ser;
 	struct iommu_liveupdate_records unit_records;
 	struct iommu_liveupdate_records domain_records;
+	struct iommu_liveupdate_records device_records;
 	struct iommu_liveupdate_records attachment_records;
 	struct list_head units;
 	struct list_head domains;
@@ -197,24 +232,24 @@ void iommu_liveupdate_incoming_finish(struct liveupdate_flb_op_args *argp);
 void iommu_liveupdate_incoming_unusable(int err);
 bool iommu_liveupdate_incoming_active(void);
 void iommu_liveupdate_fail_closed(void);
-struct iommu_liveupdate_attachment *
-iommu_liveupdate_get_attachment(struct pci_dev *pci);
-void iommu_liveupdate_put_attachment(struct iommu_liveupdate_attachment *att);
-void iommu_liveupdate_attachment_failed(struct iommu_liveupdate_attachment *att,
-					int err);
-void iommu_liveupdate_set_state(struct iommu_liveupdate_attachment *att,
-				enum iommu_liveupdate_att_state state, int err);
-void iommu_liveupdate_attachment_group(struct iommu_liveupdate_attachment *att,
-				       struct iommu_group *group);
-struct iommu_liveupdate_attachment *
-iommu_liveupdate_find_attachment(u32 segment, u32 rid);
+struct iommu_liveupdate_in_device *
+iommu_liveupdate_get_device(struct pci_dev *pci);
+void iommu_liveupdate_put_device(struct iommu_liveupdate_in_device *in_dev);
+void iommu_liveupdate_device_failed(struct iommu_liveupdate_in_device *in_dev,
+				    int err);
+void iommu_liveupdate_set_state(struct iommu_liveupdate_in_device *in_dev,
+				enum iommu_liveupdate_dev_state state, int err);
+void iommu_liveupdate_device_group(struct iommu_liveupdate_in_device *in_dev,
+				   struct iommu_group *group);
+struct iommu_liveupdate_in_device *
+iommu_liveupdate_lookup_device(u32 segment, u32 rid);
 void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
 
 /* liveupdate-probe.c */
-bool iommu_liveupdate_went_on(struct pci_dev *pci);
+bool iommu_liveupdate_pci_incoming(struct pci_dev *pci);
 
 /* liveupdate-reclaim.c */
-bool iommu_liveupdate_block_rids(struct iommu_liveupdate_attachment *att);
+bool iommu_liveupdate_block_ids(struct iommu_liveupdate_in_device *in_dev);
 void iommu_liveupdate_free_unused(struct iommu_liveupdate_incoming *in);
 long iommu_liveupdate_freeing_pages(void);
 

@@ -37,6 +37,9 @@
 /* kho_block takes no longer chain than this */
 #define PCI_SER_MAX_DEVICES	(10000 * PCI_SER_PER_BLOCK)
 
+/* Bus, device and function */
+#define PCI_SER_MAX_RID		0xffffu
+
 static u32 pci_liveupdate_crc_top(const struct pci_ser *ser)
 {
 	struct pci_ser top = *ser;
@@ -70,7 +73,10 @@ static bool pci_liveupdate_record_ok(const struct pci_dev_ser *rec)
 	if (!rec->refcount)
 		return !memcmp(rec, &given_up, sizeof(*rec));
 
-	if (rec->reserved || rec->reserved2 || rec->flags & ~PCI_DEV_SER_FLAGS)
+	if (rec->rid > PCI_SER_MAX_RID || rec->flags & ~PCI_DEV_SER_FLAGS)
+		return false;
+	if (rec->reserved || memcmp(rec->reserved2, given_up.reserved2,
+				    sizeof(rec->reserved2)))
 		return false;
 	return pci_liveupdate_sizes_ok(rec);
 }

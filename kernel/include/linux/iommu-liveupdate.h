@@ -16,6 +16,7 @@
 struct device;
 struct iommu_device;
 struct iommu_domain;
+struct iommu_liveupdate_type;
 struct liveupdate_file_handler;
 
 /**
@@ -36,17 +37,24 @@ enum iommu_liveupdate_domain_state {
 
 /**
  * struct iommu_liveupdate_ops - What a driver does for live update
+ * @type: The kind of its units, and the check of what it adds to records
  * @unit_preserve: The first device of the unit is being preserved. Refuse an
  *	unsuitable state, fill @unit but for flags and number of devices, hand
- *	the tables that all devices share to KHO. May sleep.
- * @unit_unpreserve: Undo @unit_preserve, after the last device has gone.
- * @dev_preserve: Preserve the no-PASID attachment of @dev to @domain: fill
- *	requester ids, hardware id and per-device tables of @att, add tables of
- *	the unit that have come since. What identifies device, unit and domain
- *	is filled in already, the device's own requester id is the first; the
- *	driver may set domain_flags of the record at @att->domain_pa. Refuses
- *	what cannot come back. May sleep. group->mutex is held.
- * @dev_unpreserve: Undo @dev_preserve.
+ *	the tables that all devices share to the core by
+ *	iommu_liveupdate_preserve_table(), which gives them back if this fails.
+ *	May sleep.
+ * @unit_unpreserve: Undo @unit_preserve, after the last device has gone. The
+ *	tables are the core's to give back.
+ * @dev_preserve: Preserve what hardware has of @dev whatever its domain: fill
+ *	ids, ATS and the table of its own in @devrec, add tables of the unit that
+ *	have come since. What identifies device and unit is filled in already,
+ *	the requester id is the first of the ids. Refuses what cannot come back.
+ *	May sleep. group->mutex is held.
+ * @dev_unpreserve: Undo @dev_preserve and each @att_preserve.
+ * @att_preserve: Preserve the attachment of @dev, or of a PASID of it, to @domain:
+ *	fill the hardware id of @att, compare the live entry. The driver may set
+ *	domain_flags of @dser, the domain's record. As @dev_preserve, which came
+ *	before.
  * @unit_freeze: Last step that may fail. Compare the hardware with the records,
  *	preserve shared tables added since, which stay preserved until
  *	@unit_unpreserve. Comes again if the kexec was refused. May sleep.
@@ -57,10 +65,11 @@ enum iommu_liveupdate_domain_state {
  * @domain_restore: Next kernel: build the domain object around the preserved
  *	page table, touching no hardware. Once per domain, whatever the number
  *	of devices and units. Returns an ERR_PTR on failure.
- * @dev_adopt: Next kernel: software half of an attach. The live entry is
- *	compared with what it should be, never written. @att must be one of the
- *	device's unit, see iommu_liveupdate_next_attachment(). Comes again if
- *	the device is released, which leaves hardware alone, and probed again.
+ * @att_adopt: Next kernel: software half of an attach. The live entry is
+ *	compared with what it should be, never written. @devrec is one of the
+ *	device's unit, see iommu_liveupdate_next_device(), @att one of its
+ *	attachments. Comes again if the device is released, which leaves hardware
+ *	alone, and probed again.
  * @dev_block: Next kernel: @dev cannot be trusted; make its entries not
  *	present, translation stays on. The unit may have been failed, and @dev
  *	may have no record of its own. Returns false if the unit may still
@@ -69,47 +78,56 @@ enum iommu_liveupdate_domain_state {
  *	Make it a device that an attach works for. May sleep.
  * @unit_match: Next kernel: is this the unit of the record? Called under a
  *	spinlock.
- * @rids_block: Next kernel: like @dev_block, for the entries that a record names.
+ * @ids_block: Next kernel: like @dev_block, for the entries that a record names.
  *	The device may not be there, or not known to the driver, or have other
- *	requester ids now. Does nothing, and returns true, if the unit has no
- *	such entries any more. May sleep.
- * @att_release: Next kernel: the device of the record was taken over or
- *	blocked for good. Block what is left of the entries that the record
- *	names, free the tables that came in for it and that no device has. With
- *	@last no entry of the unit has the id of the record any more: flush it from
- *	the caches and let others have it. @domain is the restored domain, or NULL if
- *	there is none; it is freed after the last. May sleep.
+ *	ids now. Does nothing, and returns true, if the unit has no such entries
+ *	any more. May sleep.
+ * @att_release: Next kernel: the device of the attachment was taken over or
+ *	blocked for good, and none of its entries leads to the domain any more.
+ *	With @last that goes for all devices of the unit: flush the id of the
+ *	attachment from the caches and let others have it. @domain is the restored
+ *	domain, or NULL if there is none; it is freed after the last. May sleep.
+ * @dev_release: Next kernel: that was the last attachment of the device. Block
+ *	what is left of the entries that the record names, free the tables that
+ *	came in for it and that no device has. Comes before the @att_release of
+ *	its attachments. May sleep.
  *
  * A driver offers all of them or none.
  */
 struct iommu_liveupdate_ops {
+	const struct iommu_liveupdate_type *type;
 	int (*unit_preserve)(struct iommu_device *iommu,
 			     struct iommu_unit_ser *unit);
 	void (*unit_unpreserve)(struct iommu_device *iommu,
 				struct iommu_unit_ser *unit);
-	int (*dev_preserve)(struct device *dev, struct iommu_domain *domain,
-			    struct iommu_unit_ser *unit,
-			    struct iommu_attachment_ser *att);
-	void (*dev_unpreserve)(struct device *dev, struct iommu_domain *domain,
-			       struct iommu_unit_ser *unit,
-			       struct iommu_attachment_ser *att);
+	int (*dev_preserve)(struct device *dev, struct iommu_unit_ser *unit,
+			    struct iommu_device_ser *devrec);
+	void (*dev_unpreserve)(struct device *dev, struct iommu_unit_ser *unit,
+			       struct iommu_device_ser *devrec);
+	int (*att_preserve)(struct device *dev, struct iommu_domain *domain,
+			    const struct iommu_device_ser *devrec,
+			    struct iommu_attachment_ser *att,
+			    struct iommu_domain_ser *dser);
 	int (*unit_freeze)(struct iommu_device *iommu,
 			   struct iommu_unit_ser *unit);
 	void (*unit_handover)(struct iommu_device *iommu,
 			      struct iommu_unit_ser *unit);
 	struct iommu_domain *(*domain_restore)(struct iommu_device *iommu,
 					       const struct iommu_domain_ser *dser);
-	int (*dev_adopt)(struct device *dev, struct iommu_domain *domain,
+	int (*att_adopt)(struct device *dev, struct iommu_domain *domain,
+			 const struct iommu_device_ser *devrec,
 			 const struct iommu_attachment_ser *att);
 	bool (*dev_block)(struct device *dev);
 	int (*dev_unblock)(struct device *dev);
 	bool (*unit_match)(struct iommu_device *iommu,
 			   const struct iommu_unit_ser *unit);
-	bool (*rids_block)(struct iommu_device *iommu,
-			   const struct iommu_attachment_ser *att);
+	bool (*ids_block)(struct iommu_device *iommu,
+			  const struct iommu_device_ser *devrec);
 	void (*att_release)(struct iommu_device *iommu,
 			    struct iommu_domain *domain,
 			    const struct iommu_attachment_ser *att, bool last);
+	void (*dev_release)(struct iommu_device *iommu,
+			    const struct iommu_device_ser *devrec);
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
@@ -127,6 +145,10 @@ void iommu_device_unpreserve(struct device *dev);
 int iommu_liveupdate_freeze(void);
 void iommu_liveupdate_unfreeze(void);
 
+/* Outgoing: for drivers, in unit_preserve */
+int iommu_liveupdate_preserve_table(struct iommu_unit_ser *unit, u16 kind,
+				    void *virt, u16 flags);
+
 /* Incoming: for the PCI core and VFIO */
 bool iommu_liveupdate_device_owned(struct device *dev);
 
@@ -143,12 +165,18 @@ void iommu_liveupdate_abandon_domain(u64 domain_pa);
 void iommu_liveupdate_stay_blocked(struct device *dev);
 
 /* Incoming: for drivers. What is returned stays valid until finish. */
-const struct iommu_unit_ser *iommu_liveupdate_find_unit(u32 type, u64 base);
+const struct iommu_unit_ser *
+iommu_liveupdate_find_unit(const struct iommu_liveupdate_type *type,
+			   u32 base_kind, u64 base);
+void *iommu_liveupdate_claim_table(const struct iommu_unit_ser *unit,
+				   unsigned int nr);
+const struct iommu_device_ser *
+iommu_liveupdate_next_device(const struct iommu_unit_ser *unit,
+			     const struct iommu_device_ser *prev);
 const struct iommu_attachment_ser *
-iommu_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
+iommu_liveupdate_next_attachment(const struct iommu_device_ser *devrec,
 				 const struct iommu_attachment_ser *prev);
-const struct iommu_attachment_ser *
-iommu_liveupdate_device_attachment(struct device *dev);
+const struct iommu_device_ser *iommu_liveupdate_device_record(struct device *dev);
 void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err);
 
 #else /* CONFIG_IOMMU_LIVEUPDATE */
@@ -190,14 +218,8 @@ static inline void iommu_liveupdate_abandon(u32 segment, u32 rid,
 {
 }
 
-static inline const struct iommu_unit_ser *
-iommu_liveupdate_find_unit(u32 type, u64 base)
-{
-	return NULL;
-}
-
-static inline const struct iommu_attachment_ser *
-iommu_liveupdate_device_attachment(struct device *dev)
+static inline const struct iommu_device_ser *
+iommu_liveupdate_device_record(struct device *dev)
 {
 	return NULL;
 }

@@ -12,7 +12,7 @@ static void edit_number(struct iommufd_ser *ser, size_t size)
 	ser->nr_hwpts = fuzz_u32() % (3 * size / sizeof(ser->hwpts[0]) / 2);
 	/* One whose length overflows 32 bits, with what is left of it */
 	if (fuzz_u32() % 4 == 0)
-		ser->nr_hwpts += 1u << (28 + fuzz_u32() % 4);
+		ser->nr_hwpts += 1u << (27 + fuzz_u32() % 5);
 	ser->length = record_size(ser->nr_hwpts);
 	for (u32 i = 0; i < ser->nr_hwpts && record_size(i + 1) <= size; i++)
 		ser->hwpts[i].domain_pa = fuzz_u32() % 4096;
@@ -24,8 +24,9 @@ static void require_usable(struct iommufd_ser *ser, unsigned int order)
 
 	require(ser->version == IOMMUFD_SER_VERSION);
 	require(ser->length == record_size(ser->nr_hwpts) && record_order(ser->length) == order);
+	require(!ser->reserved[0] && !ser->reserved[1]);
 	for (u32 i = 0; i < ser->nr_hwpts; i++)
-		require(ser->hwpts[i].domain_pa);
+		require(ser->hwpts[i].domain_pa && !ser->hwpts[i].reserved[0] && !ser->hwpts[i].reserved[1]);
 	record_seal(ser);
 	require(ser->crc == crc);
 }

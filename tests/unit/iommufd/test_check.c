@@ -51,7 +51,7 @@ static void test_fields(void **state)
 	ser->length--;
 
 	/* Products that overflow 32 bits, with a length that is what is left */
-	ser->nr_hwpts = 1u << 28;
+	ser->nr_hwpts = 1u << 27;
 	ser->length = sizeof(*ser);
 	assert_refused(ser, 0, "length");
 	ser->nr_hwpts = UINT32_MAX;
@@ -59,6 +59,15 @@ static void test_fields(void **state)
 	assert_refused(ser, 0, "length");
 	ser->nr_hwpts = NR_HWPTS;
 	ser->length = record_size(NR_HWPTS);
+
+	ser->reserved[1] = 1ull << 63;
+	record_seal(ser);
+	assert_refused(ser, 0, "reserved field");
+	ser->reserved[1] = 0;
+	ser->hwpts[2].reserved[0] = 1;
+	record_seal(ser);
+	assert_refused(ser, 0, "reserved field of an HWPT");
+	ser->hwpts[2].reserved[0] = 0;
 
 	ser->hwpts[1].domain_pa = 0;
 	record_seal(ser);

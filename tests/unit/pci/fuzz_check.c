@@ -15,7 +15,9 @@ static void require_record(const struct pci_dev_ser *record)
 		require(!memcmp(record, &nothing, sizeof(nothing)));
 		return;
 	}
-	require(!record->reserved && !record->reserved2 && record->flags < 16);
+	require(!record->reserved && record->flags < 16 && record->rid < 0x10000);
+	for (int i = 0; i < 8; i++)
+		require(!record->reserved2[i]);
 	/* They are shifted by */
 	for (int i = 0; i < PCI_DEV_SER_NR_BARS; i++)
 		require(record->bar_lg2[i] < 64);

@@ -6,6 +6,7 @@
 #ifndef PCI_SHIMS_H
 #define PCI_SHIMS_H
 
+#include <linux/string.h>
 #include <stdlib.h>
 #include <errno.h>
 #include <string.h>
@@ -43,14 +44,6 @@ struct pci_saved_state {
 	u32 config_space[16];
 	struct pci_cap_saved_data cap[];
 };
-
-static inline const void *memchr_inv(const void *start, int c, size_t bytes)
-{
-	for (const u8 *byte = start; bytes--; byte++)
-		if (*byte != (u8)c)
-			return byte;
-	return NULL;
-}
 
 struct pci_dev;
 struct pci_cap_saved_state;

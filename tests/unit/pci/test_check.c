@@ -3,7 +3,7 @@
 #include "test.h"
 #include "image.h"
 
-#define PER_BLOCK	170
+#define PER_BLOCK	72
 #define LONGEST		10000	/* blocks */
 
 static const char *golden_path;
@@ -129,11 +129,12 @@ X(count_more, s->second->count++, -EINVAL) \
 X(count_capacity, (s->first->count = PER_BLOCK + 1, s->ser->nr_devices = PER_BLOCK + 3), -EINVAL) \
 X(count_huge, (s->second->count = ~0ULL, s->ser->nr_devices = 1000), -EINVAL) \
 X(count_wraps, (s->second->count = 1ULL << 60, s->ser->nr_devices = 1000), -EINVAL) \
-X(reserved, s->nic->reserved = 1, -EINVAL) \
-X(reserved_high, s->nic->reserved = 1u << 31, -EINVAL) \
-X(reserved2, s->other->reserved2 = 0x80, -EINVAL) \
+X(reserved, s->other->reserved = 0x80, -EINVAL) \
+X(reserved2, s->nic->reserved2[0] = 1, -EINVAL) \
+X(reserved2_high, s->nic->reserved2[7] = 1u << 31, -EINVAL) \
+X(rid_huge, s->nic->rid |= 0x10000, -EINVAL) \
 X(flags_next, s->port->flags |= PCI_DEV_SER_FLAGS + 1, -EINVAL) \
-X(flags_high, s->port->flags |= 0x8000, -EINVAL) \
+X(flags_high, s->port->flags |= 1u << 31, -EINVAL) \
 X(bar_huge, s->nic->bar_lg2[5] = 64, -EINVAL) \
 X(bar_max, s->nic->bar_lg2[0] = 0xff, -EINVAL) \
 X(rom_huge, s->nic->rom_lg2 = 32, -EINVAL) \
@@ -148,7 +149,7 @@ X(given_up_flags, s->given_up->flags = PCI_DEV_SER_IO_WINDOW, -EINVAL) \
 X(given_up_reserved, s->given_up->reserved = 1, -EINVAL) \
 X(given_up_bar, s->given_up->bar_lg2[3] = 12, -EINVAL) \
 X(given_up_rom, s->given_up->rom_lg2 = 16, -EINVAL) \
-X(given_up_reserved2, s->given_up->reserved2 = 1, -EINVAL)
+X(given_up_reserved2, s->given_up->reserved2[7] = 1, -EINVAL)
 
 #define ALTERED struct standard *s
 DEFINE_ALTERATIONS(int err;);
@@ -208,7 +209,7 @@ static void test_every_byte_flipped(void **state)
 
 	standard_areas(&s, areas);
 	assert_int_equal(bytes_flip_each(areas, STANDARD_AREAS, is_noticed, &s),
-			 3 * (24 + 2 * 16 + 5 * 24));
+			 3 * (24 + 2 * 16 + 5 * 56));
 	assert_int_equal(image_check(s.image), 0);
 	image_free(s.image);
 }

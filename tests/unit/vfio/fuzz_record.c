@@ -66,8 +66,10 @@ static void require_open(struct vfio_pci_ser *ser, const struct vfio_pci_core_de
 	const u8 *bytes = (const u8 *)ser;
 	u32 crc = ser->crc;
 
-	require(ser->version == VFIO_PCI_SER_VERSION && ser->flags & VFIO_PCI_SER_FROZEN && ser->flags < 0x80);
-	require(!ser->reserved[0] && !ser->reserved[1]);
+	require(ser->version == VFIO_PCI_SER_VERSION && ser->flags & VFIO_PCI_SER_FROZEN && ser->flags < 0x200);
+	for (int i = 0; i < 12; i++)
+		require(!ser->reserved[i]);
+	require(ser->rid < 0x10000);
 	require(ser->length <= PAGE_SIZE << memory.order && ser->cfg_size == device.cfg_size);
 	require(within(ser, ser->vconfig_offset, ser->cfg_size));
 	require(within(ser, ser->config_map_offset, ser->cfg_size));

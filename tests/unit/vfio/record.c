@@ -73,6 +73,12 @@ static void device_init(u32 cfg_size)
 	device.config[PCI_VENDOR_ID / 4] = 0x10c98086;
 	for (int i = 0; i < 6; i++)
 		device.config[PCI_BASE_ADDRESS_0 / 4 + i] = 0xfe400000 + i * 0x20000;
+	device.config[PCI_ROM_ADDRESS / 4] = 0xfe700000;
+}
+
+u32 device_rom(void)
+{
+	return device.config[PCI_ROM_ADDRESS / 4];
 }
 
 static void record_identify(struct vfio_pci_ser *ser)

@@ -11,10 +11,13 @@
 #include <linux/array_size.h>
 #include <linux/crc32.h>
 #include <linux/kho/abi/vfio_pci.h>
+#include <linux/string.h>
 #include "state.h"
 
 #define PCI_VENDOR_ID		0x00
 #define PCI_BASE_ADDRESS_0	0x10
+#define PCI_ROM_ADDRESS		0x30
+#define U16_MAX			0xffff
 #define PCI_HEADER_TYPE_NORMAL	0
 #define PCI_STD_HEADER_SIZEOF	64
 #define PCI_CFG_SPACE_SIZE	256
@@ -51,6 +54,9 @@ struct pci_saved_state *pci_liveupdate_saved_state(struct pci_dev *dev,
 						   const struct pci_saved_state_ser *ser, size_t len);
 int vfio_config_init(struct vfio_pci_core_device *vdev);
 void vfio_config_free(struct vfio_pci_core_device *vdev);
+
+/* What is in the register of the device's ROM */
+u32 device_rom(void);
 
 /* In memory, of the device, which gets a config space of this size */
 struct vfio_pci_ser *record_new(u32 cfg_size);

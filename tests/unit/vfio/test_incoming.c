@@ -15,10 +15,12 @@
 #include <asm/page.h>
 #include <linux/crc32.h>
 #include <linux/kho/abi/vfio_pci.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 #define RECORD_PA	0x40000000ull
 #define STATE_LENGTH	80
+#define ROM		0xfe700000
 #define CONFIG		256
 #define CONFIG_EXTENDED	4096
 
@@ -31,7 +33,9 @@
 #define PCI_COMMAND		4
 #define PCI_COMMAND_MASTER	4
 #define PCI_BASE_ADDRESS_0	0x10
-#define VFIO_PCI_SER_FLAGS	0x7fu
+#define PCI_ROM_ADDRESS		0x30
+#define U16_MAX			0xffff
+#define VFIO_PCI_SER_FLAGS	0x1ffu
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #define IS_ALIGNED(x, a)	(!((x) & ((a) - 1)))
@@ -122,7 +126,12 @@ static unsigned int get_order(size_t size)
 
 static int pci_read_config_dword(struct pci_dev *dev, int where, u32 *value)
 {
-	*value = where == PCI_VENDOR_ID ? dev->id : dev->bars[(where - PCI_BASE_ADDRESS_0) / 4];
+	if (where == PCI_VENDOR_ID)
+		*value = dev->id;
+	else if (where == PCI_ROM_ADDRESS)
+		*value = ROM;
+	else
+		*value = dev->bars[(where - PCI_BASE_ADDRESS_0) / 4];
 	return 0;
 }
 
@@ -200,7 +209,6 @@ static void make_record(u32 cfg_size)
 		.vendor = 0x8086, .device = 0x10c9, .subsystem_vendor = 0x1af4,
 		.subsystem_device = 0x1100, .revision = 1, .class = 0x020000,
 		.cfg_size = cfg_size,
-		.command = PCI_COMMAND_MASTER,
 		.bars = { 0xfe600000, 0, 0xe001 },
 		.saved_state_offset = sizeof(memory.ser),
 		.saved_state_length = STATE_LENGTH,
@@ -266,7 +274,8 @@ X(version, ser->version++)						\
 X(shorter, ser->length = sizeof(*ser) - 1)				\
 X(longer, ser->length = PAGE_SIZE + 1)					\
 X(reserved, ser->reserved[0] = 1)					\
-X(reserved_too, ser->reserved[1] = 1)					\
+X(reserved_last, ser->reserved[11] = 1u << 31)				\
+X(requester_id, ser->rid = 0x10000)					\
 X(flag, ser->flags |= VFIO_PCI_SER_FLAGS + 1)				\
 X(not_frozen, ser->flags &= ~VFIO_PCI_SER_FROZEN)			\
 X(bridge, ser->hdr_type = 1)						\
@@ -374,6 +383,8 @@ static void test_open(void **state)
 	assert_true(vdev.reset_works && vdev.nointx && vdev.pci_2_3);
 	assert_true(vdev.bardirty && vdev.virq_disabled);
 	assert_int_equal(vdev.vconfig[CONFIG - 1], 0x11);
+	assert_memory_equal(vdev.rbar, card.bars, sizeof(card.bars));
+	assert_int_equal(vdev.rbar[6], ROM);
 	vdev.needs_reset = true;
 	assert_true(vfio_pci_liveupdate_disable(&vdev));
 	assert_int_equal(card.enabled, 0);

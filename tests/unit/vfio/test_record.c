@@ -21,12 +21,12 @@ static void test_open(void **state)
 		struct vfio_pci_ser *ser = record_new(sizes[i]);
 		struct vfio_pci_core_device *vdev;
 
-		ser->rbar[6] = 0x12345;
 		ser->flags |= VFIO_PCI_SER_NOINTX | VFIO_PCI_SER_BARDIRTY;
 		record_seal(ser);
 		vdev = device_open(RECORD_PA);
 		assert_non_null(vdev);
-		assert_int_equal(vdev->rbar[6], 0x12345);
+		assert_memory_equal(vdev->rbar, ser->bars, sizeof(ser->bars));
+		assert_int_equal(vdev->rbar[6], device_rom());
 		assert_true(vdev->reset_works && vdev->nointx && vdev->bardirty);
 		assert_false(vdev->pci_2_3 || vdev->virq_disabled);
 		assert_int_equal(vdev->vconfig[sizes[i] - 1], 0xc0);
@@ -75,14 +75,14 @@ X(length_less, ser->length--, false) \
 X(length_memory, ser->length = PAGE_SIZE, true) \
 X(length_beyond, ser->length = PAGE_SIZE + 1, false) \
 X(length_huge, ser->length = ~0u, false) \
-X(flags_next, ser->flags |= 0x80, false) \
+X(flags_next, ser->flags |= 0x200, false) \
 X(flags_high, ser->flags |= 1u << 31, false) \
 X(not_frozen, ser->flags &= ~VFIO_PCI_SER_FROZEN, false) \
 X(bridge, ser->hdr_type = 1, false) \
 X(multifunction, ser->hdr_type = 0x80, false) \
 X(cfg_size_0, ser->cfg_size = 0, false) \
 X(cfg_size_more, ser->cfg_size++, false) \
-X(cfg_size_huge, ser->cfg_size = ~0u, false) \
+X(cfg_size_huge, ser->cfg_size = 0xffff, false) \
 X(cfg_size_exp, ser->cfg_size = PCI_CFG_SPACE_EXP_SIZE, false) \
 X(vconfig_in_header, ser->vconfig_offset = sizeof(*ser) - 1, false) \
 X(vconfig_0, ser->vconfig_offset = 0, false) \
@@ -99,7 +99,8 @@ X(state_beyond, ser->saved_state_length = ser->length - sizeof(*ser) + 1, false)
 X(state_huge, ser->saved_state_length = ~0u, false) \
 X(state_wraps, ser->saved_state_offset = -4, false) \
 X(reserved, ser->reserved[0] = 1, false) \
-X(reserved_last, ser->reserved[1] = 1u << 31, false) \
+X(reserved_last, ser->reserved[11] = 1u << 31, false) \
+X(requester_id, ser->rid = 0x10000, false) \
 \
 X(vendor, ser->vendor++, true) \
 X(device, ser->device++, true) \

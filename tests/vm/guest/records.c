@@ -5,6 +5,7 @@
  * every change of them without a word.
  */
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +44,9 @@ struct luo_flb {
 };
 
 struct iommu_top {
-	__u32 version, length, crc, reserved;
-	__u64 units, domains, attachments;
-	__u32 counts[3], reserved2;
+	__u32 version, length, crc, page_shift;
+	__u64 units, domains, devices, attachments;
+	__u32 counts[4];
 };
 
 struct pci_top {
@@ -59,10 +60,11 @@ struct memfd {
 	__u64 count, chunk;
 };
 
-#define UNIT_SIZE	192
-#define DOMAIN_SIZE	56
-#define ATTACHMENT_SIZE	80
-#define FUNCTION_SIZE	24
+#define UNIT_SIZE	320
+#define DOMAIN_SIZE	96
+#define DEVICE_SIZE	128
+#define ATTACHMENT_SIZE	40
+#define FUNCTION_SIZE	56
 
 static int memory(void)
 {
@@ -193,12 +195,13 @@ static __u64 flb_record(bool pci)
 	return flb.data;
 }
 
-static __u64 in_iommu(int list)
+/* The first record of the chain whose head is there in the top object. */
+static __u64 in_iommu(size_t head)
 {
-	struct iommu_top top;
+	__u64 block;
 
-	physical_read(flb_record(false), &top, sizeof(top));
-	return (list == 0 ? top.units : list == 1 ? top.domains : top.attachments) + BLOCK_HEADER;
+	physical_read(flb_record(false) + head, &block, sizeof(block));
+	return block + BLOCK_HEADER;
 }
 
 static __u64 first_function(void)
@@ -249,11 +252,13 @@ __u64 records_find(const char *name)
 	if (!strcmp(name, "iommu"))
 		return flb_record(false);
 	if (!strcmp(name, "unit"))
-		return in_iommu(0);
+		return in_iommu(offsetof(struct iommu_top, units));
 	if (!strcmp(name, "domain"))
-		return in_iommu(1);
+		return in_iommu(offsetof(struct iommu_top, domains));
+	if (!strcmp(name, "device"))
+		return in_iommu(offsetof(struct iommu_top, devices));
 	if (!strcmp(name, "attachment"))
-		return in_iommu(2);
+		return in_iommu(offsetof(struct iommu_top, attachments));
 	if (!strcmp(name, "pci"))
 		return flb_record(true);
 	if (!strcmp(name, "function"))
@@ -316,6 +321,7 @@ static __u32 crc32_of_iommu(__u64 at)
 	crc = crc32_of(~0u, &top, sizeof(top));
 	crc = crc32_of_chain(crc, top.units, UNIT_SIZE);
 	crc = crc32_of_chain(crc, top.domains, DOMAIN_SIZE);
+	crc = crc32_of_chain(crc, top.devices, DEVICE_SIZE);
 	return crc32_of_chain(crc, top.attachments, ATTACHMENT_SIZE);
 }
 
@@ -348,7 +354,7 @@ static bool is_one_of(const char *name, const char *list)
 
 bool records_checksum(const char *name, __u64 *at, __u32 *checksum)
 {
-	if (is_one_of(name, "iommu unit domain attachment")) {
+	if (is_one_of(name, "iommu unit domain device attachment")) {
 		*at = flb_record(false);
 		*checksum = crc32_of_iommu(*at);
 	} else if (is_one_of(name, "pci function")) {

@@ -8,8 +8,8 @@
 
 /*
  * Where the record of this name is, once LUO has written its lists: luo, session,
- * file, flb; iommu, unit, domain, attachment; pci, function; vfio, iommufd, memfd,
- * folios. Of several the first. 0 if there is none.
+ * file, flb; iommu, unit, domain, device, attachment; pci, function; vfio, iommufd,
+ * memfd, folios. Of several the first. 0 if there is none.
  */
 __u64 records_find(const char *name);
 /* What the checksum over it ought to be, and where that belongs; false if it has none. */

@@ -7,9 +7,9 @@
 #include "shown.h"
 
 struct shown {
-	char status[32], attachment[32], state[32];
-	unsigned int units, domains, attachments;
-	bool in_attachment;
+	char status[32], device[32], state[32];
+	unsigned int units, domains, devices, attachments;
+	bool in_device;
 };
 
 /* A record begins with what it is, and refers to others by their numbers. */
@@ -21,14 +21,14 @@ static void take_line(struct shown *shown, const char *line)
 		return;
 	if (sscanf(line, "unit: %u", &number) == 1) {
 		shown->units++;
-		shown->in_attachment = false;
 	} else if (sscanf(line, "domain: %u", &number) == 1) {
 		shown->domains++;
-		shown->in_attachment = false;
-	} else if (sscanf(line, "attachment: %31s", shown->attachment) == 1) {
+	} else if (sscanf(line, "attachment: %u", &number) == 1) {
 		shown->attachments++;
-		shown->in_attachment = true;
-	} else if (shown->in_attachment) {
+	} else if (sscanf(line, "device: %31s", shown->device) == 1) {
+		shown->devices++;
+		shown->in_device = true;
+	} else if (shown->in_device) {
 		sscanf(line, "state: %31s", shown->state);
 	}
 }
@@ -53,10 +53,11 @@ void expect_records_shown(const char *side, const char *bdf, const char *state)
 
 	read_records(side, &shown);
 	check(!strcmp(shown.status, side) && shown.units == 1 && shown.domains == 1 &&
-	      shown.attachments == 1, "debugfs shows %s: %u units, %u domains, %u attachments",
-	      shown.status, shown.units, shown.domains, shown.attachments);
-	check(!strcmp(shown.attachment, bdf) && !strcmp(shown.state, state),
-	      "debugfs shows %s %s, wanted %s", shown.attachment, shown.state, state);
+	      shown.devices == 1 && shown.attachments == 1,
+	      "debugfs shows %s: %u units, %u domains, %u devices, %u attachments",
+	      shown.status, shown.units, shown.domains, shown.devices, shown.attachments);
+	check(!strcmp(shown.device, bdf) && !strcmp(shown.state, state),
+	      "debugfs shows %s %s, wanted %s", shown.device, shown.state, state);
 }
 
 void expect_none_shown(const char *side)
@@ -64,7 +65,7 @@ void expect_none_shown(const char *side)
 	struct shown shown;
 
 	read_records(side, &shown);
-	check(!strcmp(shown.status, "none") && !shown.units && !shown.domains && !shown.attachments,
-	      "debugfs shows %s: %u units, %u domains, %u attachments, wanted none", shown.status,
-	      shown.units, shown.domains, shown.attachments);
+	check(!strcmp(shown.status, "none") && !shown.units && !shown.domains && !shown.devices,
+	      "debugfs shows %s: %u units, %u domains, %u devices, wanted none", shown.status,
+	      shown.units, shown.domains, shown.devices);
 }

@@ -247,10 +247,12 @@ static int NS(preserve)(struct pt_iommu *iommu_table,
 
 	ser->pt_format = PT_IOMMU_FMT_SER;
 	ser->top_pa = virt_to_phys(range.top_table);
+	ser->top_order = liveupdate_top_order(common, _pt_top_set(range.top_table,
+								  range.top_level));
 	ser->top_level = range.top_level;
+	ser->granule_lg2 = PT_GRANULE_LG2SZ;
 	ser->vasz_lg2 = common->max_vasz_lg2;
 	ser->oasz_lg2 = common->max_oasz_lg2;
-	ser->reserved = 0;
 	ser->pt_features = liveupdate_features(common);
 	ser->pgsize_bitmap = iommu_table->domain.pgsize_bitmap;
 	ser->nr_tables = args.nr_tables;
@@ -334,6 +336,7 @@ static int restore_cfg(const struct iommu_domain_ser *ser,
 		       struct liveupdate_cfg *cfg)
 {
 	if (ser->pt_format != PT_IOMMU_FMT_SER ||
+	    ser->granule_lg2 != PT_GRANULE_LG2SZ ||
 	    ser->pt_features & ~(IOMMU_DOMAIN_SER_SIGN_EXTEND |
 				 IOMMU_DOMAIN_SER_DYNAMIC_TOP |
 				 IOMMU_DOMAIN_SER_INCOHERENT) ||
@@ -534,7 +537,8 @@ int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 	iommu_table->domain.pgsize_bitmap = ser->pgsize_bitmap;
 
 	order = liveupdate_top_order(common, common->top_of_table);
-	if (!iommu_page_is_preserved(ser->top_pa, order))
+	if (ser->top_order != order ||
+	    !iommu_page_is_preserved(ser->top_pa, order))
 		return -EINVAL;
 	pt_top_set(common, phys_to_virt(ser->top_pa), ser->top_level);
 

@@ -281,7 +281,8 @@ static void test_preserve_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ser.flags, before.flags);
 	KUNIT_EXPECT_EQ(test, ser.domain_flags, before.domain_flags);
 	KUNIT_EXPECT_EQ(test, ser.nr_attachments, before.nr_attachments);
-	KUNIT_EXPECT_EQ(test, ser.reserved, 0);
+	KUNIT_EXPECT_EQ(test, ser.granule_lg2, PT_GRANULE_LG2SZ);
+	KUNIT_EXPECT_EQ(test, ser.top_order, 0);
 	priv->iommu->ops->liveupdate->unpreserve(priv->iommu, &ser);
 	liveupdate_end(test);
 }
@@ -413,6 +414,8 @@ static void test_restore_bad_record(struct kunit *test)
 	CHECK_BAD_RECORD(top_pa, virt_to_phys(priv) & PAGE_MASK);
 	CHECK_BAD_RECORD(top_level, PT_MAX_TOP_LEVEL + 1);
 	CHECK_BAD_RECORD(top_level, 0xff);
+	CHECK_BAD_RECORD(top_order, 1);
+	CHECK_BAD_RECORD(granule_lg2, PT_GRANULE_LG2SZ + 1);
 	CHECK_BAD_RECORD(vasz_lg2, 0);
 	CHECK_BAD_RECORD(vasz_lg2, 1);
 	CHECK_BAD_RECORD(vasz_lg2, PT_MAX_VA_ADDRESS_LG2 + 1);

@@ -143,7 +143,9 @@ static void fail_record(struct intel_iommu *iommu)
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 	const struct iommu_unit_ser *unit;
 
-	unit = iommu_liveupdate_find_unit(IOMMU_UNIT_SER_VTD, iommu->reg_phys);
+	unit = iommu_liveupdate_find_unit(&intel_liveupdate_type,
+					  IOMMU_UNIT_SER_BASE_MMIO,
+					  iommu->reg_phys);
 	if (!IS_ERR_OR_NULL(unit))
 		iommu_liveupdate_fail_unit(unit, -EIO);
 #endif

@@ -29,6 +29,11 @@ static inline bool intel_liveupdate_in_use(struct intel_iommu *iommu)
 #endif
 }
 
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+/* liveupdate-check.c */
+extern const struct iommu_liveupdate_type intel_liveupdate_type;
+#endif
+
 #ifdef CONFIG_KEXEC_HANDOVER
 
 extern bool intel_liveupdate_unit_blocked;

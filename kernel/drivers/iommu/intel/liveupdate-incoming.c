@@ -26,7 +26,7 @@
  *    of a unit whose set-up fails later on: intel_liveupdate_give_up().
  * 3. intel_liveupdate_probe(): a device's software PASID table is put around
  *    the adopted directory.
- * 4. intel_liveupdate_domain_restore() and intel_liveupdate_dev_adopt(): the
+ * 4. intel_liveupdate_domain_restore() and intel_liveupdate_att_adopt(): the
  *    software half of an attach. intel_liveupdate_dev_block() where that
  *    fails.
  * 5. intel_liveupdate_release(): the device goes away before it was
@@ -42,7 +42,6 @@
 
 #define pr_fmt(fmt)	"DMAR: " fmt
 
-#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/dmar.h>
@@ -54,24 +53,18 @@
 #include "pasid.h"
 #include "../iommu-pages.h"
 
-#define for_each_attachment(unit, att)					\
-	for ((att) = intel_liveupdate_next_attachment(unit, NULL); (att); \
-	     (att) = intel_liveupdate_next_attachment(unit, att))
+#define for_each_device(unit, devrec)					   \
+	for ((devrec) = iommu_liveupdate_next_device(unit, NULL); (devrec); \
+	     (devrec) = iommu_liveupdate_next_device(unit, devrec))
 
-/* For KUnit, which has attachments of its own */
-VISIBLE_IF_KUNIT const struct iommu_attachment_ser *
-intel_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
-				 const struct iommu_attachment_ser *prev)
-{
-	KUNIT_STATIC_STUB_REDIRECT(intel_liveupdate_next_attachment, unit,
-				   prev);
-
-	return iommu_liveupdate_next_attachment(unit, prev);
-}
+#define for_each_attachment(devrec, att)					\
+	for ((att) = iommu_liveupdate_next_attachment(devrec, NULL); (att);	\
+	     (att) = iommu_liveupdate_next_attachment(devrec, att))
 
 static const char *verify_registers(struct intel_iommu *iommu,
 				    const struct iommu_unit_ser *unit)
 {
+	const struct iommu_unit_vtd_ser *vtd = iommu_unit_vtd_const(unit);
 	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
 
 	if (iommu->drhd->ignored)
@@ -81,14 +74,13 @@ static const char *verify_registers(struct intel_iommu *iommu,
 		return "queued invalidation";
 	if (unit->segment != iommu->segment)
 		return "PCI segment";
-	if (unit->vtd.cap != iommu->cap || unit->vtd.ecap != iommu->ecap)
+	if (vtd->cap != iommu->cap || vtd->ecap != iommu->ecap)
 		return "capabilities";
-	if (rtaddr != unit->vtd.rtaddr ||
-	    (rtaddr & VTD_PAGE_MASK) != unit->root_pa)
+	if (rtaddr != vtd->rtaddr)
 		return "root table address";
 	if (!!(rtaddr & DMA_RTADDR_SMT) != !!sm_supported(iommu) ||
 	    !!(rtaddr & DMA_RTADDR_SMT) !=
-	    !!(unit->vtd.flags & IOMMU_UNIT_VTD_SCALABLE))
+	    !!(vtd->flags & IOMMU_UNIT_VTD_SCALABLE))
 		return "table mode";
 	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
 		return "translation enable";
@@ -104,16 +96,17 @@ static const char *verify_registers(struct intel_iommu *iommu,
 static const char *verify_intremap(struct intel_iommu *iommu,
 				   const struct iommu_unit_ser *unit)
 {
+	const struct iommu_table_ser *old = &unit->tables[IOMMU_UNIT_VTD_IRT];
 	u64 irta;
 
-	if (!(unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP))
+	if (!old->pa)
 		return NULL;
 	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
 		return "interrupt remapping enable";
 	irta = readq(iommu->reg + DMAR_IRTA_REG);
-	if ((irta & VTD_PAGE_MASK) == unit->vtd.irt_pa)
+	if ((irta & VTD_PAGE_MASK) == old->pa)
 		return "interrupt remapping table";
-	if (!iommu_page_is_preserved(unit->vtd.irt_pa, unit->vtd.irt_order))
+	if (!iommu_page_is_preserved(old->pa, old->order))
 		return "memory of the interrupt remapping table";
 	return NULL;
 }
@@ -122,13 +115,14 @@ static const char *verify_intremap(struct intel_iommu *iommu,
 static const char *verify_tables(struct intel_iommu *iommu,
 				 const struct iommu_unit_ser *unit)
 {
+	u64 root_pa = unit->tables[IOMMU_UNIT_VTD_ROOT].pa;
 	unsigned int table;
 	u64 slot;
 
-	if (!iommu_page_is_preserved(unit->root_pa, 0))
+	if (!iommu_page_is_preserved(root_pa, 0))
 		return "memory of the root table";
 
-	iommu->root_entry = phys_to_virt(unit->root_pa);
+	iommu->root_entry = phys_to_virt(root_pa);
 	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
 		slot = *intel_liveupdate_root_slot(iommu, table);
 		if (!(slot & 1) != !intel_liveupdate_table_known(unit, table))
@@ -139,53 +133,54 @@ static const char *verify_tables(struct intel_iommu *iommu,
 	return NULL;
 }
 
-static const char *verify_scalable(const struct iommu_attachment_ser *att,
-				   const struct context_entry *context)
+static const char *verify_scalable(const struct iommu_device_ser *devrec,
+				   const struct context_entry *context,
+				   u32 did)
 {
+	const struct iommu_table_ser *table = &devrec->table;
 	struct pasid_dir_entry *dir;
 	u64 pde;
 
-	if ((context->lo & VTD_PAGE_MASK) != att->pasid_dir_pa)
+	if ((context->lo & VTD_PAGE_MASK) != table->pa)
 		return "PASID directory";
 	/* Whoever walks it, hardware or this kernel, goes by what it says there */
-	if (get_pasid_dir_size(context) > att->max_pasid >> PASID_PDE_SHIFT)
+	if (get_pasid_dir_size(context) > devrec->max_pasid >> PASID_PDE_SHIFT)
 		return "size of a PASID directory";
-	if (!iommu_page_is_preserved(att->pasid_dir_pa,
-				     att->pasid_dir_order) ||
-	    att->max_pasid != 1U << (att->pasid_dir_order + PAGE_SHIFT + 3))
+	if (!iommu_page_is_preserved(table->pa, table->order) ||
+	    devrec->max_pasid != 1U << (table->order + PAGE_SHIFT + 3))
 		return "memory of a PASID directory";
 
-	dir = phys_to_virt(att->pasid_dir_pa);
+	dir = phys_to_virt(table->pa);
 	pde = READ_ONCE(dir->val);
 	if (!(pde & PASID_PTE_PRESENT) ||
 	    !iommu_page_is_preserved(pde & PDE_PFN_MASK, 0))
 		return "PASID table";
-	if (pasid_get_domain_id(get_pasid_table_from_pde(dir)) != att->hw_id)
+	if (pasid_get_domain_id(get_pasid_table_from_pde(dir)) != did)
 		return "domain id";
 	return NULL;
 }
 
-static const char *verify_attachment(struct intel_iommu *iommu,
-				     const struct iommu_attachment_ser *att)
+static const char *verify_entries(struct intel_iommu *iommu,
+				  const struct iommu_device_ser *devrec, u32 did)
 {
 	struct context_entry *context;
 	const char *differs;
 	unsigned int i;
 
-	if (att->hw_id < IDA_START_DID || att->hw_id >= iommu->max_domain_id)
+	if (did < IDA_START_DID || did >= iommu->max_domain_id)
 		return "domain id";
 
 	guard(spinlock)(&iommu->lock);
-	for (i = 0; i < att->nr_rids; i++) {
-		context = iommu_context_addr(iommu, PCI_BUS_NUM(att->rids[i]),
-					     att->rids[i] & 0xff, 0);
+	for (i = 0; i < devrec->nr_ids; i++) {
+		context = iommu_context_addr(iommu, PCI_BUS_NUM(devrec->ids[i]),
+					     devrec->ids[i] & 0xff, 0);
 		if (!context || !context_present(context))
 			return "context entry";
 		if (sm_supported(iommu)) {
-			differs = verify_scalable(att, context);
+			differs = verify_scalable(devrec, context, did);
 			if (differs)
 				return differs;
-		} else if (context_domain_id(context) != att->hw_id) {
+		} else if (context_domain_id(context) != did) {
 			return "domain id";
 		}
 	}
@@ -196,6 +191,7 @@ static const char *verify_unit(struct intel_iommu *iommu,
 			       const struct iommu_unit_ser *unit)
 {
 	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec;
 	const char *differs;
 
 	differs = verify_registers(iommu, unit);
@@ -206,11 +202,12 @@ static const char *verify_unit(struct intel_iommu *iommu,
 	if (differs)
 		return differs;
 
-	for_each_attachment(unit, att) {
-		differs = verify_attachment(iommu, att);
-		if (differs)
-			return differs;
-	}
+	for_each_device(unit, devrec)
+		for_each_attachment(devrec, att) {
+			differs = verify_entries(iommu, devrec, att->hw_id);
+			if (differs)
+				return differs;
+		}
 	return NULL;
 }
 
@@ -219,14 +216,16 @@ static bool did_seen(const struct iommu_unit_ser *unit,
 		     const struct iommu_attachment_ser *last)
 {
 	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec;
 
-	for_each_attachment(unit, att) {
-		if (att == last)
-			return false;
-		if (att->hw_id == last->hw_id &&
-		    att->domain_pa == last->domain_pa)
-			return true;
-	}
+	for_each_device(unit, devrec)
+		for_each_attachment(devrec, att) {
+			if (att == last)
+				return false;
+			if (att->hw_id == last->hw_id &&
+			    att->domain_pa == last->domain_pa)
+				return true;
+		}
 	return false;
 }
 
@@ -236,13 +235,28 @@ intel_liveupdate_release_dids(struct intel_iommu *iommu,
 			      const struct iommu_attachment_ser *end)
 {
 	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec;
 
-	for_each_attachment(unit, att) {
-		if (att == end)
-			return;
-		if (!did_seen(unit, att))
-			ida_free(&iommu->domain_ida, att->hw_id);
-	}
+	for_each_device(unit, devrec)
+		for_each_attachment(devrec, att) {
+			if (att == end)
+				return;
+			if (!did_seen(unit, att))
+				ida_free(&iommu->domain_ida, att->hw_id);
+		}
+}
+
+static int reserve_did(struct intel_iommu *iommu,
+		       const struct iommu_unit_ser *unit,
+		       const struct iommu_attachment_ser *att)
+{
+	int did;
+
+	if (did_seen(unit, att))
+		return 0;
+	did = ida_alloc_range(&iommu->domain_ida, att->hw_id, att->hw_id,
+			      GFP_KERNEL);
+	return did < 0 ? did : 0;
 }
 
 /* Exactly these ids, before any domain of this kernel can get one */
@@ -251,46 +265,45 @@ intel_liveupdate_reserve_dids(struct intel_iommu *iommu,
 			      const struct iommu_unit_ser *unit)
 {
 	const struct iommu_attachment_ser *att;
-	int did;
+	const struct iommu_device_ser *devrec;
+	int ret;
 
-	for_each_attachment(unit, att) {
-		if (did_seen(unit, att))
-			continue;
-		did = ida_alloc_range(&iommu->domain_ida, att->hw_id,
-				      att->hw_id, GFP_KERNEL);
-		if (did < 0) {
-			intel_liveupdate_release_dids(iommu, unit, att);
-			return did;
+	for_each_device(unit, devrec)
+		for_each_attachment(devrec, att) {
+			ret = reserve_did(iommu, unit, att);
+			if (ret) {
+				intel_liveupdate_release_dids(iommu, unit, att);
+				return ret;
+			}
 		}
-	}
 	return 0;
 }
 
 static void set_rids(const struct iommu_unit_ser *unit,
 		     struct intel_liveupdate *lu)
 {
-	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec;
 	unsigned int i;
 
-	for_each_attachment(unit, att) {
-		for (i = 0; i < att->nr_rids; i++)
-			__set_bit(att->rids[i], lu->rids);
-		if (att->pasid_dir_pa)
-			__set_bit(att->rid, lu->tables);
+	for_each_device(unit, devrec) {
+		for (i = 0; i < devrec->nr_ids; i++)
+			__set_bit(devrec->ids[i], lu->rids);
+		if (devrec->table.pa)
+			__set_bit(devrec->rid, lu->tables);
 	}
 }
 
 /* From here on they are ordinary table pages of this kernel */
 VISIBLE_IF_KUNIT int
-intel_liveupdate_claim_pasid_table(const struct iommu_attachment_ser *att)
+intel_liveupdate_claim_pasid_table(const struct iommu_device_ser *devrec)
 {
 	struct pasid_dir_entry *dir;
 	unsigned int i;
 
-	dir = iommu_restore_page(att->pasid_dir_pa, att->pasid_dir_order);
+	dir = iommu_restore_page(devrec->table.pa, devrec->table.order);
 	if (!dir)
 		return -EINVAL;
-	for (i = 0; i < att->max_pasid >> PASID_PDE_SHIFT; i++)
+	for (i = 0; i < devrec->max_pasid >> PASID_PDE_SHIFT; i++)
 		if (pasid_pde_is_present(&dir[i]) &&
 		    !iommu_restore_page(dir[i].val & PDE_PFN_MASK, 0))
 			return -EINVAL;
@@ -300,11 +313,11 @@ intel_liveupdate_claim_pasid_table(const struct iommu_attachment_ser *att)
 static int claim_tables(struct intel_iommu *iommu,
 			const struct iommu_unit_ser *unit)
 {
-	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec;
 	unsigned int table;
 	u64 slot;
 
-	if (!iommu_restore_page(unit->root_pa, 0))
+	if (!iommu_liveupdate_claim_table(unit, IOMMU_UNIT_VTD_ROOT))
 		return -EINVAL;
 	for (table = 0; table < intel_liveupdate_nr_tables(iommu); table++) {
 		slot = *intel_liveupdate_root_slot(iommu, table);
@@ -313,8 +326,8 @@ static int claim_tables(struct intel_iommu *iommu,
 	}
 	if (!sm_supported(iommu))
 		return 0;
-	for_each_attachment(unit, att)
-		if (intel_liveupdate_claim_pasid_table(att))
+	for_each_device(unit, devrec)
+		if (intel_liveupdate_claim_pasid_table(devrec))
 			return -EINVAL;
 	return 0;
 }
@@ -322,9 +335,7 @@ static int claim_tables(struct intel_iommu *iommu,
 /* Nothing refers to it any more: verify_intremap() saw another one in force */
 static void free_old_irt(const struct iommu_unit_ser *unit)
 {
-	if (unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP)
-		iommu_free_pages(iommu_restore_page(unit->vtd.irt_pa,
-						    unit->vtd.irt_order));
+	iommu_free_pages(iommu_liveupdate_claim_table(unit, IOMMU_UNIT_VTD_IRT));
 }
 
 /*
@@ -393,7 +404,9 @@ bool intel_liveupdate_adopt(struct intel_iommu *iommu)
 
 	if (iommu->lu_incoming)
 		return true;
-	unit = iommu_liveupdate_find_unit(IOMMU_UNIT_SER_VTD, iommu->reg_phys);
+	unit = iommu_liveupdate_find_unit(&intel_liveupdate_type,
+					  IOMMU_UNIT_SER_BASE_MMIO,
+					  iommu->reg_phys);
 	if (IS_ERR_OR_NULL(unit))
 		return false;
 
@@ -483,14 +496,14 @@ bool intel_liveupdate_device_incoming(struct device_domain_info *info)
 bool intel_liveupdate_probe(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec;
 	struct pasid_table *table;
 
 	if (!dev_is_pci(dev) || !intel_liveupdate_device_incoming(info))
 		return false;
 
-	att = iommu_liveupdate_device_attachment(dev);
-	if (IS_ERR_OR_NULL(att)) {
+	devrec = iommu_liveupdate_device_record(dev);
+	if (IS_ERR_OR_NULL(devrec)) {
 		intel_liveupdate_dev_block(dev);
 		intel_liveupdate_quiesce(dev);
 		return false;
@@ -504,11 +517,11 @@ bool intel_liveupdate_probe(struct device *dev)
 		intel_liveupdate_dev_block(dev);
 		return true;
 	}
-	table->table = phys_to_virt(att->pasid_dir_pa);
-	table->max_pasid = att->max_pasid;
+	table->table = phys_to_virt(devrec->table.pa);
+	table->max_pasid = devrec->max_pasid;
 	info->pasid_table = table;
 	scoped_guard(spinlock, &info->iommu->lock)
-		__clear_bit(att->rid, info->iommu->lu_incoming->tables);
+		__clear_bit(devrec->rid, info->iommu->lu_incoming->tables);
 	return true;
 }
 
@@ -537,8 +550,7 @@ struct iommu_domain *
 intel_liveupdate_domain_restore(struct iommu_device *iommu_dev,
 				const struct iommu_domain_ser *dser)
 {
-	struct intel_iommu *iommu = container_of(iommu_dev, struct intel_iommu,
-						 iommu);
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	struct dmar_domain *domain;
 	int ret;
 
@@ -631,16 +643,16 @@ static void unlink_device(struct device_domain_info *info)
 	info->domain = NULL;
 }
 
-static bool has_rids_of(const struct iommu_attachment_ser *a,
-			const struct iommu_attachment_ser *b)
+static bool has_rids_of(const struct iommu_device_ser *a,
+			const struct iommu_device_ser *b)
 {
 	unsigned int i, j;
 
-	for (i = 0; i < b->nr_rids; i++) {
-		for (j = 0; j < a->nr_rids; j++)
-			if (a->rids[j] == b->rids[i])
+	for (i = 0; i < b->nr_ids; i++) {
+		for (j = 0; j < a->nr_ids; j++)
+			if (a->ids[j] == b->ids[i])
 				break;
-		if (j == a->nr_rids)
+		if (j == a->nr_ids)
 			return false;
 	}
 	return true;
@@ -655,8 +667,8 @@ static bool has_rids_of(const struct iommu_attachment_ser *a,
  * Return: True if they do, in whatever order.
  */
 VISIBLE_IF_KUNIT bool
-intel_liveupdate_same_rids(const struct iommu_attachment_ser *a,
-			   const struct iommu_attachment_ser *b)
+intel_liveupdate_same_rids(const struct iommu_device_ser *a,
+			   const struct iommu_device_ser *b)
 {
 	return a->rid == b->rid && has_rids_of(a, b) && has_rids_of(b, a);
 }
@@ -667,12 +679,12 @@ intel_liveupdate_same_rids(const struct iommu_attachment_ser *a,
  * may have added or lost one.
  */
 static bool rids_preserved(struct device *dev,
-			   const struct iommu_attachment_ser *att)
+			   const struct iommu_device_ser *devrec)
 {
-	struct iommu_attachment_ser now = {};
+	struct iommu_device_ser now = {};
 
 	if (!intel_liveupdate_collect_rids(dev, &now) &&
-	    intel_liveupdate_same_rids(att, &now))
+	    intel_liveupdate_same_rids(devrec, &now))
 		return true;
 
 	dev_err(dev, "its requester ids are not those that were preserved\n");
@@ -680,10 +692,11 @@ static bool rids_preserved(struct device *dev,
 }
 
 /**
- * intel_liveupdate_dev_adopt - Attach an incoming device in software only
+ * intel_liveupdate_att_adopt - Attach an incoming device in software only
  * @dev: The device, probed
- * @domain: The restored domain of its record
- * @att: Its record
+ * @domain: The restored domain of the attachment
+ * @devrec: The device's record
+ * @att: The attachment
  *
  * All that an attach leaves behind but the hardware entry, which is there and
  * compared. The cache tag is assigned before anything could invalidate.
@@ -693,7 +706,8 @@ static bool rids_preserved(struct device *dev,
  * not that of the record, -ENOMEM without memory. Nothing is left behind on
  * failure.
  */
-int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
+int intel_liveupdate_att_adopt(struct device *dev, struct iommu_domain *domain,
+			       const struct iommu_device_ser *devrec,
 			       const struct iommu_attachment_ser *att)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
@@ -701,7 +715,7 @@ int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
 	struct intel_iommu *iommu = info->iommu;
 	int ret;
 
-	if (!intel_liveupdate_device_incoming(info) || !rids_preserved(dev, att))
+	if (!intel_liveupdate_device_incoming(info) || !rids_preserved(dev, devrec))
 		return -EINVAL;
 
 	ret = intel_liveupdate_adopt_did(dmar_domain, iommu, att->hw_id);
@@ -710,7 +724,7 @@ int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
 	ret = cache_tag_assign_domain(dmar_domain, dev, IOMMU_NO_PASID);
 	if (ret)
 		goto err_did;
-	ret = intel_liveupdate_verify_device(dev, dmar_domain, att);
+	ret = intel_liveupdate_verify_device(dev, dmar_domain, devrec);
 	if (ret)
 		goto err_tag;
 

@@ -155,21 +155,21 @@ static void pasid_entries_are_compared(struct kunit *test)
 
 /* Requester ids */
 
-static const struct iommu_attachment_ser two_rids = {
-	.rid = 0x108, .nr_rids = 2, .rids = { 0x108, 0x109 },
+static const struct iommu_device_ser two_rids = {
+	.rid = 0x108, .nr_ids = 2, .ids = { 0x108, 0x109 },
 };
 
 static void rids_are_compared(struct kunit *test)
 {
-	static const struct iommu_attachment_ser others[] = {
-		{ .rid = 0x108, .nr_rids = 1, .rids = { 0x108 } },
-		{ .rid = 0x108, .nr_rids = 3, .rids = { 0x108, 0x109, 0x10a } },
-		{ .rid = 0x108, .nr_rids = 2, .rids = { 0x108, 0x10a } },
-		{ .rid = 0x108, .nr_rids = 2, .rids = { 0x108, 0x108 } },
-		{ .rid = 0x109, .nr_rids = 2, .rids = { 0x109, 0x108 } },
+	static const struct iommu_device_ser others[] = {
+		{ .rid = 0x108, .nr_ids = 1, .ids = { 0x108 } },
+		{ .rid = 0x108, .nr_ids = 3, .ids = { 0x108, 0x109, 0x10a } },
+		{ .rid = 0x108, .nr_ids = 2, .ids = { 0x108, 0x10a } },
+		{ .rid = 0x108, .nr_ids = 2, .ids = { 0x108, 0x108 } },
+		{ .rid = 0x109, .nr_ids = 2, .ids = { 0x109, 0x108 } },
 	};
-	struct iommu_attachment_ser turned = {
-		.rid = 0x108, .nr_rids = 2, .rids = { 0x109, 0x108 },
+	struct iommu_device_ser turned = {
+		.rid = 0x108, .nr_ids = 2, .ids = { 0x109, 0x108 },
 	};
 	unsigned int i;
 
@@ -400,7 +400,7 @@ static struct intel_iommu *fake_outgoing(struct kunit *test, struct iommu_unit_s
 	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_outgoing);
 	__set_bit(FAKE_RID, iommu->lu_outgoing->rids);
 
-	unit->vtd.rtaddr = FAKE_ROOT;
+	iommu_unit_vtd(unit)->rtaddr = FAKE_ROOT;
 	writeq(FAKE_ROOT, iommu->reg + DMAR_RTADDR_REG);
 	writel(DMA_GSTS_TES, iommu->reg + DMAR_GSTS_REG);
 	return iommu;
@@ -426,8 +426,7 @@ static void changed_registers_refuse_the_kexec(struct kunit *test)
 static void interrupt_entries_refuse_the_kexec(struct kunit *test)
 {
 	struct iommu_unit_ser unit = {
-		.vtd.flags = IOMMU_UNIT_VTD_INTREMAP,
-		.vtd.irta = FAKE_IRTA,
+		.tables[IOMMU_UNIT_VTD_IRT].pa = FAKE_IRTA,
 	};
 	struct intel_iommu *iommu = fake_outgoing(test, &unit);
 	struct ir_table table = {};
@@ -437,6 +436,7 @@ static void interrupt_entries_refuse_the_kexec(struct kunit *test)
 				   GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, table.base);
 	iommu->ir_table = &table;
+	iommu_unit_vtd(&unit)->irta = FAKE_IRTA;
 	writeq(FAKE_IRTA, iommu->reg + DMAR_IRTA_REG);
 	KUNIT_EXPECT_EQ(test, fake_freeze(iommu, &unit), 0);
 
@@ -559,34 +559,35 @@ static unsigned int fake_references(struct dmar_domain *domain)
 
 static void failed_adoption_is_undone(struct kunit *test)
 {
-	struct iommu_attachment_ser att = {
-		.rid = FAKE_RID, .nr_rids = 1, .rids = { FAKE_RID }, .hw_id = 5,
+	struct iommu_device_ser devrec = {
+		.rid = FAKE_RID, .nr_ids = 1, .ids = { FAKE_RID },
 	};
+	struct iommu_attachment_ser att = { .hw_id = 5 };
 	struct dmar_domain *domain = fake_first_stage(test);
 	struct intel_iommu *iommu = fake_adopted_unit(test);
 	struct fake_function *f = fake_function(test, iommu);
 	struct device *dev = &f->pci.dev;
 
 	/* It has had an id more */
-	KUNIT_EXPECT_EQ(test, intel_liveupdate_dev_adopt(dev, &domain->domain, &two_rids),
-			-EINVAL);
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_att_adopt(dev, &domain->domain,
+							 &two_rids, &att), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake_references(domain), 0);
 
 	/* The live entry is not that of the domain */
-	KUNIT_EXPECT_EQ(test, intel_liveupdate_dev_adopt(dev, &domain->domain, &att),
-			-EINVAL);
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_att_adopt(dev, &domain->domain,
+							 &devrec, &att), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake_references(domain), 0);
 	KUNIT_EXPECT_TRUE(test, list_empty(&domain->cache_tags));
 	KUNIT_EXPECT_NULL(test, f->info.domain);
 
 	/* Another device has been adopted by the domain, and stays */
 	KUNIT_ASSERT_EQ(test, intel_liveupdate_adopt_did(domain, iommu, 5), 0);
-	KUNIT_EXPECT_EQ(test, intel_liveupdate_dev_adopt(dev, &domain->domain, &att),
-			-EINVAL);
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_att_adopt(dev, &domain->domain,
+							 &devrec, &att), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake_references(domain), 2);
 	att.hw_id = 9;
-	KUNIT_EXPECT_EQ(test, intel_liveupdate_dev_adopt(dev, &domain->domain, &att),
-			-EINVAL);
+	KUNIT_EXPECT_EQ(test, intel_liveupdate_att_adopt(dev, &domain->domain,
+							 &devrec, &att), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake_references(domain), 2);
 
 	intel_liveupdate_free(iommu->lu_incoming);
@@ -638,7 +639,7 @@ static void *fake_page(struct kunit *test)
 /* Of a device that was never found nobody has claimed the table */
 static void left_table_is_freed_once(struct kunit *test)
 {
-	struct iommu_attachment_ser att = {
+	struct iommu_device_ser devrec = {
 		.rid = FAKE_RID, .max_pasid = 4 << PASID_PDE_SHIFT,
 	};
 	struct intel_iommu *iommu = fake_adopted_unit(test);
@@ -646,16 +647,16 @@ static void left_table_is_freed_once(struct kunit *test)
 	void *leaf = fake_page(test);
 
 	dir[2].val = virt_to_phys(leaf) | PASID_PTE_PRESENT;
-	att.pasid_dir_pa = virt_to_phys(dir);
+	devrec.table.pa = virt_to_phys(dir);
 	__set_bit(FAKE_RID, iommu->lu_incoming->tables);
 
-	intel_liveupdate_att_release(&iommu->iommu, NULL, &att, false);
+	intel_liveupdate_dev_release(&iommu->iommu, &devrec);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(dir)), 1);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(leaf)), 1);
 	KUNIT_EXPECT_FALSE(test, test_bit(FAKE_RID, iommu->lu_incoming->tables));
 
-	/* Another attachment of the same device finds it gone */
-	intel_liveupdate_att_release(&iommu->iommu, NULL, &att, false);
+	/* Whoever comes again finds it gone */
+	intel_liveupdate_dev_release(&iommu->iommu, &devrec);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(dir)), 1);
 	intel_liveupdate_free(iommu->lu_incoming);
 	put_page(virt_to_page(leaf));

@@ -30,6 +30,7 @@
 #include "liveupdate.h"
 #include "pasid.h"
 #include "../iommu-pages.h"
+#include "../liveupdate.h"
 
 #define FAKE_STEPS	32
 #define FAKE_DIDS	64
@@ -46,9 +47,6 @@ static char fake_log[FAKE_STEPS + 1];
 static struct fake_step fake_steps[FAKE_STEPS];
 static unsigned int fake_nr_steps;
 static unsigned int fake_failing;
-
-static const struct iommu_attachment_ser *fake_atts;
-static unsigned int fake_nr_atts;
 
 static void fake_step(char name, void *addr, u64 val)
 {
@@ -112,15 +110,6 @@ static void *fake_restore_page(phys_addr_t phys, unsigned int order)
 	return phys_to_virt(phys);
 }
 
-static const struct iommu_attachment_ser *
-fake_next_attachment(const struct iommu_unit_ser *unit,
-		     const struct iommu_attachment_ser *prev)
-{
-	unsigned int next = prev ? prev - fake_atts + 1 : 0;
-
-	return next < fake_nr_atts ? &fake_atts[next] : NULL;
-}
-
 static struct intel_iommu *fake_iommu(struct kunit *test, bool scalable)
 {
 	struct intel_iommu *iommu = kunit_kzalloc(test, sizeof(*iommu), GFP_KERNEL);
@@ -163,18 +152,43 @@ static void *fake_pages(struct kunit *test, size_t size)
 
 /* Domain ids */
 
-static void fake_attachments(struct kunit *test,
-			     const struct iommu_attachment_ser *atts,
-			     unsigned int nr)
+#define FAKE_RECORDS	3
+
+struct fake_record {
+	struct iommu_liveupdate_in_device dev;
+	struct iommu_liveupdate_in_attachment att;
+};
+
+struct fake_records {
+	struct iommu_liveupdate_in_unit unit;
+	struct fake_record record[FAKE_RECORDS];
+};
+
+/* As the core has read them, a device for each attachment */
+static const struct iommu_unit_ser *
+fake_records(struct kunit *test, const struct iommu_attachment_ser *atts,
+	     unsigned int nr)
 {
-	kunit_activate_static_stub(test, intel_liveupdate_next_attachment,
-				   fake_next_attachment);
-	fake_atts = atts;
-	fake_nr_atts = nr;
+	struct fake_records *records = kunit_kzalloc(test, sizeof(*records),
+						     GFP_KERNEL);
+	struct fake_record *record;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, records);
+	INIT_LIST_HEAD(&records->unit.devices);
+	for (i = 0; i < nr; i++) {
+		record = &records->record[i];
+		INIT_LIST_HEAD(&record->dev.attachments);
+		list_add_tail(&record->dev.unit_entry, &records->unit.devices);
+		record->att.ser = atts[i];
+		list_add_tail(&record->att.device_entry,
+			      &record->dev.attachments);
+	}
+	return &records->unit.ser;
 }
 
 /* Two devices on one domain, and another domain */
-static const struct iommu_attachment_ser three_atts[] = {
+static const struct iommu_attachment_ser three_atts[FAKE_RECORDS] = {
 	{ .hw_id = 5, .domain_pa = 0x1000 },
 	{ .hw_id = 9, .domain_pa = 0x2000 },
 	{ .hw_id = 5, .domain_pa = 0x1000 },
@@ -188,12 +202,12 @@ static const struct iommu_attachment_ser stolen_att[] = {
 static void reserved_dids_are_not_given_out(struct kunit *test)
 {
 	struct intel_iommu *iommu = fake_iommu(test, false);
-	struct iommu_unit_ser unit = {};
+	const struct iommu_unit_ser *unit;
 	unsigned int nr = 0;
 	int did;
 
-	fake_attachments(test, three_atts, ARRAY_SIZE(three_atts));
-	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, &unit));
+	unit = fake_records(test, three_atts, ARRAY_SIZE(three_atts));
+	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, unit));
 
 	/* As domain_attach_iommu() does, up to the limit of the unit */
 	for (;;) {
@@ -214,39 +228,39 @@ static void reserved_dids_are_not_given_out(struct kunit *test)
 static void taken_did_is_an_error(struct kunit *test)
 {
 	struct intel_iommu *iommu = fake_iommu(test, false);
-	struct iommu_unit_ser unit = {};
+	const struct iommu_unit_ser *unit;
 
 	KUNIT_ASSERT_EQ(test, 9, ida_alloc_range(&iommu->domain_ida, 9, 9,
 						 GFP_KERNEL));
-	fake_attachments(test, three_atts, ARRAY_SIZE(three_atts));
+	unit = fake_records(test, three_atts, ARRAY_SIZE(three_atts));
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
-			intel_liveupdate_reserve_dids(iommu, &unit));
+			intel_liveupdate_reserve_dids(iommu, unit));
 	KUNIT_EXPECT_FALSE(test, ida_exists(&iommu->domain_ida, 5));
 	KUNIT_EXPECT_TRUE(test, ida_exists(&iommu->domain_ida, 9));
 	ida_free(&iommu->domain_ida, 9);
 
-	fake_attachments(test, stolen_att, ARRAY_SIZE(stolen_att));
+	unit = fake_records(test, stolen_att, ARRAY_SIZE(stolen_att));
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
-			intel_liveupdate_reserve_dids(iommu, &unit));
+			intel_liveupdate_reserve_dids(iommu, unit));
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&iommu->domain_ida));
 }
 
 static void dids_are_released_once(struct kunit *test)
 {
 	struct intel_iommu *iommu = fake_iommu(test, false);
-	struct iommu_unit_ser unit = {};
+	const struct iommu_unit_ser *unit;
 	struct dmar_domain *domain;
 
-	fake_attachments(test, three_atts, ARRAY_SIZE(three_atts));
-	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, &unit));
-	intel_liveupdate_release_dids(iommu, &unit, NULL);
+	unit = fake_records(test, three_atts, ARRAY_SIZE(three_atts));
+	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, unit));
+	intel_liveupdate_release_dids(iommu, unit, NULL);
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&iommu->domain_ida));
 
 	/* The devices come and go, the reservation has a reference of its own */
 	domain = kunit_kzalloc(test, sizeof(*domain), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, domain);
 	xa_init(&domain->iommu_array);
-	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, &unit));
+	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_dids(iommu, unit));
 	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_adopt_did(domain, iommu, 5));
 	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_adopt_did(domain, iommu, 5));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
@@ -280,7 +294,8 @@ static u64 *fake_context_table(struct kunit *test, struct fake_tables *t,
 
 	*intel_liveupdate_root_slot(t->iommu, table) = virt_to_phys(context) | 1;
 	if (known)
-		t->unit.vtd.context_tables[table / 64] |= BIT_ULL(table % 64);
+		iommu_unit_vtd(&t->unit)->context_tables[table / 64] |=
+			BIT_ULL(table % 64);
 	return context;
 }
 
@@ -409,13 +424,13 @@ static void fake_pasids(struct kunit *test, struct fake_pasids *p)
 
 static void all_pasid_tables_are_preserved(struct kunit *test)
 {
-	struct iommu_attachment_ser att = {};
+	struct iommu_device_ser devrec = {};
 	struct fake_pasids p = {};
 	unsigned int nr_leaves;
 
 	fake_pasids(test, &p);
 	KUNIT_ASSERT_EQ(test, 0,
-			intel_liveupdate_preserve_pasid_table(&p.table, &att,
+			intel_liveupdate_preserve_pasid_table(&p.table, &devrec,
 							      &nr_leaves));
 	KUNIT_EXPECT_STREQ(test, fake_log, "ppp");
 	expect_step(test, 0, p.dir, 0);
@@ -424,20 +439,20 @@ static void all_pasid_tables_are_preserved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr_leaves, 2);
 	KUNIT_EXPECT_EQ(test, nr_leaves,
 			intel_liveupdate_count_leaves(&p.table));
-	KUNIT_EXPECT_EQ(test, att.pasid_dir_pa, virt_to_phys(p.dir));
-	KUNIT_EXPECT_EQ(test, att.pasid_dir_order, 1);
-	KUNIT_EXPECT_EQ(test, att.max_pasid, 65536);
+	KUNIT_EXPECT_EQ(test, devrec.table.pa, virt_to_phys(p.dir));
+	KUNIT_EXPECT_EQ(test, devrec.table.order, 1);
+	KUNIT_EXPECT_EQ(test, devrec.max_pasid, 65536);
 
 	/* The next kernel claims the same, with the right order */
 	fake_forget();
-	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_claim_pasid_table(&att));
+	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_claim_pasid_table(&devrec));
 	KUNIT_EXPECT_STREQ(test, fake_log, "rrr");
 	expect_step(test, 0, p.dir, 1);
 	expect_step(test, 1, p.leaves[0], 0);
 	expect_step(test, 2, p.leaves[1], 0);
 
 	fake_forget();
-	intel_liveupdate_unpreserve_pasid_table(&att, nr_leaves);
+	intel_liveupdate_unpreserve_pasid_table(&devrec, nr_leaves);
 	KUNIT_EXPECT_STREQ(test, fake_log, "uuu");
 	expect_step(test, 0, p.leaves[0], 0);
 	expect_step(test, 1, p.leaves[1], 0);
@@ -447,7 +462,7 @@ static void all_pasid_tables_are_preserved(struct kunit *test)
 static void failed_pasid_preserve_is_undone(struct kunit *test)
 {
 	static const char *const logs[] = { "p", "ppu", "pppuu" };
-	struct iommu_attachment_ser att = {};
+	struct iommu_device_ser devrec = {};
 	struct fake_pasids p = {};
 	unsigned int nr_leaves, i;
 
@@ -457,11 +472,11 @@ static void failed_pasid_preserve_is_undone(struct kunit *test)
 		fake_forget();
 		KUNIT_EXPECT_EQ(test, -ENOMEM,
 				intel_liveupdate_preserve_pasid_table(&p.table,
-								      &att,
+								      &devrec,
 								      &nr_leaves));
 		KUNIT_EXPECT_STREQ(test, fake_log, logs[i]);
 		/* Nobody else may undo it once more */
-		KUNIT_EXPECT_EQ(test, att.pasid_dir_pa, 0);
+		KUNIT_EXPECT_EQ(test, devrec.table.pa, 0);
 		/* The directory comes first and goes last */
 		if (i)
 			expect_step(test, fake_nr_steps - 1, p.dir, 0);
@@ -622,8 +637,8 @@ static void bridges_are_not_stopped(struct kunit *test)
 
 /* Requester ids that were adopted */
 
-static const struct iommu_attachment_ser two_rids = {
-	.rid = 0x108, .nr_rids = 2, .rids = { 0x108, 0x109 },
+static const struct iommu_device_ser two_rids = {
+	.rid = 0x108, .nr_ids = 2, .ids = { 0x108, 0x109 },
 };
 
 /* An adopted unit in legacy mode, both ids present, and one of somebody else */
@@ -653,8 +668,7 @@ static void recorded_ids_are_blocked(struct kunit *test)
 	u64 *context = fake_adopted(test, &t);
 
 	/* The device, if it is there, has one of the two ids at most */
-	KUNIT_EXPECT_TRUE(test, intel_liveupdate_rids_block(&t.iommu->iommu,
-							    &two_rids));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_ids_block(&t.iommu->iommu, &two_rids));
 	KUNIT_EXPECT_STREQ(test, fake_log, "wfewwfwfewwf");
 	expect_step(test, 0, &context[16], 0x1234000);
 	expect_step(test, 2, &context[16], 0x108);
@@ -668,20 +682,19 @@ static void recorded_ids_are_blocked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, intel_liveupdate_incoming(t.iommu, 1, 10));
 
 	fake_forget();
-	KUNIT_EXPECT_TRUE(test, intel_liveupdate_rids_block(&t.iommu->iommu,
-							    &two_rids));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_ids_block(&t.iommu->iommu, &two_rids));
 	KUNIT_EXPECT_STREQ(test, fake_log, "");
 	intel_liveupdate_free(t.iommu->lu_incoming);
 }
 
-static void left_ids_go_with_the_attachment(struct kunit *test)
+static void left_ids_go_with_the_device(struct kunit *test)
 {
 	struct fake_tables t = {};
 	u64 *context = fake_adopted(test, &t);
 
 	/* The first was taken over, and is an ordinary entry of this kernel */
 	__clear_bit(0x108, t.iommu->lu_incoming->rids);
-	intel_liveupdate_att_release(&t.iommu->iommu, NULL, &two_rids, false);
+	intel_liveupdate_dev_release(&t.iommu->iommu, &two_rids);
 	KUNIT_EXPECT_STREQ(test, fake_log, "wfewwf");
 	expect_step(test, 2, &context[18], 0x109);
 	KUNIT_EXPECT_EQ(test, context[16], 0x1234000 | 1);
@@ -699,14 +712,11 @@ static void blocked_by_root_only(struct kunit *test)
 	iommu->root_entry = fake_pages(test, SZ_4K);
 
 	writeq(others, iommu->reg + DMAR_RTADDR_REG);
-	KUNIT_EXPECT_FALSE(test, intel_liveupdate_rids_block(&iommu->iommu,
-							     &two_rids));
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_ids_block(&iommu->iommu, &two_rids));
 	writeq(virt_to_phys(iommu->root_entry), iommu->reg + DMAR_RTADDR_REG);
-	KUNIT_EXPECT_TRUE(test, intel_liveupdate_rids_block(&iommu->iommu,
-							    &two_rids));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_ids_block(&iommu->iommu, &two_rids));
 	writeq(page_to_phys(ZERO_PAGE(0)), iommu->reg + DMAR_RTADDR_REG);
-	KUNIT_EXPECT_TRUE(test, intel_liveupdate_rids_block(&iommu->iommu,
-							    &two_rids));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_ids_block(&iommu->iommu, &two_rids));
 }
 
 /* A flush by domain id is enough only if there is one id */
@@ -799,7 +809,7 @@ static struct kunit_case intel_liveupdate_cases[] = {
 	KUNIT_CASE(found_unit_keeps_its_mode),
 	KUNIT_CASE(bridges_are_not_stopped),
 	KUNIT_CASE(recorded_ids_are_blocked),
-	KUNIT_CASE(left_ids_go_with_the_attachment),
+	KUNIT_CASE(left_ids_go_with_the_device),
 	KUNIT_CASE(blocked_by_root_only),
 	KUNIT_CASE(flush_by_id_or_all),
 #ifdef CONFIG_IRQ_REMAP

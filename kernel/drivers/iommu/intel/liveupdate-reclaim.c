@@ -10,19 +10,19 @@
  * previous kernel. This is how each of them becomes an ordinary one of this
  * kernel again:
  *
- * 1. intel_liveupdate_disown(): the device was moved to another page table
+ * 1. intel_liveupdate_let_go(): the device was moved to another page table
  *    (replace.c), or is about to be blocked by an ordinary detach. Its context
  *    entries may be written like any others from then on; its PASID table,
  *    which stays in use, goes with the device.
  * 2. intel_liveupdate_dev_block(): the device cannot be trusted, or
- *    intel_liveupdate_rids_block(): nobody has taken it, and it may not even be
+ *    intel_liveupdate_ids_block(): nobody has taken it, and it may not even be
  *    there. Its context entries become non-present.
  * 3. intel_liveupdate_dev_unblock(): a device whose context entries were made
  *    non-present, and that was reset, gets what an attach needs.
- * 4. intel_liveupdate_att_release(): whatever is left of its context entries
- *    becomes non-present, PASID tables that no device has taken are freed. With
- *    the last attachment of a domain nothing refers to its id any more, so that
- *    the caches are flushed and the id is free.
+ * 4. intel_liveupdate_dev_release(): whatever is left of its context entries
+ *    becomes non-present, PASID tables that no device has taken are freed.
+ * 5. intel_liveupdate_att_release(): with the last attachment of a domain nothing
+ *    refers to its id any more, so that the caches are flushed and the id is free.
  *
  * Locking: 1., 3. and intel_liveupdate_dev_block() under the group mutex. The core
  * calls the others one at a time, under a lock that also keeps the device from
@@ -43,26 +43,21 @@
 #include "pasid.h"
 #include "../iommu-pages.h"
 
-static struct intel_iommu *to_intel_iommu(struct iommu_device *iommu_dev)
-{
-	return container_of(iommu_dev, struct intel_iommu, iommu);
-}
-
-static int forget_alias(struct pci_dev *pdev, u16 alias, void *data)
+static int let_go_alias(struct pci_dev *pdev, u16 alias, void *data)
 {
 	__clear_bit(alias, data);
 	return 0;
 }
 
 /**
- * intel_liveupdate_disown - The entries of an incoming device become ordinary
+ * intel_liveupdate_let_go - The entries of an incoming device become ordinary
  * @dev: The device, moved to another table or about to be blocked
  *
  * Does nothing for any other device.
  *
  * Context: Group mutex held. Takes intel_iommu.lock.
  */
-void intel_liveupdate_disown(struct device *dev)
+void intel_liveupdate_let_go(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_iommu *iommu = info->iommu;
@@ -70,7 +65,7 @@ void intel_liveupdate_disown(struct device *dev)
 	if (!dev_is_pci(dev) || !intel_liveupdate_device_incoming(info))
 		return;
 	guard(spinlock)(&iommu->lock);
-	pci_for_each_dma_alias(to_pci_dev(dev), forget_alias,
+	pci_for_each_dma_alias(to_pci_dev(dev), let_go_alias,
 			       iommu->lu_incoming->rids);
 }
 
@@ -126,9 +121,9 @@ static bool own_root(struct intel_iommu *iommu)
 }
 
 /**
- * intel_liveupdate_rids_block - Block an incoming device by its record
+ * intel_liveupdate_ids_block - Block an incoming device by its record
  * @iommu_dev: The unit
- * @att: The record of the device, which need not be there
+ * @devrec: The record of the device, which need not be there
  *
  * On a unit that was not adopted the device has no entries.
  *
@@ -136,18 +131,18 @@ static bool own_root(struct intel_iommu *iommu)
  * Return: True if no entry of the record is present any more. False if the unit
  * may still walk the tables of the previous kernel.
  */
-bool intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
-				 const struct iommu_attachment_ser *att)
+bool intel_liveupdate_ids_block(struct iommu_device *iommu_dev,
+				 const struct iommu_device_ser *devrec)
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	unsigned int i;
 
 	if (!iommu->lu_incoming)
 		return own_root(iommu);
-	for (i = 0; i < att->nr_rids; i++)
-		if (intel_liveupdate_incoming(iommu, PCI_BUS_NUM(att->rids[i]),
-					      att->rids[i] & 0xff))
-			block_rid(iommu, att->rids[i]);
+	for (i = 0; i < devrec->nr_ids; i++)
+		if (intel_liveupdate_incoming(iommu, PCI_BUS_NUM(devrec->ids[i]),
+					      devrec->ids[i] & 0xff))
+			block_rid(iommu, devrec->ids[i]);
 	return true;
 }
 
@@ -168,7 +163,7 @@ static int block_alias(struct pci_dev *pdev, u16 alias, void *data)
  * Its context entries become non-present, translation stays on. The software
  * PASID table, if there is one, stays with the device: nothing refers to it.
  * Requester ids that only its record names are left to
- * intel_liveupdate_rids_block().
+ * intel_liveupdate_ids_block().
  *
  * Context: Probe, group mutex held. Takes intel_iommu.lock.
  * Return: True if none of its entries is present. False if its unit may still
@@ -249,33 +244,30 @@ static void release_did(struct intel_iommu *iommu, struct iommu_domain *domain,
 	ida_free(&iommu->domain_ida, did);
 }
 
-static void free_pasid_table(const struct iommu_attachment_ser *att)
+static void free_pasid_table(const struct iommu_device_ser *devrec)
 {
-	struct pasid_dir_entry *dir = phys_to_virt(att->pasid_dir_pa);
+	struct pasid_dir_entry *dir = phys_to_virt(devrec->table.pa);
 	unsigned int i;
 
-	for (i = 0; i < att->max_pasid >> PASID_PDE_SHIFT; i++)
+	for (i = 0; i < devrec->max_pasid >> PASID_PDE_SHIFT; i++)
 		iommu_free_pages(get_pasid_table_from_pde(&dir[i]));
 	iommu_free_pages(dir);
 }
 
 /**
- * intel_liveupdate_att_release - Free what an attachment has left behind
+ * intel_liveupdate_dev_release - Free what a device has left behind
  * @iommu_dev: The unit
- * @domain: The domain, NULL if it was never restored
- * @att: The record of the attachment, its entries gone or in use by the device
- * @last: No other attachment of the unit has the domain's id
+ * @devrec: The record of the device, its entries gone or in use by the device
  *
- * Nothing may lead to the tables, nor have the domain's id, once the core goes
+ * Nothing may lead to the tables, nor have the id of a domain, once the core goes
  * on. So each requester id of the record is looked at, not those that the device
  * has now.
  *
- * Context: May sleep. Takes did_lock. The device is not being probed. Cannot fail.
+ * Context: May sleep. Takes intel_iommu.lock. The device is not being probed.
+ * Cannot fail.
  */
-void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
-				  struct iommu_domain *domain,
-				  const struct iommu_attachment_ser *att,
-				  bool last)
+void intel_liveupdate_dev_release(struct iommu_device *iommu_dev,
+				  const struct iommu_device_ser *devrec)
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	bool left = false;
@@ -285,14 +277,32 @@ void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
 		return;
 
 	/* What a device of this kernel has is not among the adopted ones */
-	intel_liveupdate_rids_block(iommu_dev, att);
-	if (att->pasid_dir_pa) {
+	intel_liveupdate_ids_block(iommu_dev, devrec);
+	if (devrec->table.pa) {
 		guard(spinlock)(&iommu->lock);
-		left = __test_and_clear_bit(att->rid,
+		left = __test_and_clear_bit(devrec->rid,
 					    iommu->lu_incoming->tables);
 	}
 	if (left)
-		free_pasid_table(att);
-	if (last)
+		free_pasid_table(devrec);
+}
+
+/**
+ * intel_liveupdate_att_release - Give the id of a domain back
+ * @iommu_dev: The unit
+ * @domain: The domain, NULL if it was never restored
+ * @att: The record of an attachment that nothing of the unit has any more
+ * @last: No other attachment of the unit has the domain's id
+ *
+ * Context: May sleep. Takes did_lock. Cannot fail.
+ */
+void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
+				  struct iommu_domain *domain,
+				  const struct iommu_attachment_ser *att,
+				  bool last)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+
+	if (iommu->lu_incoming && last)
 		release_did(iommu, domain, att->hw_id);
 }

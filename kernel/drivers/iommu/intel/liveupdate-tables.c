@@ -131,7 +131,8 @@ u64 *intel_liveupdate_root_slot(struct intel_iommu *iommu, unsigned int table)
 bool intel_liveupdate_table_known(const struct iommu_unit_ser *unit,
 				  unsigned int table)
 {
-	return unit->vtd.context_tables[table / 64] & BIT_ULL(table % 64);
+	return iommu_unit_vtd_const(unit)->context_tables[table / 64] &
+	       BIT_ULL(table % 64);
 }
 
 /**
@@ -299,7 +300,7 @@ static const char *pasid_entry_differs(struct intel_iommu *iommu,
  * intel_liveupdate_verify_device - Compare the live entries of a device
  * @dev: The device
  * @domain: The domain it is attached to, or that it is about to be adopted by
- * @att: Its record
+ * @devrec: Its record
  *
  * Nothing is written. The entries are right when they translate as those would
  * that an attach of @domain would write.
@@ -309,18 +310,18 @@ static const char *pasid_entry_differs(struct intel_iommu *iommu,
  */
 int intel_liveupdate_verify_device(struct device *dev,
 				   struct dmar_domain *domain,
-				   const struct iommu_attachment_ser *att)
+				   const struct iommu_device_ser *devrec)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_iommu *iommu = info->iommu;
 	const char *differs = NULL;
 	unsigned int i;
 
-	for (i = 0; i < att->nr_rids && !differs; i++)
+	for (i = 0; i < devrec->nr_ids && !differs; i++)
 		differs = sm_supported(iommu) ?
 			  scalable_entry_differs(iommu, info->pasid_table,
-						 att->rids[i]) :
-			  legacy_entry_differs(iommu, domain, att->rids[i]);
+						 devrec->ids[i]) :
+			  legacy_entry_differs(iommu, domain, devrec->ids[i]);
 	if (!differs && sm_supported(iommu))
 		differs = pasid_entry_differs(iommu, info->pasid_table, domain);
 	if (!differs)

@@ -17,8 +17,9 @@
  *    tables in use and the interrupt remapping table are handed to KHO, the
  *    registers recorded. Context tables belong to the unit, since several
  *    devices share one.
- * 2. dev_preserve: the requester ids, the domain id and, in scalable mode, the
- *    PASID directory and its leaf tables of one device.
+ * 2. dev_preserve: the requester ids and, in scalable mode, the PASID directory
+ *    and its leaf tables of one device. att_preserve: its domain id, and that its
+ *    live entry is what an attach would write.
  * 3. unit_freeze: the registers and the live entry of every preserved device
  *    are compared once more with what an attach would write, and context
  *    tables that have come since are added. The last step that can fail.
@@ -78,15 +79,11 @@
 struct intel_liveupdate_device {
 	struct list_head link;
 	struct device *dev;
+	/* Set by att_preserve */
 	struct dmar_domain *domain;
-	struct iommu_attachment_ser *att;
+	struct iommu_device_ser *devrec;
 	unsigned int nr_leaves;
 };
-
-static struct intel_iommu *to_intel_iommu(struct iommu_device *iommu_dev)
-{
-	return container_of(iommu_dev, struct intel_iommu, iommu);
-}
 
 static void unpreserve_contexts(struct intel_iommu *iommu,
 				struct iommu_unit_ser *unit)
@@ -98,7 +95,8 @@ static void unpreserve_contexts(struct intel_iommu *iommu,
 			continue;
 		iommu_unpreserve_page(intel_liveupdate_context_table(iommu,
 								     table));
-		unit->vtd.context_tables[table / 64] &= ~BIT_ULL(table % 64);
+		iommu_unit_vtd(unit)->context_tables[table / 64] &=
+			~BIT_ULL(table % 64);
 	}
 }
 
@@ -128,7 +126,8 @@ static int preserve_contexts(struct intel_iommu *iommu,
 		ret = iommu_preserve_page(context);
 		if (ret)
 			return ret;
-		unit->vtd.context_tables[table / 64] |= BIT_ULL(table % 64);
+		iommu_unit_vtd(unit)->context_tables[table / 64] |=
+			BIT_ULL(table % 64);
 	}
 
 	return 0;
@@ -137,23 +136,13 @@ static int preserve_contexts(struct intel_iommu *iommu,
 #ifdef CONFIG_IRQ_REMAP
 static int preserve_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
 {
-	void *base;
-	int ret;
-
 	if (!iommu->ir_table ||
 	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
 		return 0;
 
-	base = iommu->ir_table->base;
-	ret = iommu_preserve_page(base);
-	if (ret)
-		return ret;
-
-	unit->vtd.irta = readq(iommu->reg + DMAR_IRTA_REG);
-	unit->vtd.irt_pa = virt_to_phys(base);
-	unit->vtd.irt_order = folio_order(virt_to_folio(base));
-	unit->vtd.flags |= IOMMU_UNIT_VTD_INTREMAP;
-	return 0;
+	iommu_unit_vtd(unit)->irta = readq(iommu->reg + DMAR_IRTA_REG);
+	return iommu_liveupdate_preserve_table(unit, IOMMU_TABLE_VTD_IRT,
+					       iommu->ir_table->base, 0);
 }
 
 /**
@@ -204,9 +193,9 @@ static int verify_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
 	struct irte irte;
 	unsigned int i;
 
-	if (!(unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP))
+	if (!unit->tables[IOMMU_UNIT_VTD_IRT].pa)
 		return 0;
-	if (readq(iommu->reg + DMAR_IRTA_REG) != unit->vtd.irta ||
+	if (readq(iommu->reg + DMAR_IRTA_REG) != iommu_unit_vtd(unit)->irta ||
 	    readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_CFIS) {
 		pr_err_ratelimited("%s: interrupt remapping changed since it was preserved\n",
 				   iommu->name);
@@ -285,12 +274,6 @@ static void intel_liveupdate_stop_posting(struct intel_iommu *iommu)
 }
 #endif
 
-static void unpreserve_irt(struct iommu_unit_ser *unit)
-{
-	if (unit->vtd.flags & IOMMU_UNIT_VTD_INTREMAP)
-		iommu_unpreserve_page(phys_to_virt(unit->vtd.irt_pa));
-}
-
 /**
  * intel_liveupdate_unit_supported - Can a unit be preserved?
  * @iommu: The unit
@@ -321,6 +304,21 @@ VISIBLE_IF_KUNIT int intel_liveupdate_unit_supported(struct intel_iommu *iommu)
 	return -EOPNOTSUPP;
 }
 
+static void fill_unit(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
+{
+	struct iommu_unit_vtd_ser *vtd = iommu_unit_vtd(unit);
+
+	unit->base_kind = IOMMU_UNIT_SER_BASE_MMIO;
+	unit->base = iommu->reg_phys;
+	unit->segment = iommu->segment;
+	unit->driver_length = sizeof(*vtd);
+	vtd->cap = iommu->cap;
+	vtd->ecap = iommu->ecap;
+	vtd->rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
+	if (vtd->rtaddr & DMA_RTADDR_SMT)
+		vtd->flags |= IOMMU_UNIT_VTD_SCALABLE;
+}
+
 static int intel_unit_preserve(struct iommu_device *iommu_dev,
 			       struct iommu_unit_ser *unit)
 {
@@ -336,23 +334,15 @@ static int intel_unit_preserve(struct iommu_device *iommu_dev,
 	if (!lu)
 		return -ENOMEM;
 
-	unit->type = IOMMU_UNIT_SER_VTD;
-	unit->base = iommu->reg_phys;
-	unit->segment = iommu->segment;
-	unit->root_pa = virt_to_phys(iommu->root_entry);
-	unit->vtd.cap = iommu->cap;
-	unit->vtd.ecap = iommu->ecap;
-	unit->vtd.rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
-	if (unit->vtd.rtaddr & DMA_RTADDR_SMT)
-		unit->vtd.flags |= IOMMU_UNIT_VTD_SCALABLE;
-
-	ret = iommu_preserve_page(iommu->root_entry);
+	fill_unit(iommu, unit);
+	ret = iommu_liveupdate_preserve_table(unit, IOMMU_TABLE_VTD_ROOT,
+					      iommu->root_entry, 0);
+	if (ret)
+		goto err_free;
+	ret = preserve_irt(iommu, unit);
 	if (ret)
 		goto err_free;
 	ret = preserve_contexts(iommu, unit);
-	if (ret)
-		goto err_contexts;
-	ret = preserve_irt(iommu, unit);
 	if (ret)
 		goto err_contexts;
 
@@ -363,7 +353,6 @@ static int intel_unit_preserve(struct iommu_device *iommu_dev,
 
 err_contexts:
 	unpreserve_contexts(iommu, unit);
-	iommu_unpreserve_page(iommu->root_entry);
 err_free:
 	intel_liveupdate_free(lu);
 	return ret;
@@ -379,35 +368,33 @@ static void intel_unit_unpreserve(struct iommu_device *iommu_dev,
 	scoped_guard(spinlock, &iommu->lock)
 		iommu->lu_outgoing = NULL;
 
-	unpreserve_irt(unit);
 	unpreserve_contexts(iommu, unit);
-	iommu_unpreserve_page(iommu->root_entry);
 	intel_liveupdate_free(lu);
 }
 
 /* pci_for_each_dma_alias() callback, collects the requester ids of one device */
 static int collect_rid(struct pci_dev *pdev, u16 alias, void *data)
 {
-	struct iommu_attachment_ser *att = data;
+	struct iommu_device_ser *devrec = data;
 	unsigned int i;
 
 	/* A bridge that sends in the device's name: not the device alone */
-	if (pci_dev_id(pdev) != att->rid)
+	if (pci_dev_id(pdev) != devrec->rid)
 		return -EOPNOTSUPP;
-	for (i = 0; i < att->nr_rids; i++)
-		if (att->rids[i] == alias)
+	for (i = 0; i < devrec->nr_ids; i++)
+		if (devrec->ids[i] == alias)
 			return 0;
-	if (att->nr_rids == IOMMU_ATTACHMENT_SER_RIDS)
+	if (devrec->nr_ids == IOMMU_DEVICE_SER_IDS)
 		return -EOPNOTSUPP;
 
-	att->rids[att->nr_rids++] = alias;
+	devrec->ids[devrec->nr_ids++] = alias;
 	return 0;
 }
 
 /**
  * intel_liveupdate_collect_rids - Find all requester ids of a device
  * @dev: The device
- * @att: Its record, in which rid, rids and nr_rids are written
+ * @devrec: Its record, in which rid, ids and nr_ids are written
  *
  * The device's own id is the first.
  *
@@ -415,39 +402,47 @@ static int collect_rid(struct pci_dev *pdev, u16 alias, void *data)
  * Return: 0, or -EOPNOTSUPP if a bridge takes part, or if they are too many.
  */
 int intel_liveupdate_collect_rids(struct device *dev,
-				  struct iommu_attachment_ser *att)
+				  struct iommu_device_ser *devrec)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
-	att->rid = PCI_DEVID(info->bus, info->devfn);
-	att->rids[0] = att->rid;
-	att->nr_rids = 1;
-	return pci_for_each_dma_alias(to_pci_dev(dev), collect_rid, att);
+	devrec->rid = PCI_DEVID(info->bus, info->devfn);
+	devrec->ids[0] = devrec->rid;
+	devrec->nr_ids = 1;
+	return pci_for_each_dma_alias(to_pci_dev(dev), collect_rid, devrec);
 }
 
-static int device_supported(struct device *dev, struct dmar_domain *domain)
+static int refuse_device(struct device *dev, const char *reason)
 {
-	struct pci_dev *pdev = to_pci_dev(dev);
-	const char *reason;
-
-	if (dev_is_real_dma_subdevice(dev))
-		reason = "its requester id is not its own";
-	else if (pci_ats_supported(pdev))
-		reason = "it is capable of ATS";
-	else if (pci_pri_supported(pdev))
-		reason = "it is capable of page requests";
-	else if (dev->iommu->require_direct)
-		reason = "it needs direct mappings of reserved memory";
-	else if (!intel_domain_is_fs_paging(domain) &&
-		 !intel_domain_is_ss_paging(domain))
-		reason = "its domain is not a paging domain of this driver";
-	else if (domain->nested_parent && !list_empty(&domain->s1_domains))
-		reason = "other domains are nested on its domain";
-	else
+	if (!reason)
 		return 0;
-
 	dev_err_ratelimited(dev, "cannot be preserved: %s\n", reason);
 	return -EOPNOTSUPP;
+}
+
+static const char *device_unsupported(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	if (dev_is_real_dma_subdevice(dev))
+		return "its requester id is not its own";
+	if (pci_ats_supported(pdev))
+		return "it is capable of ATS";
+	if (pci_pri_supported(pdev))
+		return "it is capable of page requests";
+	if (dev->iommu->require_direct)
+		return "it needs direct mappings of reserved memory";
+	return NULL;
+}
+
+static const char *domain_unsupported(struct dmar_domain *domain)
+{
+	if (!intel_domain_is_fs_paging(domain) &&
+	    !intel_domain_is_ss_paging(domain))
+		return "its domain is not a paging domain of this driver";
+	if (domain->nested_parent && !list_empty(&domain->s1_domains))
+		return "other domains are nested on its domain";
+	return NULL;
 }
 
 static void unpreserve_leaves(struct pasid_dir_entry *dir, unsigned int nr)
@@ -482,7 +477,7 @@ unsigned int intel_liveupdate_count_leaves(struct pasid_table *table)
 /* Leaf tables live as long as the device is bound to the unit */
 VISIBLE_IF_KUNIT int
 intel_liveupdate_preserve_pasid_table(struct pasid_table *table,
-				      struct iommu_attachment_ser *att,
+				      struct iommu_device_ser *devrec,
 				      unsigned int *nr_leaves)
 {
 	unsigned int i, nr = 0, max_pde = table->max_pasid >> PASID_PDE_SHIFT;
@@ -503,9 +498,10 @@ intel_liveupdate_preserve_pasid_table(struct pasid_table *table,
 		nr++;
 	}
 
-	att->pasid_dir_pa = virt_to_phys(dir);
-	att->pasid_dir_order = folio_order(virt_to_folio(dir));
-	att->max_pasid = table->max_pasid;
+	devrec->table.pa = virt_to_phys(dir);
+	devrec->table.order = folio_order(virt_to_folio(dir));
+	devrec->table.kind = IOMMU_TABLE_VTD_PASID_DIR;
+	devrec->max_pasid = table->max_pasid;
 	*nr_leaves = nr;
 	return 0;
 
@@ -516,14 +512,14 @@ err_leaves:
 }
 
 VISIBLE_IF_KUNIT void
-intel_liveupdate_unpreserve_pasid_table(const struct iommu_attachment_ser *att,
+intel_liveupdate_unpreserve_pasid_table(const struct iommu_device_ser *devrec,
 					unsigned int nr_leaves)
 {
 	struct pasid_dir_entry *dir;
 
-	if (!att->pasid_dir_pa)
+	if (!devrec->table.pa)
 		return;
-	dir = phys_to_virt(att->pasid_dir_pa);
+	dir = phys_to_virt(devrec->table.pa);
 	unpreserve_leaves(dir, nr_leaves);
 	iommu_unpreserve_page(dir);
 }
@@ -554,93 +550,109 @@ bool intel_liveupdate_foreign(struct device_domain_info *info, u8 bus, u8 devfn)
 }
 
 static void set_rids(struct intel_iommu *iommu,
-		     const struct iommu_attachment_ser *att, bool preserved)
+		     const struct iommu_device_ser *devrec, bool preserved)
 {
 	unsigned int i;
 
 	guard(spinlock)(&iommu->lock);
-	for (i = 0; i < att->nr_rids; i++)
-		__assign_bit(att->rids[i], iommu->lu_outgoing->rids, preserved);
+	for (i = 0; i < devrec->nr_ids; i++)
+		__assign_bit(devrec->ids[i], iommu->lu_outgoing->rids, preserved);
 }
 
-static int intel_dev_preserve(struct device *dev, struct iommu_domain *domain,
-			      struct iommu_unit_ser *unit,
-			      struct iommu_attachment_ser *att)
+static struct intel_liveupdate_device *
+find_device(struct intel_iommu *iommu, const struct device *dev)
+{
+	struct intel_liveupdate_device *ldev;
+
+	list_for_each_entry(ldev, &iommu->lu_outgoing->devices, link)
+		if (ldev->dev == dev)
+			return ldev;
+	return NULL;
+}
+
+static int intel_dev_preserve(struct device *dev, struct iommu_unit_ser *unit,
+			      struct iommu_device_ser *devrec)
 {
 	struct intel_liveupdate_device *ldev __free(kfree) = NULL;
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
 	struct intel_iommu *iommu = info->iommu;
-	struct iommu_domain_ser *dser;
 	int ret;
 
-	ret = device_supported(dev, dmar_domain);
+	ret = refuse_device(dev, device_unsupported(dev));
 	if (ret)
 		return ret;
-	if (dmar_domain->dirty_tracking)
-		return -EBUSY;
-
-	ret = intel_liveupdate_collect_rids(dev, att);
-	if (ret) {
-		dev_err_ratelimited(dev, "cannot be preserved: a bridge shares its requester id\n");
-		return ret;
-	}
-	att->hw_id = domain_id_iommu(dmar_domain, iommu);
-	/* Part of a first stage PASID entry, which the next kernel compares */
-	if (dmar_domain->force_snooping) {
-		dser = phys_to_virt(att->domain_pa);
-		dser->domain_flags |= IOMMU_DOMAIN_SER_FORCE_SNOOP;
-	}
-	ret = intel_liveupdate_verify_device(dev, dmar_domain, att);
+	ret = intel_liveupdate_collect_rids(dev, devrec);
 	if (ret)
-		return ret;
+		return refuse_device(dev, "a bridge shares its requester id");
 
 	ldev = kzalloc_obj(*ldev);
 	if (!ldev)
 		return -ENOMEM;
 	ldev->dev = dev;
-	ldev->domain = dmar_domain;
-	ldev->att = att;
+	ldev->devrec = devrec;
 
 	ret = preserve_contexts(iommu, unit);
 	if (ret)
 		return ret;
 	if (sm_supported(iommu)) {
 		ret = intel_liveupdate_preserve_pasid_table(info->pasid_table,
-							    att,
+							    devrec,
 							    &ldev->nr_leaves);
 		if (ret)
 			return ret;
 	}
 
-	set_rids(iommu, att, true);
+	set_rids(iommu, devrec, true);
 	list_add_tail(&no_free_ptr(ldev)->link, &iommu->lu_outgoing->devices);
 	return 0;
 }
 
-static void intel_dev_unpreserve(struct device *dev, struct iommu_domain *domain,
-				 struct iommu_unit_ser *unit,
-				 struct iommu_attachment_ser *att)
+static void intel_dev_unpreserve(struct device *dev, struct iommu_unit_ser *unit,
+				 struct iommu_device_ser *devrec)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_iommu *iommu = info->iommu;
-	struct intel_liveupdate_device *ldev;
+	struct intel_liveupdate_device *ldev = find_device(iommu, dev);
 
-	list_for_each_entry(ldev, &iommu->lu_outgoing->devices, link) {
-		if (ldev->dev != dev)
-			continue;
-		list_del(&ldev->link);
-		set_rids(iommu, att, false);
-		intel_liveupdate_unpreserve_pasid_table(att, ldev->nr_leaves);
-		kfree(ldev);
-		return;
-	}
+	list_del(&ldev->link);
+	set_rids(iommu, devrec, false);
+	intel_liveupdate_unpreserve_pasid_table(devrec, ldev->nr_leaves);
+	kfree(ldev);
+}
+
+static int intel_att_preserve(struct device *dev, struct iommu_domain *domain,
+			      const struct iommu_device_ser *devrec,
+			      struct iommu_attachment_ser *att,
+			      struct iommu_domain_ser *dser)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct intel_iommu *iommu = info->iommu;
+	int ret;
+
+	ret = refuse_device(dev, domain_unsupported(dmar_domain));
+	if (ret)
+		return ret;
+	if (dmar_domain->dirty_tracking)
+		return -EBUSY;
+
+	att->hw_id = domain_id_iommu(dmar_domain, iommu);
+	/* Part of a first stage PASID entry, which the next kernel compares */
+	if (dmar_domain->force_snooping)
+		dser->domain_flags |= IOMMU_DOMAIN_SER_FORCE_SNOOP;
+	ret = intel_liveupdate_verify_device(dev, dmar_domain, devrec);
+	if (ret)
+		return ret;
+
+	find_device(iommu, dev)->domain = dmar_domain;
+	return 0;
 }
 
 static int verify_registers(struct intel_iommu *iommu,
 			    const struct iommu_unit_ser *unit)
 {
-	if (readq(iommu->reg + DMAR_RTADDR_REG) == unit->vtd.rtaddr &&
+	if (readq(iommu->reg + DMAR_RTADDR_REG) ==
+		    iommu_unit_vtd_const(unit)->rtaddr &&
 	    readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES)
 		return 0;
 
@@ -657,7 +669,7 @@ static int verify_devices(struct intel_iommu *iommu)
 
 	list_for_each_entry(ldev, &iommu->lu_outgoing->devices, link) {
 		ret = intel_liveupdate_verify_device(ldev->dev, ldev->domain,
-						     ldev->att);
+						     ldev->devrec);
 		if (ret)
 			return ret;
 		info = dev_iommu_priv_get(ldev->dev);
@@ -744,17 +756,20 @@ static void intel_unit_handover(struct iommu_device *iommu_dev,
 }
 
 const struct iommu_liveupdate_ops intel_iommu_liveupdate_ops = {
+	.type			= &intel_liveupdate_type,
 	.unit_preserve		= intel_unit_preserve,
 	.unit_unpreserve	= intel_unit_unpreserve,
 	.dev_preserve		= intel_dev_preserve,
 	.dev_unpreserve		= intel_dev_unpreserve,
+	.att_preserve		= intel_att_preserve,
 	.unit_freeze		= intel_unit_freeze,
 	.unit_handover		= intel_unit_handover,
 	.domain_restore		= intel_liveupdate_domain_restore,
-	.dev_adopt		= intel_liveupdate_dev_adopt,
+	.att_adopt		= intel_liveupdate_att_adopt,
 	.dev_block		= intel_liveupdate_dev_block,
 	.dev_unblock		= intel_liveupdate_dev_unblock,
 	.unit_match		= intel_liveupdate_unit_match,
-	.rids_block		= intel_liveupdate_rids_block,
+	.ids_block		= intel_liveupdate_ids_block,
 	.att_release		= intel_liveupdate_att_release,
+	.dev_release		= intel_liveupdate_dev_release,
 };

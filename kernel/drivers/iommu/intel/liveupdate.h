@@ -11,6 +11,7 @@
 #include <linux/iommu-liveupdate.h>
 
 #include "iommu.h"
+#include "liveupdate-abi.h"
 #include "liveupdate-found.h"
 
 struct pasid_dir_entry;
@@ -45,6 +46,11 @@ struct intel_liveupdate {
 struct dmar_domain *paging_domain_alloc(void);
 void intel_iommu_warn_rmrr(struct intel_iommu *iommu);
 
+static inline struct intel_iommu *to_intel_iommu(struct iommu_device *iommu_dev)
+{
+	return container_of(iommu_dev, struct intel_iommu, iommu);
+}
+
 /**
  * intel_liveupdate_handed_over - Was a unit handed over to the next kernel?
  * @iommu: The unit
@@ -62,6 +68,7 @@ static inline bool intel_liveupdate_handed_over(struct intel_iommu *iommu)
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 extern const struct iommu_liveupdate_ops intel_iommu_liveupdate_ops;
+
 
 /* liveupdate-tables.c */
 struct intel_liveupdate *intel_liveupdate_alloc(void);
@@ -89,18 +96,19 @@ void intel_liveupdate_flush_iec(struct intel_iommu *iommu);
 void intel_liveupdate_drain_prq(struct intel_iommu *iommu);
 int intel_liveupdate_verify_device(struct device *dev,
 				   struct dmar_domain *domain,
-				   const struct iommu_attachment_ser *att);
+				   const struct iommu_device_ser *devrec);
 
 /* liveupdate.c */
 int intel_liveupdate_collect_rids(struct device *dev,
-				  struct iommu_attachment_ser *att);
+				  struct iommu_device_ser *devrec);
 unsigned int intel_liveupdate_count_leaves(struct pasid_table *table);
 
 /* liveupdate-incoming.c */
 struct iommu_domain *
 intel_liveupdate_domain_restore(struct iommu_device *iommu_dev,
 				const struct iommu_domain_ser *dser);
-int intel_liveupdate_dev_adopt(struct device *dev, struct iommu_domain *domain,
+int intel_liveupdate_att_adopt(struct device *dev, struct iommu_domain *domain,
+			       const struct iommu_device_ser *devrec,
 			       const struct iommu_attachment_ser *att);
 bool intel_liveupdate_adopt(struct intel_iommu *iommu);
 void intel_liveupdate_give_up(struct intel_iommu *iommu);
@@ -111,25 +119,27 @@ bool intel_liveupdate_probe(struct device *dev);
 bool intel_liveupdate_release(struct device *dev);
 
 /* liveupdate-reclaim.c */
-void intel_liveupdate_disown(struct device *dev);
+void intel_liveupdate_let_go(struct device *dev);
 bool intel_liveupdate_unit_match(struct iommu_device *iommu_dev,
 				 const struct iommu_unit_ser *unit);
-bool intel_liveupdate_rids_block(struct iommu_device *iommu_dev,
-				 const struct iommu_attachment_ser *att);
+bool intel_liveupdate_ids_block(struct iommu_device *iommu_dev,
+				const struct iommu_device_ser *devrec);
 bool intel_liveupdate_dev_block(struct device *dev);
 int intel_liveupdate_dev_unblock(struct device *dev);
 void intel_liveupdate_att_release(struct iommu_device *iommu_dev,
 				  struct iommu_domain *domain,
 				  const struct iommu_attachment_ser *att,
 				  bool last);
+void intel_liveupdate_dev_release(struct iommu_device *iommu_dev,
+				  const struct iommu_device_ser *devrec);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 const char *intel_liveupdate_context_differs(const struct context_entry *live,
 					     const struct context_entry *want);
 const char *intel_liveupdate_pasid_differs(const struct pasid_entry *live,
 					   const struct pasid_entry *want);
-bool intel_liveupdate_same_rids(const struct iommu_attachment_ser *a,
-				const struct iommu_attachment_ser *b);
+bool intel_liveupdate_same_rids(const struct iommu_device_ser *a,
+				const struct iommu_device_ser *b);
 #ifdef CONFIG_IRQ_REMAP
 bool intel_liveupdate_irte_accepts(const struct irte *irte,
 				   const unsigned long *rids);
@@ -137,13 +147,10 @@ void intel_liveupdate_stop_posting(struct intel_iommu *iommu);
 #endif
 int intel_liveupdate_unit_supported(struct intel_iommu *iommu);
 int intel_liveupdate_preserve_pasid_table(struct pasid_table *table,
-					  struct iommu_attachment_ser *att,
+					  struct iommu_device_ser *devrec,
 					  unsigned int *nr_leaves);
-void intel_liveupdate_unpreserve_pasid_table(const struct iommu_attachment_ser *att,
+void intel_liveupdate_unpreserve_pasid_table(const struct iommu_device_ser *devrec,
 					     unsigned int nr_leaves);
-const struct iommu_attachment_ser *
-intel_liveupdate_next_attachment(const struct iommu_unit_ser *unit,
-				 const struct iommu_attachment_ser *prev);
 int intel_liveupdate_reserve_dids(struct intel_iommu *iommu,
 				  const struct iommu_unit_ser *unit);
 void intel_liveupdate_release_dids(struct intel_iommu *iommu,
@@ -151,7 +158,7 @@ void intel_liveupdate_release_dids(struct intel_iommu *iommu,
 				   const struct iommu_attachment_ser *end);
 int intel_liveupdate_adopt_did(struct dmar_domain *domain,
 			       struct intel_iommu *iommu, u16 did);
-int intel_liveupdate_claim_pasid_table(const struct iommu_attachment_ser *att);
+int intel_liveupdate_claim_pasid_table(const struct iommu_device_ser *devrec);
 #endif
 
 #else /* CONFIG_IOMMU_LIVEUPDATE */
@@ -193,7 +200,7 @@ static inline bool intel_liveupdate_release(struct device *dev)
 	return false;
 }
 
-static inline void intel_liveupdate_disown(struct device *dev)
+static inline void intel_liveupdate_let_go(struct device *dev)
 {
 }
 

@@ -63,8 +63,13 @@ const char *iommufd_ser_check(const struct iommufd_ser *ser, unsigned int order)
 		return "length";
 	if (ser->crc != ser_crc(ser))
 		return "checksum";
-	for (i = 0; i < ser->nr_hwpts; i++)
+	if (ser->reserved[0] || ser->reserved[1])
+		return "reserved field";
+	for (i = 0; i < ser->nr_hwpts; i++) {
 		if (!ser->hwpts[i].domain_pa)
 			return "HWPT without page table";
+		if (ser->hwpts[i].reserved[0] || ser->hwpts[i].reserved[1])
+			return "reserved field of an HWPT";
+	}
 	return NULL;
 }

@@ -216,14 +216,19 @@ VISIBLE_IF_KUNIT bool iommufd_ctx_has_domain(struct iommufd_ctx *ictx, u64 domai
 /* Did the device come in by this iommufd, and can it go on? */
 static int device_check_incoming(struct iommufd_ctx *ictx, struct device *dev)
 {
-	const struct iommu_attachment_ser *att;
+	const struct iommu_attachment_ser *att = NULL;
+	const struct iommu_device_ser *devrec;
 
-	att = iommu_liveupdate_device_attachment(dev);
-	if (!att)
+	devrec = iommu_liveupdate_device_record(dev);
+	if (!devrec)
 		return -ENODEV;
-	if (IS_ERR(att))
-		return PTR_ERR(att);
-	return iommufd_ctx_has_domain(ictx, att->domain_pa) ? 0 : -EPERM;
+	if (IS_ERR(devrec))
+		return PTR_ERR(devrec);
+
+	while ((att = iommu_liveupdate_next_attachment(devrec, att)))
+		if (!iommufd_ctx_has_domain(ictx, att->domain_pa))
+			return -EPERM;
+	return 0;
 }
 
 static struct iommufd_attach *attach_alloc(struct iommufd_device *idev)

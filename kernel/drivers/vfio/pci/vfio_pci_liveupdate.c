@@ -188,32 +188,31 @@ u32 vfio_pci_ser_crc(const struct vfio_pci_ser *ser)
 	return crc32_le(crc, (const u8 *)(ser + 1), ser->length - sizeof(top));
 }
 
-static void *vfio_pci_ser_at(struct vfio_pci_ser *ser, u32 offset)
-{
-	return (u8 *)ser + offset;
-}
-
 /* What the user can change as long as the file is not frozen */
 static void vfio_pci_ser_update(struct vfio_pci_core_device *vdev,
 				struct vfio_pci_ser *ser)
 {
 	struct pci_dev *pdev = vdev->pdev;
 
-	ser->flags &= ~(VFIO_PCI_SER_VIRQ_DISABLED | VFIO_PCI_SER_BARDIRTY);
+	u16 command;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	ser->flags &= ~(VFIO_PCI_SER_VIRQ_DISABLED | VFIO_PCI_SER_BARDIRTY |
+			VFIO_PCI_SER_MASTER | VFIO_PCI_SER_INTX_ON);
 	if (vdev->virq_disabled)
 		ser->flags |= VFIO_PCI_SER_VIRQ_DISABLED;
 	if (vdev->bardirty)
 		ser->flags |= VFIO_PCI_SER_BARDIRTY;
+	if (command & PCI_COMMAND_MASTER)
+		ser->flags |= VFIO_PCI_SER_MASTER;
+	if (!(command & PCI_COMMAND_INTX_DISABLE))
+		ser->flags |= VFIO_PCI_SER_INTX_ON;
 
-	static_assert(sizeof(ser->rbar) == sizeof(vdev->rbar));
-	memcpy(ser->rbar, vdev->rbar, sizeof(ser->rbar));
 	memcpy(vfio_pci_ser_at(ser, ser->vconfig_offset), vdev->vconfig,
 	       ser->cfg_size);
 	memcpy(vfio_pci_ser_at(ser, ser->config_map_offset),
 	       vdev->pci_config_map, ser->cfg_size);
 
-	pci_read_config_dword(pdev, PCI_COMMAND, &ser->command);
-	ser->command &= 0xffff;
 	for (int i = 0; i < ARRAY_SIZE(ser->bars); i++)
 		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * i,
 				      &ser->bars[i]);
@@ -548,7 +547,7 @@ static void vfio_pci_liveupdate_intx_off(struct vfio_pci_core_device *vdev)
 static void vfio_pci_liveupdate_intx_back(struct vfio_pci_core_device *vdev,
 					  const struct vfio_pci_ser *ser)
 {
-	if (vdev->pci_2_3 && !(ser->command & PCI_COMMAND_INTX_DISABLE))
+	if (vdev->pci_2_3 && ser->flags & VFIO_PCI_SER_INTX_ON)
 		pci_intx(vdev->pdev, 1);
 }
 

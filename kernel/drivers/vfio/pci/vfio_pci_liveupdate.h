@@ -30,6 +30,12 @@ vfio_pci_liveupdate_vdev(struct vfio_device *core_vdev)
 	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
 }
 
+/* A part of the record */
+static inline void *vfio_pci_ser_at(const struct vfio_pci_ser *ser, u32 offset)
+{
+	return (u8 *)ser + offset;
+}
+
 /* Does it go on with DMA, from preserve to finish? */
 static inline bool vfio_pci_live(struct vfio_pci_core_device *vdev)
 {

@@ -75,7 +75,8 @@
 	(VFIO_PCI_SER_FROZEN | VFIO_PCI_SER_RESET_WORKS |		\
 	 VFIO_PCI_SER_SAVED_STATE | VFIO_PCI_SER_NOINTX |		\
 	 VFIO_PCI_SER_PCI_2_3 | VFIO_PCI_SER_VIRQ_DISABLED |		\
-	 VFIO_PCI_SER_BARDIRTY)
+	 VFIO_PCI_SER_BARDIRTY | VFIO_PCI_SER_MASTER |			\
+	 VFIO_PCI_SER_INTX_ON)
 
 /* As dev_printk() would do it; the device need not be there */
 #define vfio_pci_ser_say(level, ser, fmt, ...)				\
@@ -85,11 +86,6 @@
 				 PCI_FUNC((ser)->rid & 0xff), ##__VA_ARGS__)
 
 /* The record */
-
-static const void *vfio_pci_ser_at(const struct vfio_pci_ser *ser, u32 offset)
-{
-	return (const u8 *)ser + offset;
-}
 
 static bool vfio_pci_ser_holds(const struct vfio_pci_ser *ser, u32 offset,
 			       u32 length)
@@ -102,7 +98,8 @@ static bool vfio_pci_ser_sane(const struct vfio_pci_ser *ser)
 {
 	bool state = ser->flags & VFIO_PCI_SER_SAVED_STATE;
 
-	if (ser->reserved[0] || ser->reserved[1])
+	if (ser->rid > U16_MAX ||
+	    memchr_inv(ser->reserved, 0, sizeof(ser->reserved)))
 		return false;
 	if ((ser->flags & ~VFIO_PCI_SER_FLAGS) ||
 	    !(ser->flags & VFIO_PCI_SER_FROZEN))
@@ -193,7 +190,7 @@ static int vfio_pci_liveupdate_identify(const struct vfio_pci_ser *ser,
 	}
 
 	pci_read_config_word(pdev, PCI_COMMAND, &cmd);
-	if ((ser->command & ~cmd) & PCI_COMMAND_MASTER)
+	if (ser->flags & VFIO_PCI_SER_MASTER && !(cmd & PCI_COMMAND_MASTER))
 		vfio_pci_ser_say(warn, ser, "bus mastering has gone off, was the device reset?\n");
 	return 0;
 }
@@ -262,7 +259,7 @@ static struct file *vfio_pci_liveupdate_get_file(struct pci_dev *pdev,
 	if (!vdev) {
 		vfio_pci_ser_say(warn, ser, "cannot be retrieved before vfio-pci is bound\n");
 		file = ERR_PTR(-EAGAIN);
-	} else if (IS_ERR_OR_NULL(iommu_liveupdate_device_attachment(&pdev->dev))) {
+	} else if (IS_ERR_OR_NULL(iommu_liveupdate_device_record(&pdev->dev))) {
 		vfio_pci_ser_say(warn, ser, "retrieve refused, the IOMMU has blocked it\n");
 		file = ERR_PTR(-EIO);
 	} else {
@@ -369,8 +366,10 @@ static int vfio_pci_liveupdate_config(struct vfio_pci_core_device *vdev,
 	memcpy(vdev->pci_config_map, map, ser->cfg_size);
 	memcpy(vdev->vconfig, vfio_pci_ser_at(ser, ser->vconfig_offset),
 	       ser->cfg_size);
-	static_assert(sizeof(ser->rbar) == sizeof(vdev->rbar));
-	memcpy(vdev->rbar, ser->rbar, sizeof(vdev->rbar));
+	/* The BARs were compared; the user's switch of the ROM is not kept */
+	memcpy(vdev->rbar, ser->bars, sizeof(ser->bars));
+	pci_read_config_dword(vdev->pdev, PCI_ROM_ADDRESS,
+			      &vdev->rbar[ARRAY_SIZE(ser->bars)]);
 	vdev->bardirty = ser->flags & VFIO_PCI_SER_BARDIRTY;
 	vdev->virq_disabled = ser->flags & VFIO_PCI_SER_VIRQ_DISABLED;
 	return 0;

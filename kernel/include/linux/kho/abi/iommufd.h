@@ -38,12 +38,14 @@
  * struct iommufd_hwpt_ser - One preserved HWPT
  * @token: Given by user space, unique in its iommufd, for people only
  * @domain_pa: Its struct iommu_domain_ser, owned by the IOMMU core
+ * @reserved: 0, room for the window of software-mapped MSIs
  */
 struct iommufd_hwpt_ser {
 	u64 token;
 	u64 domain_pa;
+	u64 reserved[2];
 };
-static_assert(sizeof(struct iommufd_hwpt_ser) == 16);
+static_assert(sizeof(struct iommufd_hwpt_ser) == 32);
 static_assert(offsetof(struct iommufd_hwpt_ser, domain_pa) == 8);
 
 /**
@@ -53,6 +55,7 @@ static_assert(offsetof(struct iommufd_hwpt_ser, domain_pa) == 8);
  * @crc: CRC-32 (little endian, seed ~0) over @length bytes from @version on,
  *	 with @crc taken as 0
  * @nr_hwpts: Entries of @hwpts. None is possible.
+ * @reserved: 0
  * @hwpts: The preserved HWPTs, in no particular order
  *
  * Written, and complete, when the iommufd is preserved. It is never changed
@@ -63,11 +66,12 @@ struct iommufd_ser {
 	u32 length;
 	u32 crc;
 	u32 nr_hwpts;
+	u64 reserved[2];
 	struct iommufd_hwpt_ser hwpts[];
 };
-static_assert(sizeof(struct iommufd_ser) == 16);
+static_assert(sizeof(struct iommufd_ser) == 32);
 static_assert(offsetof(struct iommufd_ser, crc) == 8);
 static_assert(offsetof(struct iommufd_ser, nr_hwpts) == 12);
-static_assert(offsetof(struct iommufd_ser, hwpts) == 16);
+static_assert(offsetof(struct iommufd_ser, hwpts) == 32);
 
 #endif /* _LINUX_KHO_ABI_IOMMUFD_H */

@@ -76,38 +76,40 @@ static_assert(offsetof(struct pci_ser, devices_pa) == 16);
 #define PCI_DEV_SER_FLAGS		0xf
 
 #define PCI_DEV_SER_NR_BARS	6
+#define PCI_DEV_SER_RESERVED	8
 
 /**
  * struct pci_dev_ser - One function that goes on with DMA
  * @segment: PCI segment, 32 bits wide because VMD numbers start at 0x10000
- * @rid: Bus, device and function
+ * @rid: Bus, device and function, in the lower 16 bits
  * @flags: PCI_DEV_SER_SIZES, and which optional windows a bridge has
  * @refcount: For an endpoint 1, for a bridge the number of preserved endpoints
  *	      below it, 0 for a record that was given up
- * @reserved: 0
  * @bar_lg2: Sizes of the BARs as powers of two, 0 where there is none, which
  *	     the upper half of a BAR of 64 bits counts as
  * @rom_lg2: The same for the expansion ROM
- * @reserved2: 0
+ * @reserved: 0
+ * @reserved2: 0, room for what SR-IOV and ATS will have to tell
  *
  * Written by pci_liveupdate_preserve() and pci_liveupdate_unpreserve(), read
  * when the next kernel enumerates the function.
  */
 struct pci_dev_ser {
 	u32 segment;
-	u16 rid;
-	u16 flags;
+	u32 rid;
+	u32 flags;
 	u32 refcount;
-	u32 reserved;
 	u8 bar_lg2[PCI_DEV_SER_NR_BARS];
 	u8 rom_lg2;
-	u8 reserved2;
+	u8 reserved;
+	u32 reserved2[PCI_DEV_SER_RESERVED];
 };
-static_assert(sizeof(struct pci_dev_ser) == 24);
+static_assert(sizeof(struct pci_dev_ser) == 56);
 static_assert(offsetof(struct pci_dev_ser, rid) == 4);
-static_assert(offsetof(struct pci_dev_ser, refcount) == 8);
+static_assert(offsetof(struct pci_dev_ser, refcount) == 12);
 static_assert(offsetof(struct pci_dev_ser, bar_lg2) == 16);
 static_assert(offsetof(struct pci_dev_ser, rom_lg2) == 22);
+static_assert(offsetof(struct pci_dev_ser, reserved2) == 24);
 
 /**
  * struct pci_saved_cap_ser - Saved registers of one capability

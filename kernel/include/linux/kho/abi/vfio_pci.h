@@ -50,6 +50,10 @@
 #define VFIO_PCI_SER_PCI_2_3		0x10u	/* INTx can be masked in COMMAND */
 #define VFIO_PCI_SER_VIRQ_DISABLED	0x20u	/* the user has INTx disabled */
 #define VFIO_PCI_SER_BARDIRTY		0x40u	/* virtual BARs need a fix-up */
+#define VFIO_PCI_SER_MASTER		0x80u	/* mastered the bus at freeze */
+#define VFIO_PCI_SER_INTX_ON		0x100u	/* COMMAND allowed INTx at freeze */
+
+#define VFIO_PCI_SER_RESERVED		12
 
 /**
  * struct vfio_pci_ser - One preserved vfio-pci device file
@@ -59,7 +63,7 @@
  * @flags: VFIO_PCI_SER_*
  * @iommufd_token: Token of the iommufd in the same session
  * @segment: PCI segment
- * @rid: Bus, device and function
+ * @rid: Bus, device and function, in the lower 16 bits
  * @vendor: PCI vendor id, like the next fields a check that it is the same
  *	    device
  * @device: PCI device id
@@ -69,15 +73,13 @@
  * @hdr_type: PCI header type
  * @class: PCI class code
  * @cfg_size: Bytes of config space
- * @rbar: BARs and ROM BAR that vfio-pci writes back after a backdoor reset
- * @command: COMMAND register at freeze, only to be compared
- * @bars: BARs in hardware at freeze, only to be compared
+ * @bars: BARs in hardware at freeze, which the device has to have still
  * @saved_state_offset: struct pci_saved_state_ser, 0 without a saved state. Bus
  *			mastering is off in it.
  * @saved_state_length: Its bytes
  * @vconfig_offset: Virtual config space, in full after freeze
  * @config_map_offset: Which capability each of its bytes belongs to
- * @reserved: 0
+ * @reserved: 0, room for interrupts that stay set up, and for VFs
  *
  * Written by the preserve callback of the file handler, again by its freeze
  * callback. Complete after freeze.
@@ -89,29 +91,26 @@ struct vfio_pci_ser {
 	u32 flags;
 	u64 iommufd_token;
 	u32 segment;
-	u16 rid;
+	u32 rid;
 	u16 vendor;
 	u16 device;
 	u16 subsystem_vendor;
 	u16 subsystem_device;
+	u32 class;
 	u8 revision;
 	u8 hdr_type;
-	u32 class;
-	u32 cfg_size;
-	u32 rbar[7];
-	u32 command;
+	u16 cfg_size;
 	u32 bars[6];
 	u32 saved_state_offset;
 	u32 saved_state_length;
 	u32 vconfig_offset;
 	u32 config_map_offset;
-	u32 reserved[2];
+	u32 reserved[VFIO_PCI_SER_RESERVED];
 };
-static_assert(sizeof(struct vfio_pci_ser) == 128);
+static_assert(sizeof(struct vfio_pci_ser) == 136);
 static_assert(offsetof(struct vfio_pci_ser, crc) == 8);
 static_assert(offsetof(struct vfio_pci_ser, iommufd_token) == 16);
-static_assert(offsetof(struct vfio_pci_ser, rbar) == 48);
-static_assert(offsetof(struct vfio_pci_ser, bars) == 80);
-static_assert(offsetof(struct vfio_pci_ser, saved_state_offset) == 104);
+static_assert(offsetof(struct vfio_pci_ser, bars) == 48);
+static_assert(offsetof(struct vfio_pci_ser, saved_state_offset) == 72);
 
 #endif /* _LINUX_KHO_ABI_VFIO_PCI_H */
