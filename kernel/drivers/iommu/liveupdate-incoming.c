@@ -581,9 +581,10 @@ void *iommu_liveupdate_claim_table(const struct iommu_unit_ser *unit,
 		virt = phys_to_virt(table->pa);
 	else
 		virt = iommu_restore_page(table->pa, table->order);
-	if (virt)
-		scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-			__set_bit(nr, &owner->claimed);
+	if (!virt)
+		return NULL;
+	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
+		__set_bit(nr, &owner->claimed);
 	return virt;
 }
 

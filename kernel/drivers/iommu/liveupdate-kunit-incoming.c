@@ -16,6 +16,7 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
+#include "iommu-kept.h"
 #include "iommu-pages.h"
 #include "liveupdate-kunit.h"
 
@@ -564,6 +565,118 @@ static void fail_unit(struct kunit *test)
 	fake_flb_end(out);
 }
 
+static u16 fake_command;
+
+static int fake_config_read(struct pci_bus *bus, unsigned int devfn, int where,
+			    int size, u32 *val)
+{
+	*val = fake_command;
+	return where == PCI_COMMAND ? PCIBIOS_SUCCESSFUL :
+				      PCIBIOS_BAD_REGISTER_NUMBER;
+}
+
+static int fake_config_write(struct pci_bus *bus, unsigned int devfn, int where,
+			     int size, u32 val)
+{
+	fake_command = val;
+	return where == PCI_COMMAND ? PCIBIOS_SUCCESSFUL :
+				      PCIBIOS_BAD_REGISTER_NUMBER;
+}
+
+static const struct {
+	u16 class;
+	u8 hdr_type;
+	bool stops;
+} fake_functions[] = {
+	{ PCI_CLASS_NETWORK_ETHERNET, PCI_HEADER_TYPE_NORMAL, true },
+	{ PCI_CLASS_BRIDGE_OTHER, PCI_HEADER_TYPE_NORMAL, true },
+	{ PCI_CLASS_BRIDGE_HOST, PCI_HEADER_TYPE_NORMAL, false },
+	{ PCI_CLASS_BRIDGE_ISA, PCI_HEADER_TYPE_NORMAL, false },
+	{ PCI_CLASS_BRIDGE_PCI, PCI_HEADER_TYPE_BRIDGE, false },
+	{ PCI_CLASS_BRIDGE_CARDBUS, PCI_HEADER_TYPE_CARDBUS, false },
+	/* As some switches do */
+	{ PCI_CLASS_BRIDGE_OTHER, PCI_HEADER_TYPE_BRIDGE, false },
+};
+
+static bool fake_stops(struct fake_device *fake, struct fake_unit *unit)
+{
+	fake_command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	iommu_kept_quiesce(&fake->pci.dev, &unit->iommu);
+	return fake_command == PCI_COMMAND_MEMORY;
+}
+
+/* Whatever forwards for others goes on, and what only calls itself a bridge stops */
+static void strangers_are_stopped(struct kunit *test)
+{
+	static struct pci_ops ops = {
+		.read = fake_config_read,
+		.write = fake_config_write,
+	};
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *fake = fake_device(test, unit, 0x18);
+	unsigned int i;
+
+	fake->bus.ops = &ops;
+	fake->pci.error_state = pci_channel_io_normal;
+
+	/* Only behind a unit that was left on */
+	KUNIT_EXPECT_FALSE(test, fake_stops(fake, unit));
+	unit->iommu.kept.found = true;
+	for (i = 0; i < ARRAY_SIZE(fake_functions); i++) {
+		fake->pci.class = fake_functions[i].class << 8;
+		fake->pci.hdr_type = fake_functions[i].hdr_type;
+		KUNIT_EXPECT_EQ_MSG(test, fake_stops(fake, unit),
+				    fake_functions[i].stops, "case %u", i);
+	}
+}
+
+/* From found to blocked, adopted, given up, started, and what each of them means */
+static void kept_states(struct kunit *test)
+{
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct iommu_device *iommu = &unit->iommu;
+
+	if (iommu_liveupdate_panic)
+		kunit_skip(test, "needs iommu.liveupdate=block");
+	KUNIT_EXPECT_FALSE(test, iommu_kept_on(iommu));
+	KUNIT_EXPECT_FALSE(test, iommu_kept_block(iommu, "fake"));
+	KUNIT_EXPECT_EQ(test, iommu_kept_remove(iommu, "fake"), 0);
+
+	iommu_kept_set(iommu, IOMMU_KEPT_FOUND);
+	KUNIT_EXPECT_TRUE(test, iommu_kept_on(iommu));
+	KUNIT_EXPECT_FALSE(test, iommu_kept_in_use(iommu));
+	KUNIT_EXPECT_EQ(test, iommu_kept_remove(iommu, "fake"), -EBUSY);
+
+	/* Whenever it was to be switched off, until it is started */
+	KUNIT_EXPECT_TRUE(test, iommu_kept_block(iommu, "fake"));
+	KUNIT_EXPECT_TRUE(test, iommu_kept_block(iommu, "fake"));
+	KUNIT_EXPECT_TRUE(test, iommu_kept_on(iommu));
+	KUNIT_EXPECT_EQ(test, iommu_kept_remove(iommu, "fake"), -EBUSY);
+	iommu_kept_started(iommu);
+	KUNIT_EXPECT_FALSE(test, iommu_kept_on(iommu));
+	KUNIT_EXPECT_EQ(test, iommu_kept_remove(iommu, "fake"), 0);
+
+	/* It is this kernel's, and switched on again after a suspend */
+	iommu_kept_set(iommu, IOMMU_KEPT_ADOPTED);
+	iommu_kept_started(iommu);
+	KUNIT_EXPECT_TRUE(test, iommu_kept_in_use(iommu));
+	KUNIT_EXPECT_FALSE(test, iommu_kept_on(iommu));
+	KUNIT_EXPECT_FALSE(test, iommu_kept_block(iommu, "fake"));
+	KUNIT_EXPECT_EQ(test, iommu_kept_remove(iommu, "fake"), -EBUSY);
+
+	/* At shutdown what is handed over stays on, and nothing else */
+	iommu_kept_set(iommu, IOMMU_KEPT_HANDED_OVER);
+	iommu_kept_release(iommu);
+	KUNIT_EXPECT_TRUE(test, iommu_kept_on(iommu));
+	KUNIT_EXPECT_FALSE(test, iommu_kept_block(iommu, "fake"));
+	iommu_kept_set(iommu, IOMMU_KEPT_FOUND);
+	iommu_kept_release(iommu);
+	KUNIT_EXPECT_FALSE(test, iommu_kept_on(iommu));
+
+	iommu->kept.preserved = true;
+	KUNIT_EXPECT_EQ(test, iommu_kept_remove(iommu, "fake"), -EBUSY);
+}
+
 /* The only unit of the tests that look for one */
 static struct fake_unit *fake_found;
 
@@ -1056,6 +1169,8 @@ static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(fail_closed),
 	KUNIT_CASE(unnamed),
 	KUNIT_CASE(fail_unit),
+	KUNIT_CASE(strangers_are_stopped),
+	KUNIT_CASE(kept_states),
 	KUNIT_CASE(reclaim),
 	KUNIT_CASE(two_units),
 	KUNIT_CASE(blocked_until_finish),

@@ -585,6 +585,7 @@ iommu_liveupdate_add_unit(struct iommu_liveupdate_outgoing *out,
 	if (ret)
 		goto err_delete_record;
 
+	iommu->kept.preserved = true;
 	list_add_tail(&unit->list, &out->units);
 	return unit;
 
@@ -624,6 +625,7 @@ static void iommu_liveupdate_put_unit(struct iommu_liveupdate_outgoing *out,
 		return;
 
 	list_del(&unit->list);
+	unit->iommu->kept.preserved = false;
 	iommu_liveupdate_unit_ops(unit)->unit_unpreserve(unit->iommu, unit->ser);
 	iommu_liveupdate_unpreserve_tables(unit->ser);
 	iommu_liveupdate_record_delete(&out->unit_records, unit->ser);

@@ -6,59 +6,32 @@
 /**
  * DOC: VT-d units that are found translating
  *
- * A unit that is found translating by a kernel that came by live update was left
- * on for devices that went on with DMA while the kernel was replaced. If it was
- * switched off, their addresses would be taken for physical ones: they would
- * write into memory of this kernel. That holds for every kernel that can be
- * started by a live update, whether or not it knows what to do with the unit,
- * so this file depends on KEXEC_HANDOVER and not on IOMMU_LIVEUPDATE.
- *
- * It is a live update if files may have been handed over, see
- * kho_files_came_in(): no device is without one, and LUO refuses to start an
- * image that does not take the word of them along. Everybody else knows nothing
- * of this. Firmware leaves units translating, to keep devices from memory before
- * the kernel comes. A plain kexec does, if the previous kernel did not use them,
- * or must not switch them off: those of much integrated graphics, see
- * iommu_skip_te_disable. They are switched off and set up afresh, or left alone,
- * as without live update.
+ * ../iommu-kept.c says why such a unit is not switched off, and what becomes of
+ * it. Here is what VT-d does for that.
  *
  * A crash kernel copies the tables it finds and goes on translating. It takes
- * no more from here than the table mode.
- *
- * Life cycle:
+ * no more from here than the table mode. Units in abort mode are none of these:
+ * nothing passes, which is how firmware leaves a unit, and no kernel.
  *
  * 1. intel_liveupdate_found(), when the unit is set up: VTD_FLAG_FOUND_MODE is
  *    raised, and fixes the table mode, which cannot change while translation is
- *    on. VTD_FLAG_FOUND_ON is raised, for ever, and VTD_FLAG_KEEP_ON, but not by
- *    a crash kernel.
+ *    on.
  * 2. intel_liveupdate_ir_stays_on(): interrupt remapping is not switched off
  *    either, since a device can raise an interrupt by an ordinary write to the
  *    interrupt address range. The table of this kernel is put in force with
  *    remapping on. Records cannot be read this early. For the same reason
  *    intel_liveupdate_needs_intremap() overrules intremap=off.
  * 3. intel_liveupdate_adopt() in init_dmars() or at hot-add, see
- *    liveupdate-incoming.c. VTD_FLAG_KEEP_ON is lowered, since the unit is
- *    protected by intel_liveupdate_in_use() from then on.
+ *    liveupdate-incoming.c.
  * 4. Without that: whoever is about to switch translation off asks
  *    intel_liveupdate_stays_on(), which gives the unit an empty root table
  *    instead. That goes for init_dmars(), its error path, ignored units, unit
- *    hot-add and intel_iommu=off alike. All devices are blocked.
- * 5. intel_liveupdate_quiesce(): a device that is probed may be running still,
- *    and loses bus mastering before it gets a domain with other contents. Behind
- *    an adopted unit that goes for all but the adopted devices.
- * 6. VTD_FLAG_KEEP_ON is lowered when this kernel switches translation on with
- *    a root table of its own. From then on this is a unit like any other.
- * 7. intel_liveupdate_woken() and intel_liveupdate_resume(): a unit that is not
+ *    hot-add and intel_iommu=off alike.
+ * 5. intel_liveupdate_woken() and intel_liveupdate_resume(): a unit that is not
  *    used is blocked again when the machine comes back from suspend, and not
  *    switched on before that, by interrupt remapping which comes first.
- * 8. intel_liveupdate_release_blocked(): at shutdown also a unit that was never
- *    used is switched off: bus mastering is off by then, and its root table goes
- *    away with this kernel.
  *
- * The hand-over of the old kernel raises VTD_FLAG_KEEP_ON as well.
- *
- * Locking: flags are changed by set-up, hot-add, hand-over and shutdown of a
- * unit only, which do not run at the same time.
+ * Locking: as in ../iommu-kept.c.
  */
 
 #define pr_fmt(fmt)	"DMAR: " fmt
@@ -68,8 +41,6 @@
 #include <linux/dmar.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
-#include <linux/panic.h>
-#include <linux/pci.h>
 
 #include "iommu.h"
 #include "liveupdate-found.h"
@@ -86,27 +57,17 @@ bool intel_liveupdate_unit_blocked;
  * intel_liveupdate_found_flags - What the registers of a unit found on mean
  * @gsts: Global status register
  * @rtaddr: Root table address register
- * @kdump: This is a crash kernel
  *
- * Only a unit that walks tables is meant: in abort mode nothing passes, which
- * is how firmware leaves a unit, and no kernel.
- *
- * Return: VTD_FLAG_*, none for a unit that does not translate.
+ * Return: VTD_FLAG_*, none for a unit that does not walk tables.
  */
-VISIBLE_IF_KUNIT unsigned int intel_liveupdate_found_flags(u32 gsts, u64 rtaddr,
-							   bool kdump)
+VISIBLE_IF_KUNIT unsigned int intel_liveupdate_found_flags(u32 gsts, u64 rtaddr)
 {
-	unsigned int flags = VTD_FLAG_FOUND_MODE;
-
 	if (!(gsts & DMA_GSTS_TES) ||
 	    (rtaddr & RTADDR_TTM) == RTADDR_TTM_ABORT)
 		return 0;
 
-	if (rtaddr & DMA_RTADDR_SMT)
-		flags |= VTD_FLAG_FOUND_SCALABLE;
-	if (!kdump)
-		flags |= VTD_FLAG_FOUND_ON | VTD_FLAG_KEEP_ON;
-	return flags;
+	return VTD_FLAG_FOUND_MODE |
+	       (rtaddr & DMA_RTADDR_SMT ? VTD_FLAG_FOUND_SCALABLE : 0);
 }
 
 /**
@@ -117,13 +78,12 @@ VISIBLE_IF_KUNIT unsigned int intel_liveupdate_found_flags(u32 gsts, u64 rtaddr,
  */
 void intel_liveupdate_found(struct intel_iommu *iommu)
 {
-	u32 gsts = readl(iommu->reg + DMAR_GSTS_REG);
-	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
-	bool kdump = is_kdump_kernel();
+	unsigned int flags;
 
-	if (kdump || kho_files_came_in())
-		iommu->flags |= intel_liveupdate_found_flags(gsts, rtaddr,
-							     kdump);
+	flags = intel_liveupdate_found_flags(readl(iommu->reg + DMAR_GSTS_REG),
+					     readq(iommu->reg + DMAR_RTADDR_REG));
+	if (flags && (iommu_kept_found(&iommu->iommu) || is_kdump_kernel()))
+		iommu->flags |= flags;
 }
 
 /**
@@ -134,7 +94,7 @@ void intel_liveupdate_found(struct intel_iommu *iommu)
  */
 bool intel_liveupdate_found_on(struct dmar_drhd_unit *drhd)
 {
-	return drhd->iommu && drhd->iommu->flags & VTD_FLAG_FOUND_ON;
+	return drhd->iommu && drhd->iommu->iommu.kept.found;
 }
 
 /* If it has a record its devices are lost for live update, that has to show */
@@ -169,22 +129,12 @@ static void set_empty_root(struct intel_iommu *iommu)
 
 static void block_unit(struct intel_iommu *iommu)
 {
-	pr_err("%s: found translating and not adopted, all of its devices are blocked\n",
-	       iommu->name);
-	add_taint(TAINT_WARN, LOCKDEP_STILL_OK);
-
 	if (!iommu->flush.flush_context)
 		intel_iommu_init_qi(iommu);
 	set_empty_root(iommu);
 
 	intel_liveupdate_unit_blocked = true;
 	fail_record(iommu);
-}
-
-/* Is it left on by this kernel, which does not use it? */
-static bool idle_unit_stays_on(struct intel_iommu *iommu)
-{
-	return iommu->flags & VTD_FLAG_KEEP_ON && !intel_liveupdate_in_use(iommu);
 }
 
 /**
@@ -198,7 +148,7 @@ static bool idle_unit_stays_on(struct intel_iommu *iommu)
  */
 void intel_liveupdate_woken(struct intel_iommu *iommu)
 {
-	if (idle_unit_stays_on(iommu) &&
+	if (iommu_kept_on(&iommu->iommu) &&
 	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
 		iommu->gcmd &= ~DMA_GCMD_TE;
 }
@@ -215,7 +165,7 @@ void intel_liveupdate_resume(struct intel_iommu *iommu)
 {
 	u32 sts;
 
-	if (!idle_unit_stays_on(iommu))
+	if (!iommu_kept_on(&iommu->iommu))
 		return;
 	intel_liveupdate_woken(iommu);
 	if (iommu->qi)
@@ -232,21 +182,17 @@ void intel_liveupdate_resume(struct intel_iommu *iommu)
  * intel_liveupdate_stays_on - Must translation not be switched off?
  * @iommu: The unit that is about to be switched off
  *
- * A unit that was found translating gets an empty root table instead, now and
- * whenever this is asked again before the unit is in use, since the caller may
- * be about to free the root table that is in force. A unit that was handed over
- * is left alone.
+ * A unit that was found translating gets an empty root table instead. A unit that
+ * was handed over is left alone.
  *
  * Context: Set-up and hot-add of units, may sleep. After hand-over any.
  * Return: True if translation stays on.
  */
 bool intel_liveupdate_stays_on(struct intel_iommu *iommu)
 {
-	if (!(iommu->flags & VTD_FLAG_KEEP_ON))
-		return false;
-	if (!intel_liveupdate_in_use(iommu))
+	if (iommu_kept_block(&iommu->iommu, iommu->name))
 		block_unit(iommu);
-	return true;
+	return iommu_kept_on(&iommu->iommu);
 }
 
 /* Interrupts in this format pass by the table. Whoever switches remapping on looks */
@@ -273,7 +219,7 @@ static void block_compatibility_format(struct intel_iommu *iommu)
  */
 bool intel_liveupdate_ir_stays_on(struct intel_iommu *iommu)
 {
-	if (!(iommu->flags & VTD_FLAG_KEEP_ON) ||
+	if (!iommu_kept_on(&iommu->iommu) ||
 	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
 		return false;
 
@@ -301,7 +247,7 @@ bool __init intel_liveupdate_needs_intremap(void)
 		return false;
 
 	for_each_iommu(iommu, drhd) {
-		if (!(iommu->flags & VTD_FLAG_KEEP_ON) ||
+		if (!iommu_kept_on(&iommu->iommu) ||
 		    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
 			continue;
 		pr_warn("%s: found remapping interrupts for running devices, intremap=off is ignored\n",
@@ -309,55 +255,4 @@ bool __init intel_liveupdate_needs_intremap(void)
 		return true;
 	}
 	return false;
-}
-
-/**
- * intel_liveupdate_release_blocked - Let a unit be switched off at shutdown
- * @iommu: The unit
- *
- * Context: Shutdown, no other CPU runs.
- */
-void intel_liveupdate_release_blocked(struct intel_iommu *iommu)
-{
-	if (!intel_liveupdate_in_use(iommu))
-		iommu->flags &= ~VTD_FLAG_KEEP_ON;
-}
-
-/**
- * intel_liveupdate_remove - May a unit be removed?
- * @iommu: The unit, or NULL
- *
- * To be asked before anything of it is taken down, interrupt remapping included.
- *
- * Context: Unit hot-plug.
- * Return: 0, or -EBUSY if devices may be running behind it.
- */
-int intel_liveupdate_remove(struct intel_iommu *iommu)
-{
-	if (!iommu || !(intel_liveupdate_in_use(iommu) ||
-			iommu->flags & VTD_FLAG_KEEP_ON))
-		return 0;
-
-	pr_err("%s: cannot be removed, live update keeps it\n", iommu->name);
-	return -EBUSY;
-}
-
-/**
- * intel_liveupdate_quiesce - Stop a device whose unit was found translating
- * @dev: The device being probed, its device_domain_info set
- *
- * It may be running still, at addresses that mean something else in the domain
- * that it is about to get. That the previous kernel has stopped what it did not
- * preserve is no help: its programs may have started it again. An adopted device
- * is to go on, and the caller spares it.
- *
- * Context: Probe.
- */
-void intel_liveupdate_quiesce(struct device *dev)
-{
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
-
-	if (dev_is_pci(dev) && !dev->driver &&
-	    info->iommu->flags & VTD_FLAG_FOUND_ON)
-		pci_stop_dma(to_pci_dev(dev));
 }

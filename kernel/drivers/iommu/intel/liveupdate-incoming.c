@@ -372,7 +372,7 @@ static int adopt_unit(struct intel_iommu *iommu,
 	free_old_irt(unit);
 	intel_liveupdate_scrub(iommu, unit, lu->rids);
 	iommu->lu_incoming = lu;
-	iommu->flags &= ~VTD_FLAG_KEEP_ON;
+	iommu_kept_set(&iommu->iommu, IOMMU_KEPT_ADOPTED);
 	pr_info("%s: adopted the live tables of the previous kernel, %u device(s)\n",
 		iommu->name, unit->nr_devices);
 	return 0;
@@ -441,7 +441,7 @@ void intel_liveupdate_give_up(struct intel_iommu *iommu)
 	intel_liveupdate_free(iommu->lu_incoming);
 	iommu->lu_incoming = NULL;
 	iommu->root_entry = NULL;
-	iommu->flags |= VTD_FLAG_KEEP_ON;
+	iommu_kept_set(&iommu->iommu, IOMMU_KEPT_FOUND);
 	/* Nobody but the record has any yet */
 	ida_destroy(&iommu->domain_ida);
 }
@@ -483,8 +483,7 @@ bool intel_liveupdate_device_incoming(struct device_domain_info *info)
  *
  * In legacy mode, and for a device that is not incoming, there is nothing to
  * do. A device at an adopted requester id that has no usable record is blocked
- * first, and stopped unless the PCI core keeps it going, and then treated like
- * any other. Without memory the device is blocked for good and its probe goes
+ * first, and then treated like any other. Without memory the device is blocked for good and its probe goes
  * on without a PASID table, so that the core finds it and takes it for one that
  * could not be adopted. (When the probe fails
  * before it comes to this, for lack of memory, hardware is left alone: nobody
@@ -505,7 +504,6 @@ bool intel_liveupdate_probe(struct device *dev)
 	devrec = iommu_liveupdate_device_record(dev);
 	if (IS_ERR_OR_NULL(devrec)) {
 		intel_liveupdate_dev_block(dev);
-		intel_liveupdate_quiesce(dev);
 		return false;
 	}
 	if (!sm_supported(info->iommu))

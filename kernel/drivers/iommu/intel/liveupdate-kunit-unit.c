@@ -36,7 +36,7 @@ static struct intel_iommu *fake_unit(struct kunit *test, u64 ecap)
 	iommu->reg = (void __iomem *)registers;
 	raw_spin_lock_init(&iommu->register_lock);
 	iommu->ecap = ecap;
-	iommu->flags = VTD_FLAG_FOUND_ON;
+	iommu->iommu.kept.found = true;
 	return iommu;
 }
 
@@ -260,7 +260,7 @@ static void no_device_tlb_once_handed_over(struct kunit *test)
 
 	memset(queue->desc, 0, sizeof(queue->desc));
 	memset(queue->status, 0, sizeof(queue->status));
-	iommu->flags |= VTD_FLAG_HANDED_OVER;
+	iommu_kept_set(&iommu->iommu, IOMMU_KEPT_HANDED_OVER);
 	KUNIT_EXPECT_EQ(test, qi_fill(iommu, QI_LENGTH - 1, batch, 4), 2);
 	KUNIT_EXPECT_EQ(test, queue->desc[QI_LENGTH - 1].qw0, QI_IOTLB_TYPE | 0x100);
 	KUNIT_EXPECT_EQ(test, queue->desc[0].qw0, QI_IOTLB_TYPE | 0x200);
@@ -329,7 +329,7 @@ static void unused_unit_is_blocked_after_suspend(struct kunit *test)
 	intel_liveupdate_resume(iommu);
 	KUNIT_EXPECT_EQ(test, readq(iommu->reg + DMAR_RTADDR_REG), 0);
 
-	iommu->flags |= VTD_FLAG_KEEP_ON;
+	iommu_kept_set(&iommu->iommu, IOMMU_KEPT_FOUND);
 	intel_liveupdate_resume(iommu);
 	KUNIT_EXPECT_EQ(test, readq(iommu->reg + DMAR_RTADDR_REG),
 			page_to_phys(ZERO_PAGE(0)));
@@ -346,7 +346,7 @@ static void unused_unit_is_not_switched_on_without_root(struct kunit *test)
 	intel_liveupdate_woken(iommu);
 	KUNIT_EXPECT_EQ(test, iommu->gcmd, DMA_GCMD_TE | DMA_GCMD_QIE);
 
-	iommu->flags |= VTD_FLAG_KEEP_ON;
+	iommu_kept_set(&iommu->iommu, IOMMU_KEPT_FOUND);
 	writel(DMA_GSTS_TES, iommu->reg + DMAR_GSTS_REG);
 	intel_liveupdate_woken(iommu);
 	KUNIT_EXPECT_EQ(test, iommu->gcmd, DMA_GCMD_TE | DMA_GCMD_QIE);
@@ -356,7 +356,8 @@ static void unused_unit_is_not_switched_on_without_root(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu->gcmd, DMA_GCMD_QIE);
 }
 
-static void kept_unit_is_not_removed(struct kunit *test)
+/* No option takes it out of use */
+static void found_unit_is_known(struct kunit *test)
 {
 	struct intel_iommu *iommu = fake_unit(test, 0);
 	struct dmar_drhd_unit drhd = {};
@@ -364,17 +365,8 @@ static void kept_unit_is_not_removed(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, intel_liveupdate_found_on(&drhd));
 	drhd.iommu = iommu;
 	KUNIT_EXPECT_TRUE(test, intel_liveupdate_found_on(&drhd));
-
-	KUNIT_EXPECT_EQ(test, intel_liveupdate_remove(NULL), 0);
-	KUNIT_EXPECT_EQ(test, intel_liveupdate_remove(iommu), 0);
-	iommu->flags |= VTD_FLAG_KEEP_ON;
-	KUNIT_EXPECT_EQ(test, intel_liveupdate_remove(iommu), -EBUSY);
-	iommu->flags &= ~VTD_FLAG_KEEP_ON;
-
-	iommu->lu_outgoing = intel_liveupdate_alloc();
-	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_outgoing);
-	KUNIT_EXPECT_EQ(test, intel_liveupdate_remove(iommu), -EBUSY);
-	intel_liveupdate_free(iommu->lu_outgoing);
+	iommu->iommu.kept.found = false;
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_found_on(&drhd));
 }
 
 /* The last look before the kexec, at registers and at interrupt entries */
@@ -675,7 +667,7 @@ static struct kunit_case intel_liveupdate_unit_cases[] = {
 	KUNIT_CASE(hot_added_unit_is_refused),
 	KUNIT_CASE(unused_unit_is_blocked_after_suspend),
 	KUNIT_CASE(unused_unit_is_not_switched_on_without_root),
-	KUNIT_CASE(kept_unit_is_not_removed),
+	KUNIT_CASE(found_unit_is_known),
 	KUNIT_CASE(changed_registers_refuse_the_kexec),
 #ifdef CONFIG_IRQ_REMAP
 	KUNIT_CASE(interrupt_entries_refuse_the_kexec),

@@ -120,7 +120,8 @@ static struct intel_iommu *fake_iommu(struct kunit *test, bool scalable)
 	ida_init(&iommu->domain_ida);
 	iommu->max_domain_id = FAKE_DIDS;
 	iommu->seq_id = FAKE_SEQ_ID;
-	iommu->flags = VTD_FLAG_FOUND_ON | VTD_FLAG_FOUND_MODE;
+	iommu->iommu.kept.found = true;
+	iommu->flags = VTD_FLAG_FOUND_MODE;
 	if (scalable) {
 		iommu->flags |= VTD_FLAG_FOUND_SCALABLE;
 		iommu->ecap = FAKE_ECAP_SMTS;
@@ -490,21 +491,19 @@ static void unit_is_given_up(struct kunit *test)
 
 	/* Others have nothing to lose */
 	intel_liveupdate_give_up(iommu);
-	KUNIT_EXPECT_EQ(test, iommu->flags,
-			VTD_FLAG_FOUND_ON | VTD_FLAG_FOUND_MODE);
+	KUNIT_EXPECT_FALSE(test, iommu_kept_on(&iommu->iommu));
 
 	iommu->lu_incoming = intel_liveupdate_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, iommu->lu_incoming);
+	iommu_kept_set(&iommu->iommu, IOMMU_KEPT_ADOPTED);
 	iommu->root_entry = fake_pages(test, SZ_4K);
 	KUNIT_ASSERT_EQ(test, 7, ida_alloc_range(&iommu->domain_ida, 7, 7,
 						 GFP_KERNEL));
-	KUNIT_EXPECT_TRUE(test, intel_liveupdate_in_use(iommu));
 
 	intel_liveupdate_give_up(iommu);
-	KUNIT_EXPECT_FALSE(test, intel_liveupdate_in_use(iommu));
-	KUNIT_EXPECT_EQ(test, iommu->flags,
-			VTD_FLAG_FOUND_ON | VTD_FLAG_FOUND_MODE |
-			VTD_FLAG_KEEP_ON);
+	KUNIT_EXPECT_NULL(test, iommu->lu_incoming);
+	KUNIT_EXPECT_TRUE(test, iommu_kept_on(&iommu->iommu));
+	KUNIT_EXPECT_EQ(test, iommu->flags, VTD_FLAG_FOUND_MODE);
 	KUNIT_EXPECT_NULL(test, iommu->root_entry);
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&iommu->domain_ida));
 }
@@ -540,28 +539,20 @@ static void devices_of_other_segments_are_strangers(struct kunit *test)
 #define FAKE_LEGACY	0
 #define FAKE_SCALABLE	DMA_RTADDR_SMT
 #define FAKE_ABORT	GENMASK_ULL(11, 10)
-#define FAKE_FOUND	(VTD_FLAG_FOUND_MODE | VTD_FLAG_FOUND_ON | VTD_FLAG_KEEP_ON)
 
-/* What a unit is kept for, and what decides its mode */
+/* What decides the mode of a unit */
 static void found_unit_keeps_its_mode(struct kunit *test)
 {
 	static const struct {
 		u32 gsts;
 		u64 rtaddr;
-		bool kdump;
 		unsigned int flags;
 	} cases[] = {
-		{ 0, FAKE_SCALABLE, false, 0 },
-		{ DMA_GSTS_IRES, FAKE_LEGACY, false, 0 },
-		{ DMA_GSTS_TES, FAKE_ABORT, false, 0 },
-		{ DMA_GSTS_TES, FAKE_LEGACY, false, FAKE_FOUND },
-		{ DMA_GSTS_TES, FAKE_SCALABLE, false,
-		  FAKE_FOUND | VTD_FLAG_FOUND_SCALABLE },
-		/* Tables are copied, and only those of the same mode */
-		{ 0, FAKE_SCALABLE, true, 0 },
-		{ DMA_GSTS_TES, FAKE_ABORT, true, 0 },
-		{ DMA_GSTS_TES, FAKE_LEGACY, true, VTD_FLAG_FOUND_MODE },
-		{ DMA_GSTS_TES, FAKE_SCALABLE, true,
+		{ 0, FAKE_SCALABLE, 0 },
+		{ DMA_GSTS_IRES, FAKE_LEGACY, 0 },
+		{ DMA_GSTS_TES, FAKE_ABORT, 0 },
+		{ DMA_GSTS_TES, FAKE_LEGACY, VTD_FLAG_FOUND_MODE },
+		{ DMA_GSTS_TES, FAKE_SCALABLE,
 		  VTD_FLAG_FOUND_MODE | VTD_FLAG_FOUND_SCALABLE },
 	};
 	unsigned int i;
@@ -569,70 +560,8 @@ static void found_unit_keeps_its_mode(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].flags,
 				    intel_liveupdate_found_flags(cases[i].gsts,
-								 cases[i].rtaddr,
-								 cases[i].kdump),
+								 cases[i].rtaddr),
 				    "case %u", i);
-}
-
-static u16 fake_command;
-
-static int fake_config_read(struct pci_bus *bus, unsigned int devfn, int where,
-			    int size, u32 *val)
-{
-	*val = fake_command;
-	return where == PCI_COMMAND ? PCIBIOS_SUCCESSFUL :
-				      PCIBIOS_BAD_REGISTER_NUMBER;
-}
-
-static int fake_config_write(struct pci_bus *bus, unsigned int devfn, int where,
-			     int size, u32 val)
-{
-	fake_command = val;
-	return where == PCI_COMMAND ? PCIBIOS_SUCCESSFUL :
-				      PCIBIOS_BAD_REGISTER_NUMBER;
-}
-
-/* Whatever forwards for others goes on, and what only calls itself a bridge stops */
-static void bridges_are_not_stopped(struct kunit *test)
-{
-	static struct pci_ops ops = {
-		.read = fake_config_read,
-		.write = fake_config_write,
-	};
-	static const struct {
-		u16 class;
-		u8 hdr_type;
-		bool stops;
-	} cases[] = {
-		{ PCI_CLASS_NETWORK_ETHERNET, PCI_HEADER_TYPE_NORMAL, true },
-		{ PCI_CLASS_BRIDGE_OTHER, PCI_HEADER_TYPE_NORMAL, true },
-		{ PCI_CLASS_BRIDGE_HOST, PCI_HEADER_TYPE_NORMAL, false },
-		{ PCI_CLASS_BRIDGE_ISA, PCI_HEADER_TYPE_NORMAL, false },
-		{ PCI_CLASS_BRIDGE_PCI, PCI_HEADER_TYPE_BRIDGE, false },
-		{ PCI_CLASS_BRIDGE_CARDBUS, PCI_HEADER_TYPE_CARDBUS, false },
-		/* As some switches do */
-		{ PCI_CLASS_BRIDGE_OTHER, PCI_HEADER_TYPE_BRIDGE, false },
-	};
-	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
-	struct pci_bus *bus = kunit_kzalloc(test, sizeof(*bus), GFP_KERNEL);
-	unsigned int i;
-
-	KUNIT_ASSERT_NOT_NULL(test, pdev);
-	KUNIT_ASSERT_NOT_NULL(test, bus);
-	bus->ops = &ops;
-	pdev->bus = bus;
-	pdev->error_state = pci_channel_io_normal;
-
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		fake_command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-		pdev->class = cases[i].class << 8;
-		pdev->hdr_type = cases[i].hdr_type;
-		pci_stop_dma(pdev);
-		KUNIT_EXPECT_EQ_MSG(test, cases[i].stops,
-				    !(fake_command & PCI_COMMAND_MASTER),
-				    "case %u", i);
-		KUNIT_EXPECT_TRUE(test, fake_command & PCI_COMMAND_MEMORY);
-	}
 }
 
 /* Requester ids that were adopted */
@@ -807,7 +736,6 @@ static struct kunit_case intel_liveupdate_cases[] = {
 	KUNIT_CASE(unit_is_given_up),
 	KUNIT_CASE(devices_of_other_segments_are_strangers),
 	KUNIT_CASE(found_unit_keeps_its_mode),
-	KUNIT_CASE(bridges_are_not_stopped),
 	KUNIT_CASE(recorded_ids_are_blocked),
 	KUNIT_CASE(left_ids_go_with_the_device),
 	KUNIT_CASE(blocked_by_root_only),

@@ -23,12 +23,11 @@
  * 3. unit_freeze: the registers and the live entry of every preserved device
  *    are compared once more with what an attach would write, and context
  *    tables that have come since are added. The last step that can fail.
- * 4. unit_handover: from syscore shutdown. VTD_FLAG_HANDED_OVER makes every
+ * 4. unit_handover: from syscore shutdown. IOMMU_KEPT_HANDED_OVER makes every
  *    writer of root, context and PASID entries fail; entries may only be
  *    cleared from then on. All entries that are not preserved are cleared, the
  *    caches flushed (liveupdate-tables.c), the interrupts of the unit masked.
- *    VTD_FLAG_KEEP_ON keeps intel_iommu_shutdown() from switching translation
- *    off. CPUs that run until then may still submit invalidations, but each
+ *    It keeps intel_iommu_shutdown() from switching translation off. CPUs that run until then may still submit invalidations, but each
  *    waits for them with interrupts off, so it cannot be stopped before hardware
  *    has written their status into memory of this kernel. Those for the TLB of a
  *    device are left out from then on, see qi_submit_sync().
@@ -51,7 +50,7 @@
  *
  * Locking: the core calls all of these one at a time under its record mutex,
  * unit_handover while all CPUs still run. intel_iommu.lock protects the table
- * entries, VTD_FLAG_HANDED_OVER and intel_liveupdate.rids; nothing that can
+ * entries, IOMMU_KEPT_HANDED_OVER and intel_liveupdate.rids; nothing that can
  * sleep is called under it. irq_2_ir_lock protects the interrupt entries. Order:
  * record mutex, did_lock, intel_iommu.lock or irq_2_ir_lock, q_lock,
  * register_lock.
@@ -744,7 +743,7 @@ static void intel_unit_handover(struct iommu_device *iommu_dev,
 
 	/* First the flag, so that what is scrubbed stays scrubbed */
 	lock_unit(iommu);
-	iommu->flags |= VTD_FLAG_HANDED_OVER | VTD_FLAG_KEEP_ON;
+	iommu_kept_set(&iommu->iommu, IOMMU_KEPT_HANDED_OVER);
 	spin_unlock(&iommu->lock);
 
 	intel_liveupdate_scrub(iommu, unit, iommu->lu_outgoing->rids);

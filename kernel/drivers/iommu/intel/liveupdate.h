@@ -62,7 +62,7 @@ static inline struct intel_iommu *to_intel_iommu(struct iommu_device *iommu_dev)
 static inline bool intel_liveupdate_handed_over(struct intel_iommu *iommu)
 {
 	lockdep_assert_held(&iommu->lock);
-	return iommu->flags & VTD_FLAG_HANDED_OVER;
+	return iommu_kept_is(&iommu->iommu, IOMMU_KEPT_HANDED_OVER);
 }
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
