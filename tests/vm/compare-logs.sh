@@ -13,11 +13,11 @@ trap 'rm -rf "$work"' EXIT
 
 # Lines that a busy host brings about, or changes, or that come before or after the
 # end; and the frames of a stack, of which a crash prints some by chance.
-passing='^((tsc|clocksource): .*|APIC calibration not consistent with PM-Timer: .*|APIC delta adjusted to PM-Timer: .*|random: crng init done| *\?? ?[A-Za-z0-9_.]+\+0x[0-9a-f]+/0x[0-9a-f]+|hpet: Lost [0-9]+ RTC interrupts|Spurious LAPIC timer interrupt on cpu [0-9]+|pci [0-9a-f:.]+: [a-z0-9_]+\+0x0/0x[0-9a-f]+ took [0-9]+ usecs)$'
+passing='^((tsc|clocksource): .*|sched_clock: Marking stable .*|APIC calibration not consistent with PM-Timer: .*|APIC delta adjusted to PM-Timer: .*|random: crng init done| *\?? ?[A-Za-z0-9_.]+\+0x[0-9a-f]+/0x[0-9a-f]+|hpet: Lost [0-9]+ RTC interrupts|Spurious LAPIC timer interrupt on cpu [0-9]+|pci [0-9a-f:.]+: [a-z0-9_]+\+0x0/0x[0-9a-f]+ took [0-9]+ usecs)$'
 
 # Lines whose figures measure: the time, how fast the host is, how large the kernel,
 # and with it the memory that KHO sets aside.
-measuring='^(Calibrating delay loop |sched_clock: Marking stable |smpboot: Total of |Memory: [0-9]+K/|Freeing initrd memory: |Freeing unused kernel image |RAMDISK: |pcpu-alloc: |percpu: Embedded | *node +[0-9]+: \[mem |rtc_cmos .*: setting system clock to |Filesystems sync: [0-9.]+ seconds|Freezing .* completed \(elapsed )'
+measuring='^(Calibrating delay loop |smpboot: Total of |Memory: [0-9]+K/|Freeing initrd memory: |Freeing unused kernel image |RAMDISK: |pcpu-alloc: |percpu: Embedded | *node +[0-9]+: \[mem |rtc_cmos .*: setting system clock to |Filesystems sync: [0-9.]+ seconds|Freezing .* completed \(elapsed )'
 
 lines()
 {
