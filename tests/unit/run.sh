@@ -54,6 +54,15 @@ program()
 	fi
 }
 
+# The page about the records is what the headers say
+abi_page()
+{
+	../../scripts/abi-page.sh "$KSRC" >"$O/abi.md"
+	diff "$O/abi.md" ../../docs/abi.md || { echo "docs/abi.md is old: scripts/abi-page.sh >docs/abi.md" >&2; return 1; }
+	echo "docs/abi.md is made from them"
+}
+
+program 'headers of the records' abi_page
 cmocka "$O/test_liveupdate_check" golden/iommu-v1.txt
 cmocka "$O/test_iommufd_check"
 cmocka "$O/test_replace"
