@@ -20,7 +20,7 @@
  * no_flush
  *	The caches are not invalidated after that. (Likewise.)
  * no_flag
- *	VTD_FLAG_HANDED_OVER is not raised, entries can become present again.
+ *	That the unit was handed over is not noted, entries can become present again.
  * no_keep
  *	Translation is switched off with the other units.
  * no_mask
