@@ -70,8 +70,12 @@ run()
 	old) KERNEL_OLD=$2; export KERNEL_OLD ;;
 	new) KERNEL_NEW=$2; export KERNEL_NEW ;;
 	kunit)
-		KERNEL_KUNIT=$2 TEST_TIMEOUT=120; export KERNEL_KUNIT TEST_TIMEOUT
-		"$TOP/tests/vm/run-kernel-tests.sh" kunit "${3%.*}" </dev/null
+		KERNEL_KUNIT=$2 SOURCE_KUNIT=$tree TEST_TIMEOUT=120
+		export KERNEL_KUNIT SOURCE_KUNIT TEST_TIMEOUT
+		case $3 in
+		mock-*) "$TOP/tests/vm/run-kernel-tests.sh" mock "$3" </dev/null ;;
+		*) "$TOP/tests/vm/run-kernel-tests.sh" kunit "${3%.*}" </dev/null ;;
+		esac
 		return
 		;;
 	esac
@@ -85,7 +89,10 @@ mutate()
 	case $kernel in old | new | kunit) ;; *) fail "it says Kernel: '$kernel'"; return ;; esac
 	[ -n "$scenario" ] && [ -n "$finds" ] || { fail "it lacks Scenario or Finds"; return; }
 	# as run-kernel-tests.sh shows what a case has found
-	[ "$kernel" != kunit ] || finds="^  ${scenario##*.}: .*($finds)"
+	case $kernel-$scenario in
+	kunit-mock-*) ;;
+	kunit-*) finds="^  ${scenario##*.}: .*($finds)" ;;
+	esac
 	if ! (stage_mutation "$name") 2>"$tmp/log"; then
 		fail "it does not apply to the series" "$tmp/log"
 		return

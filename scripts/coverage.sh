@@ -23,7 +23,7 @@ export COVERAGE RESULTS KERNEL_OLD KERNEL_NEW KERNEL_KUNIT SOURCE_TREE
 # What is not there to test others.
 sources()
 {
-	overlay_list | grep -E '^(drivers|include|kernel|mm)/.*\.[ch]$' | grep -vE 'kunit|[-_]test\.'
+	overlay_list | grep -E '^(drivers|include|kernel|mm)/.*\.[ch]$' | grep -vE 'kunit|[-_]test\.|_mock'
 }
 
 # Without sanitizers, which have branches of their own.

@@ -887,7 +887,11 @@ row_names()
 	done
 }
 sed 's/#.*//' "$TOP"/tests/vm/scenarios "$TOP"/tests/vm/scenarios.long "$TOP"/tests/vm/scenarios.debug |
-	awk 'NF > 1 { print $1 }' | sort >"$T/names"
+	awk 'NF > 1 { print $1 }' >"$T/names"
+# those that need a kernel of the kernel's own tests
+sed -n 's/^	mock_run \(mock-[a-z-]*\) .*/\1/p; s/^	mock_damaged [0-9]* \([a-z-]*\) .*/mock-damaged-\1/p' \
+	"$TOP/tests/vm/run-kernel-tests.sh" >>"$T/names"
+sort -o "$T/names" "$T/names"
 section "$testing" Scenarios | cell 1 >"$T/cells"
 while read -r row; do row_names "$row"; done <"$T/cells" >"$T/patterns"
 
@@ -948,6 +952,7 @@ for mutation in "$TOP"/tests/mutations/*.patch; do
 	case $(said Kernel) in
 	old | new) is_scenario "$(said Scenario)" ;;
 	kunit)
+		! is_scenario "$(said Scenario)" || continue
 		suite=$(said Scenario)
 		grep -q "KUNIT_CASE(${suite##*.})" $(grep -rlF ".name = \"${suite%.*}\"" \
 			--include='*kunit*.c' "$TOP/kernel") </dev/null

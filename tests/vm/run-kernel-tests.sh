@@ -6,17 +6,19 @@
 # Some tests of kselftest want more than this small machine has: what counts is that
 # none passes on the one kernel and fails on the other.
 #
-# usage: run-kernel-tests.sh [kunit [SUITE]]
+# usage: run-kernel-tests.sh [kunit [SUITE] | mock [NAME]]
 # With "kunit" only the suites of live update and of the replacement, and only on the kernel with the series,
-# or those with SUITE in their names.
+# or those with SUITE in their names. With "mock" the test with the made-up IOMMU, in all
+# its forms or in those with NAME in theirs; plain "kunit" has it at its end.
 #
 #   KERNEL_KUNIT, KERNEL_KUNIT_PRISTINE   bzImages, see scripts/env.sh
-#   SOURCE_KUNIT, SOURCE_KUNIT_PRISTINE   the trees they were built from
+#   SOURCE_KUNIT, SOURCE_KUNIT_PRISTINE   the trees they were built from; the first is found
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/vm/lib.sh
 . "$here/lib.sh"
 : "${KERNEL_KUNIT:?bzImage}"
+SOURCE_KUNIT=${SOURCE_KUNIT:-$("$here/../../scripts/apply-series.sh")}
 passed=0 failed=0
 
 # compile OUTPUT SOURCE... ; a program that does not compile is told as failed
@@ -126,6 +128,44 @@ failed_cases()
 		{ sub(/^ */, ""); line[nr++] = $0 }'
 }
 
+# mock_run NAME OPTIONS... ; a machine without an IOMMU, from kernel to kernel
+mock_run()
+{
+	case $1 in *"$wanted"*) ;; *) return 0 ;; esac
+	name=$1
+	shift
+	status=0
+	vm_run "$name" "$KERNEL_KUNIT" "$KERNEL_KUNIT" --script mock --expect checks --no-iommu \
+		--timeout "${TEST_TIMEOUT:-300}" --memory 1024 --tests "$BUILD_DIR/selftests-mock" \
+		--append "kunit.autorun=0;iommufd.allow_unsafe_interrupts=1" "$@" || status=$?
+	count "$status" "$name"
+}
+
+# mock_damaged NUMBER NAME ARGUMENT ; the number is that of enum mock_harm
+mock_damaged()
+{
+	mock_run "mock-damaged-$2" --guest "lu_arguments=$3" \
+		--old-append "iommu_liveupdate_mock.harm=$1"
+}
+
+# run_mock [NAME] ; a table that both units name, and not alike, makes all records useless
+run_mock()
+{
+	wanted=${1:-}
+	selftests=$SOURCE_KUNIT/tools/testing/selftests
+	rm -rf "$BUILD_DIR/selftests-mock"
+	mkdir -p "$BUILD_DIR/selftests-mock"
+	compile "$BUILD_DIR/selftests-mock/luo_iommu_mock" "$selftests/liveupdate/luo_iommu_mock.c" \
+		"$selftests"/liveupdate/lib/*.c
+	mock_run mock-chain --updates 3
+	mock_run mock-late-unit --new-append iommu_liveupdate_mock.units=1
+	mock_damaged 1 type -X
+	mock_damaged 2 length -x
+	mock_damaged 3 nr -x
+	mock_damaged 4 control -x
+	mock_damaged 5 table-kind -X
+}
+
 # run_kunit [SUITE] ; each suite counts, and the log of the whole run. The others of
 # page tables take minutes, and are for make check-kernel.
 run_kunit()
@@ -143,14 +183,18 @@ run_kunit()
 }
 
 case ${1:-} in
-kunit) run_kunit "${2:-}" ;;
+kunit)
+	run_kunit "${2:-}"
+	[ -n "${2:-}" ] || run_mock
+	;;
+mock) run_mock "${2:-}" ;;
 '')
 	: "${KERNEL_KUNIT_PRISTINE:?bzImage}" "${SOURCE_KUNIT:?}" "${SOURCE_KUNIT_PRISTINE:?}"
 	run pristine "$KERNEL_KUNIT_PRISTINE" "$SOURCE_KUNIT_PRISTINE"
 	run series "$KERNEL_KUNIT" "$SOURCE_KUNIT"
 	compare
 	;;
-*) sed -n '9,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '9,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]

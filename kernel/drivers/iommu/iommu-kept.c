@@ -75,6 +75,7 @@ bool iommu_kept_found(struct iommu_device *iommu)
 	iommu->kept.state = IOMMU_KEPT_FOUND;
 	return true;
 }
+EXPORT_SYMBOL_GPL(iommu_kept_found);
 
 /**
  * iommu_kept_on - Must translation of a unit not be switched off?
@@ -89,6 +90,7 @@ bool iommu_kept_on(const struct iommu_device *iommu)
 	       iommu_kept_is(iommu, IOMMU_KEPT_BLOCKED) ||
 	       iommu_kept_is(iommu, IOMMU_KEPT_HANDED_OVER);
 }
+EXPORT_SYMBOL_GPL(iommu_kept_on);
 
 /**
  * iommu_kept_block - Must a unit get an empty table?
@@ -110,6 +112,7 @@ bool iommu_kept_block(struct iommu_device *iommu, const char *name)
 	iommu->kept.state = IOMMU_KEPT_BLOCKED;
 	return true;
 }
+EXPORT_SYMBOL_GPL(iommu_kept_block);
 
 /**
  * iommu_kept_set - The tables of a unit have changed hands
@@ -123,6 +126,7 @@ void iommu_kept_set(struct iommu_device *iommu, enum iommu_kept_state state)
 {
 	iommu->kept.state = state;
 }
+EXPORT_SYMBOL_GPL(iommu_kept_set);
 
 /**
  * iommu_kept_started - A unit translates by tables that this kernel has put in force
@@ -138,6 +142,7 @@ void iommu_kept_started(struct iommu_device *iommu)
 	    iommu_kept_is(iommu, IOMMU_KEPT_BLOCKED))
 		iommu->kept.state = IOMMU_KEPT_NO;
 }
+EXPORT_SYMBOL_GPL(iommu_kept_started);
 
 /**
  * iommu_kept_release - Let a unit that is not used be switched off
@@ -150,6 +155,7 @@ void iommu_kept_release(struct iommu_device *iommu)
 	if (!iommu_kept_is(iommu, IOMMU_KEPT_HANDED_OVER))
 		iommu->kept.state = IOMMU_KEPT_NO;
 }
+EXPORT_SYMBOL_GPL(iommu_kept_release);
 
 /**
  * iommu_kept_in_use - Is a unit preserved or adopted?
@@ -162,6 +168,7 @@ bool iommu_kept_in_use(const struct iommu_device *iommu)
 {
 	return iommu->kept.preserved || iommu_kept_is(iommu, IOMMU_KEPT_ADOPTED);
 }
+EXPORT_SYMBOL_GPL(iommu_kept_in_use);
 
 /**
  * iommu_kept_remove - May a unit be removed?
@@ -182,6 +189,7 @@ int iommu_kept_remove(const struct iommu_device *iommu, const char *name)
 	pr_err("%s: cannot be removed, live update keeps it\n", name);
 	return -EBUSY;
 }
+EXPORT_SYMBOL_GPL(iommu_kept_remove);
 
 /**
  * iommu_kept_quiesce - Stop a device whose unit was found translating

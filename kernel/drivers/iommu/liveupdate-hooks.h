@@ -19,7 +19,8 @@ struct iommu_group;
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 void iommu_liveupdate_deinit_device(struct device *dev);
-void iommu_liveupdate_init_device(struct device *dev);
+void iommu_liveupdate_init_device(struct device *dev,
+				  const struct iommu_ops *ops);
 void iommu_liveupdate_release_device(struct device *dev);
 int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev);
 void iommu_liveupdate_leave_group(struct iommu_group *group);
@@ -64,7 +65,8 @@ static inline bool iommu_liveupdate_unexpected(int err)
 	return err;
 }
 
-static inline void iommu_liveupdate_init_device(struct device *dev)
+static inline void iommu_liveupdate_init_device(struct device *dev,
+						const struct iommu_ops *ops)
 {
 }
 

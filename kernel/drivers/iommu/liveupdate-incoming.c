@@ -534,6 +534,7 @@ iommu_liveupdate_find_unit(const struct iommu_liveupdate_type *type,
 	}
 	return &unit->ser;
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_find_unit);
 
 /* By another unit that shares it */
 static bool iommu_liveupdate_table_claimed(struct iommu_liveupdate_incoming *in,
@@ -587,6 +588,7 @@ void *iommu_liveupdate_claim_table(const struct iommu_unit_ser *unit,
 		__set_bit(nr, &owner->claimed);
 	return virt;
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_claim_table);
 
 /**
  * iommu_liveupdate_next_device - Walk the devices of a unit
@@ -614,6 +616,7 @@ iommu_liveupdate_next_device(const struct iommu_unit_ser *unit,
 	return &list_entry(next, struct iommu_liveupdate_in_device,
 			   unit_entry)->ser;
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_next_device);
 
 /**
  * iommu_liveupdate_next_attachment - Walk the attachments of a device
@@ -638,7 +641,36 @@ iommu_liveupdate_next_attachment(const struct iommu_device_ser *devrec,
 	return &list_entry(next, struct iommu_liveupdate_in_attachment,
 			   device_entry)->ser;
 }
-EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_next_attachment, "IOMMUFD_INTERNAL");
+EXPORT_SYMBOL_GPL(iommu_liveupdate_next_attachment);
+
+/**
+ * iommu_liveupdate_first_with_id - Is an attachment the first with its hardware id?
+ * @unit: What iommu_liveupdate_find_unit() returned
+ * @att: An attachment of one of its devices
+ *
+ * Several devices on one domain have one id, which is to be reserved once.
+ *
+ * Context: Any. The lists do not change.
+ * Return: false if the walks meet another attachment to the same domain before,
+ * under the same id.
+ */
+bool iommu_liveupdate_first_with_id(const struct iommu_unit_ser *unit,
+				    const struct iommu_attachment_ser *att)
+{
+	const struct iommu_attachment_ser *other = NULL;
+	const struct iommu_device_ser *devrec = NULL;
+
+	while ((devrec = iommu_liveupdate_next_device(unit, devrec)))
+		while ((other = iommu_liveupdate_next_attachment(devrec, other))) {
+			if (other == att)
+				return true;
+			if (other->hw_id == att->hw_id &&
+			    other->domain_pa == att->domain_pa)
+				return false;
+		}
+	return true;
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_first_with_id);
 
 static void iommu_liveupdate_fail(struct iommu_liveupdate_in_device *in_dev,
 				  int err)
@@ -677,6 +709,7 @@ void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err)
 	list_for_each_entry(in_dev, &failed->devices, unit_entry)
 		iommu_liveupdate_fail(in_dev, err);
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_fail_unit);
 
 static struct iommu_liveupdate_in_device *
 iommu_liveupdate_lookup(struct iommu_liveupdate_incoming *in, u32 segment,
@@ -712,10 +745,11 @@ iommu_liveupdate_lookup_device(u32 segment, u32 rid)
 }
 
 /**
- * iommu_liveupdate_get_device - Find the record of a PCI function
- * @pci: The function
+ * iommu_liveupdate_get_device - Find the record of a device
+ * @dev: The device
+ * @id: By what it is known
  *
- * It fails if another kind of function is now where it was. If the device was
+ * It fails if another kind of device is now where it was. If the device was
  * replaced or abandoned, what is found there is an ordinary one.
  *
  * Context: May sleep. Takes a leaf lock only.
@@ -723,19 +757,20 @@ iommu_liveupdate_lookup_device(u32 segment, u32 rid)
  * iommu_liveupdate_put_device(), or NULL if there is none.
  */
 struct iommu_liveupdate_in_device *
-iommu_liveupdate_get_device(struct pci_dev *pci)
+iommu_liveupdate_get_device(struct device *dev,
+			    const struct iommu_device_ser *id)
 {
 	struct iommu_liveupdate_in_device *in_dev;
 
 	guard(mutex)(&iommu_liveupdate_incoming_lock);
-	in_dev = iommu_liveupdate_lookup(iommu_liveupdate_incoming,
-					 pci_domain_nr(pci->bus), pci_dev_id(pci));
+	in_dev = iommu_liveupdate_lookup(iommu_liveupdate_incoming, id->segment,
+					 id->rid);
 	if (!in_dev || iommu_liveupdate_device_ordinary(in_dev))
 		return NULL;
 
-	if (!in_dev->err && (in_dev->ser.vendor != pci->vendor ||
-			     in_dev->ser.device != pci->device)) {
-		pci_err(pci, "live update: %04x:%04x was preserved here\n",
+	if (!in_dev->err && (in_dev->ser.vendor != id->vendor ||
+			     in_dev->ser.device != id->device)) {
+		dev_err(dev, "live update: %04x:%04x was preserved here\n",
 			in_dev->ser.vendor, in_dev->ser.device);
 		iommu_liveupdate_fail(in_dev, -EIO);
 	}

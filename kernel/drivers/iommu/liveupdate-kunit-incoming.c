@@ -90,7 +90,7 @@ static int fake_probe(struct iommu_group *group, struct fake_device *fake)
 	int ret;
 
 	guard(mutex)(&iommu_probe_device_lock);
-	iommu_liveupdate_init_device(&fake->pci.dev);
+	iommu_liveupdate_init_device(&fake->pci.dev, fake->param.iommu_dev->ops);
 	guard(mutex)(&group->mutex);
 	fake_add(group, fake);
 	ret = iommu_liveupdate_join_group(group, &fake->pci.dev);
@@ -205,10 +205,10 @@ static void lookup(struct kunit *test)
 	/* By device: there, not there, another kind of device, failed unit */
 	mutex_lock(&iommu_probe_device_lock);
 	one->pci.device++;
-	iommu_liveupdate_init_device(&one->pci.dev);
-	iommu_liveupdate_init_device(&two->pci.dev);
-	iommu_liveupdate_init_device(&gone->pci.dev);
-	iommu_liveupdate_init_device(&three->pci.dev);
+	iommu_liveupdate_init_device(&one->pci.dev, &fake_ops);
+	iommu_liveupdate_init_device(&two->pci.dev, &fake_ops);
+	iommu_liveupdate_init_device(&gone->pci.dev, &fake_ops);
+	iommu_liveupdate_init_device(&three->pci.dev, &fake_ops);
 	mutex_unlock(&iommu_probe_device_lock);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_record(&one->pci.dev)),
 			-EIO);
@@ -227,7 +227,7 @@ static void lookup(struct kunit *test)
 	iommu_liveupdate_release_device(&two->pci.dev);
 	kunit_deactivate_static_stub(test, iommu_liveupdate_pci_incoming);
 	scoped_guard(mutex, &iommu_probe_device_lock)
-		iommu_liveupdate_init_device(&two->pci.dev);
+		iommu_liveupdate_init_device(&two->pci.dev, &fake_ops);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(iommu_liveupdate_device_record(&two->pci.dev)),
 			-EIO);
 
@@ -238,7 +238,7 @@ static void lookup(struct kunit *test)
 	/* Behind VMD: the same 16 bits, in a segment that is none of hardware */
 	fake_segment(two, 0x10000);
 	scoped_guard(mutex, &iommu_probe_device_lock)
-		iommu_liveupdate_init_device(&two->pci.dev);
+		iommu_liveupdate_init_device(&two->pci.dev, &fake_ops);
 	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_record(&two->pci.dev));
 	KUNIT_EXPECT_NULL(test, iommu_liveupdate_lookup_device(0x10000, 0x18));
 	KUNIT_EXPECT_NULL(test, iommu_liveupdate_lookup_device(0, 0x10018));

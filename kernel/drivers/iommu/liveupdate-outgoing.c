@@ -37,7 +37,6 @@
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/mutex.h>
-#include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "iommu-group.h"
@@ -550,6 +549,7 @@ int iommu_liveupdate_preserve_table(struct iommu_unit_ser *unit, u16 kind,
 	unit->tables[i] = table;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_preserve_table);
 
 static void iommu_liveupdate_unpreserve_tables(struct iommu_unit_ser *unit)
 {
@@ -600,16 +600,16 @@ err_free:
 /* Get the unit of a device, and preserve it if this is its first device */
 static struct iommu_liveupdate_out_unit *
 iommu_liveupdate_get_unit(struct iommu_liveupdate_outgoing *out,
-			  struct pci_dev *pci)
+			  struct device *dev, u32 segment)
 {
-	struct iommu_device *iommu = pci->dev.iommu->iommu_dev;
+	struct iommu_device *iommu = dev->iommu->iommu_dev;
 	struct iommu_liveupdate_out_unit *unit;
 
 	list_for_each_entry(unit, &out->units, list)
 		if (unit->iommu == iommu)
 			goto out_count;
 
-	unit = iommu_liveupdate_add_unit(out, iommu, pci_domain_nr(pci->bus));
+	unit = iommu_liveupdate_add_unit(out, iommu, segment);
 	if (IS_ERR(unit))
 		return unit;
 
@@ -649,8 +649,10 @@ static int
 iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 			      struct device *dev, struct iommu_domain *domain)
 {
+	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
 	struct iommu_group *group = dev->iommu_group;
 	unsigned long pasid = IOMMU_NO_PASID;
+	struct iommu_device_ser id = {};
 
 	lockdep_assert_held(&group->mutex);
 
@@ -658,9 +660,9 @@ iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 		return iommu_liveupdate_refuse(dev, -EPERM, "not owned by user space");
 	if (iommu_liveupdate_owns_group(group))
 		return iommu_liveupdate_refuse(dev, -EBUSY, "not taken over since the last one");
-	if (!dev_is_pci(dev))
+	if (!iommu_liveupdate_identify(dev, ops, &id))
 		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "not a PCI function");
-	if (!iommu_liveupdate_ops_complete(dev_iommu_ops(dev)->liveupdate_ops))
+	if (!iommu_liveupdate_ops_complete(ops))
 		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "no support in the IOMMU driver");
 	if (!list_is_singular(&group->devices))
 		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "other devices in its group");
@@ -683,22 +685,6 @@ iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 	if (group->domain != domain)
 		return iommu_liveupdate_refuse(dev, -EINVAL, "not attached to that domain");
 	return 0;
-}
-
-static void iommu_liveupdate_fill_device(struct iommu_liveupdate_out_device *pdev)
-{
-	struct iommu_device_ser *devrec = pdev->ser;
-	struct pci_dev *pci = to_pci_dev(pdev->dev);
-
-	devrec->segment = pci_domain_nr(pci->bus);
-	devrec->rid = pci_dev_id(pci);
-	devrec->vendor = pci->vendor;
-	devrec->device = pci->device;
-	devrec->unit_pa = virt_to_phys(pdev->unit->ser);
-	devrec->nr_ids = 1;
-	devrec->ids[0] = devrec->rid;
-	/* It is alone in its group */
-	devrec->group_key = devrec->rid;
 }
 
 static int iommu_liveupdate_add_attachment(struct iommu_liveupdate_outgoing *out,
@@ -763,6 +749,7 @@ iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 {
 	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
 	struct iommu_liveupdate_out_device *pdev;
+	struct iommu_device_ser id = {};
 	int ret;
 
 	pdev = kzalloc_obj(*pdev);
@@ -771,7 +758,8 @@ iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 
 	pdev->dev = dev;
 	INIT_LIST_HEAD(&pdev->attachments);
-	pdev->unit = iommu_liveupdate_get_unit(out, to_pci_dev(dev));
+	iommu_liveupdate_identify(dev, ops, &id);
+	pdev->unit = iommu_liveupdate_get_unit(out, dev, id.segment);
 	if (IS_ERR(pdev->unit)) {
 		ret = PTR_ERR(pdev->unit);
 		goto err_free;
@@ -783,7 +771,12 @@ iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 		goto err_put_unit;
 	}
 
-	iommu_liveupdate_fill_device(pdev);
+	*pdev->ser = id;
+	pdev->ser->unit_pa = virt_to_phys(pdev->unit->ser);
+	pdev->ser->nr_ids = 1;
+	pdev->ser->ids[0] = id.rid;
+	/* It is alone in its group */
+	pdev->ser->group_key = id.rid;
 	ret = ops->dev_preserve(dev, pdev->unit->ser, pdev->ser);
 	if (ret)
 		goto err_delete_record;
@@ -821,7 +814,7 @@ err_free:
  * Context: May sleep. Takes group->mutex, so not to be called from an operation
  * of an IOMMU driver.
  * Return: 0 on success. -EPERM if user space does not own the group. -EOPNOTSUPP
- * if @dev is in no group, not a PCI function, not alone in its group, uses a
+ * if @dev is in no group, no PCI function or the like, not alone in its group, uses a
  * PASID or a nested domain, or cannot be preserved by its IOMMU driver. -ENOENT without FLB, or if
  * @domain is not preserved. -EBUSY if @dev is preserved already, came out of a
  * live update and was not taken over yet, is in reset, or if the kexec has

@@ -83,6 +83,7 @@ bool iommu_liveupdate_pci_incoming(struct pci_dev *pci)
 /**
  * iommu_liveupdate_init_device - Find the record of a device for its probe
  * @dev: Device that is about to be shown to its IOMMU driver
+ * @ops: Of that driver
  *
  * A PCI function that came in, but that no record names, is treated like one
  * whose record cannot be used. (Bridges come in as well, and have none.) If the
@@ -92,26 +93,30 @@ bool iommu_liveupdate_pci_incoming(struct pci_dev *pci)
  *
  * Context: The caller holds iommu_probe_device_lock. @dev->iommu is there.
  */
-void iommu_liveupdate_init_device(struct device *dev)
+void iommu_liveupdate_init_device(struct device *dev,
+				  const struct iommu_ops *ops)
 {
 	struct iommu_liveupdate_in_device *in_dev;
-	struct pci_dev *pci;
+	struct iommu_device_ser id = {};
 	bool incoming;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
-	if (!dev_is_pci(dev) || dev->iommu->liveupdate)
+	if (dev->iommu->liveupdate ||
+	    !iommu_liveupdate_identify(dev, ops->liveupdate_ops, &id))
 		return;
 
-	pci = to_pci_dev(dev);
-	incoming = iommu_liveupdate_pci_incoming(pci);
-	in_dev = iommu_liveupdate_get_device(pci);
-	if (in_dev && !incoming && !READ_ONCE(in_dev->err)) {
-		pci_err(pci, "live update: not taken over, the PCI core has no record of it\n");
-		iommu_liveupdate_device_failed(in_dev, -EIO);
+	in_dev = iommu_liveupdate_get_device(dev, &id);
+	if (dev_is_pci(dev)) {
+		incoming = iommu_liveupdate_pci_incoming(to_pci_dev(dev));
+		if (in_dev && !incoming && !READ_ONCE(in_dev->err)) {
+			dev_err(dev, "live update: not taken over, the PCI core has no record of it\n");
+			iommu_liveupdate_device_failed(in_dev, -EIO);
+		}
+		if (!in_dev && incoming &&
+		    to_pci_dev(dev)->hdr_type == PCI_HEADER_TYPE_NORMAL)
+			in_dev = &iommu_liveupdate_no_record;
 	}
-	if (!in_dev && incoming && pci->hdr_type == PCI_HEADER_TYPE_NORMAL)
-		in_dev = &iommu_liveupdate_no_record;
 	WRITE_ONCE(dev->iommu->liveupdate, in_dev);
 }
 

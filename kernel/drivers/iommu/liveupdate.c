@@ -73,8 +73,8 @@
  * the device goes away before, it ends with the group; the record stays and the
  * next probe attaches it again.
  *
- * Not handled here: PASIDs (a device that uses them is refused), devices other
- * than PCI functions, registers and the layout of hardware tables (the driver
+ * Not handled here: PASIDs (a device that uses them is refused), registers and
+ * the layout of hardware tables (the driver
  * does them), page tables (generic_pt does them), the mapped memory (it belongs
  * to the preserved memfd).
  *
@@ -117,6 +117,7 @@
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/syscore_ops.h>
 
 #include "liveupdate.h"
@@ -133,6 +134,32 @@ static struct liveupdate_flb iommu_liveupdate_flb = {
 	.ops = &iommu_liveupdate_flb_ops,
 	.compatible = IOMMU_SER_FLB_COMPATIBLE,
 };
+
+/**
+ * iommu_liveupdate_identify - By what is a device known to the next kernel?
+ * @dev: Any device
+ * @ops: What its IOMMU driver does for live update, NULL for nothing
+ * @id: Segment, requester id and what the device is are set
+ *
+ * Context: Any.
+ * Return: false if there is nothing by which it can be known.
+ */
+bool iommu_liveupdate_identify(struct device *dev,
+			       const struct iommu_liveupdate_ops *ops,
+			       struct iommu_device_ser *id)
+{
+	struct pci_dev *pci;
+
+	if (!dev_is_pci(dev))
+		return ops && ops->dev_identify && ops->dev_identify(dev, id);
+
+	pci = to_pci_dev(dev);
+	id->segment = pci_domain_nr(pci->bus);
+	id->rid = pci_dev_id(pci);
+	id->vendor = pci->vendor;
+	id->device = pci->device;
+	return true;
+}
 
 /**
  * iommu_liveupdate_register_flb - Hang the IOMMU records on a file handler

@@ -217,6 +217,11 @@ extern struct iommu_liveupdate_incoming *iommu_liveupdate_incoming;
 extern int iommu_liveupdate_unusable;
 extern bool iommu_liveupdate_panic;
 
+/* liveupdate.c */
+bool iommu_liveupdate_identify(struct device *dev,
+			       const struct iommu_liveupdate_ops *ops,
+			       struct iommu_device_ser *id);
+
 /* liveupdate-outgoing.c */
 int iommu_liveupdate_outgoing_preserve(struct liveupdate_flb_op_args *argp);
 void iommu_liveupdate_outgoing_unpreserve(struct liveupdate_flb_op_args *argp);
@@ -233,7 +238,8 @@ void iommu_liveupdate_incoming_unusable(int err);
 bool iommu_liveupdate_incoming_active(void);
 void iommu_liveupdate_fail_closed(void);
 struct iommu_liveupdate_in_device *
-iommu_liveupdate_get_device(struct pci_dev *pci);
+iommu_liveupdate_get_device(struct device *dev,
+			    const struct iommu_device_ser *id);
 void iommu_liveupdate_put_device(struct iommu_liveupdate_in_device *in_dev);
 void iommu_liveupdate_device_failed(struct iommu_liveupdate_in_device *in_dev,
 				    int err);

@@ -38,6 +38,10 @@ enum iommu_liveupdate_domain_state {
 /**
  * struct iommu_liveupdate_ops - What a driver does for live update
  * @type: The kind of its units, and the check of what it adds to records
+ * @dev_identify: Fill segment, rid, vendor and device of @id for a device that is
+ *	no PCI function, by facts that it has in every kernel, and that no PCI
+ *	function has. Comes before the driver's probe_device. Returns false for a
+ *	device that cannot be known again. NULL if all such devices are.
  * @unit_preserve: The first device of the unit is being preserved. Refuse an
  *	unsuitable state, fill @unit but for flags and number of devices, hand
  *	the tables that all devices share to the core by
@@ -86,16 +90,18 @@ enum iommu_liveupdate_domain_state {
  *	blocked for good, and none of its entries leads to the domain any more.
  *	With @last that goes for all devices of the unit: flush the id of the
  *	attachment from the caches and let others have it. @domain is the restored
- *	domain, or NULL if there is none; it is freed after the last. May sleep.
+ *	domain, or NULL if there is none; it is freed after the last. The unit may
+ *	not have been adopted. May sleep.
  * @dev_release: Next kernel: that was the last attachment of the device. Block
  *	what is left of the entries that the record names, free the tables that
  *	came in for it and that no device has. Comes before the @att_release of
- *	its attachments. May sleep.
+ *	its attachments. The unit may not have been adopted. May sleep.
  *
- * A driver offers all of them or none.
+ * A driver offers all of them, but for @dev_identify, or none.
  */
 struct iommu_liveupdate_ops {
 	const struct iommu_liveupdate_type *type;
+	bool (*dev_identify)(struct device *dev, struct iommu_device_ser *id);
 	int (*unit_preserve)(struct iommu_device *iommu,
 			     struct iommu_unit_ser *unit);
 	void (*unit_unpreserve)(struct iommu_device *iommu,
@@ -176,6 +182,8 @@ iommu_liveupdate_next_device(const struct iommu_unit_ser *unit,
 const struct iommu_attachment_ser *
 iommu_liveupdate_next_attachment(const struct iommu_device_ser *devrec,
 				 const struct iommu_attachment_ser *prev);
+bool iommu_liveupdate_first_with_id(const struct iommu_unit_ser *unit,
+				    const struct iommu_attachment_ser *att);
 const struct iommu_device_ser *iommu_liveupdate_device_record(struct device *dev);
 void iommu_liveupdate_fail_unit(const struct iommu_unit_ser *unit, int err);
 

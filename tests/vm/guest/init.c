@@ -68,6 +68,7 @@ static const struct scenario scenarios[] = {
 	{ "stress", stress_old_kernel, stress_new_kernel },
 	{ "no-scratch", no_scratch_old_kernel, NULL },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
+	{ "mock", mock_old_kernel, mock_new_kernel },
 };
 
 static const struct scenario *find_scenario(const char *name)

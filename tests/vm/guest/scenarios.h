@@ -102,5 +102,7 @@ void kho_data_new_kernel(void);
 void no_scratch_old_kernel(void);
 void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
+void mock_old_kernel(void);
+void mock_new_kernel(void);
 
 #endif

@@ -37,7 +37,7 @@ static void usage(void)
 		"                        and no other; may be given several times\n"
 		"  --may-find TEXT       what comes with it by its nature; several times\n"
 		"  --example PATH        the example program, for its script\n"
-		"  --tests DIR           programs for the script kernel-tests\n"
+		"  --tests DIR           programs for the scripts kernel-tests and mock\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
 		"  --nic NIC             igb or e1000e\n"
 		"  --topology WHERE      ports, root, switch or crowd\n"
@@ -53,6 +53,7 @@ static void usage(void)
 		"  --keep-freed          QEMU may go on using ports that were pulled out\n"
 		"  --updates N           how many kexecs in a row; both kernels go along\n"
 		"  --ats-device          a virtio card with ATS\n"
+		"  --no-iommu            a machine without VT-d\n"
 		"  --shared-memory       lets the host look into guest memory\n"
 		"  --counters COMMAND    run with kernel, memory and place in it when a kernel ends\n"
 		"  --cold                frames in the blackout must hit untouched pages\n"
@@ -98,7 +99,8 @@ enum option_id {
 	OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_ADDED_MEMORY,
 	OPT_MORE_NICS,
-	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_KEEP_FREED, OPT_ATS_DEVICE, OPT_SHARED_MEMORY,
+	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_KEEP_FREED, OPT_ATS_DEVICE, OPT_NO_IOMMU,
+	OPT_SHARED_MEMORY,
 	OPT_COLD, OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
 	OPT_RESERVED_MEMORY,
 };
@@ -138,6 +140,7 @@ static const struct option long_options[] = {
 	{ "hotplug", no_argument, NULL, OPT_HOTPLUG },
 	{ "keep-freed", no_argument, NULL, OPT_KEEP_FREED },
 	{ "ats-device", no_argument, NULL, OPT_ATS_DEVICE },
+	{ "no-iommu", no_argument, NULL, OPT_NO_IOMMU },
 	{ "shared-memory", no_argument, NULL, OPT_SHARED_MEMORY },
 	{ "counters", required_argument, NULL, OPT_COUNTERS },
 	{ "cold", no_argument, NULL, OPT_COLD },
@@ -238,6 +241,8 @@ static void parse(struct options *options, int argc, char **argv)
 			usage();
 		else if (id == OPT_ATS_DEVICE)
 			options->ats_device = true;
+		else if (id == OPT_NO_IOMMU)
+			options->no_iommu = true;
 		else if (id == OPT_X2APIC)
 			options->x2apic = true;
 		else if (id == OPT_HOTPLUG)

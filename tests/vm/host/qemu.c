@@ -238,6 +238,8 @@ static void add_iommu(const struct run *run, struct arguments *arguments)
 {
 	const char *mode = run->options.mode;
 
+	if (run->options.no_iommu)
+		return;
 	add(arguments, "-device");
 	add(arguments, "intel-iommu,intremap=on,aw-bits=48,caching-mode=on%s%s%s%s",
 	    strcmp(mode, "legacy") ? ",x-scalable-mode=on" : "",

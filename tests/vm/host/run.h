@@ -61,6 +61,7 @@ struct options {
 	int timeout_s;
 	bool shared_memory;
 	bool ats_device;
+	bool no_iommu;
 	bool cold;
 	bool interrupt_buffers;
 	bool x2apic;

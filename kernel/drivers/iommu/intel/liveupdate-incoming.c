@@ -211,24 +211,6 @@ static const char *verify_unit(struct intel_iommu *iommu,
 	return NULL;
 }
 
-/* Several devices on one domain share the id; then it is reserved already */
-static bool did_seen(const struct iommu_unit_ser *unit,
-		     const struct iommu_attachment_ser *last)
-{
-	const struct iommu_attachment_ser *att;
-	const struct iommu_device_ser *devrec;
-
-	for_each_device(unit, devrec)
-		for_each_attachment(devrec, att) {
-			if (att == last)
-				return false;
-			if (att->hw_id == last->hw_id &&
-			    att->domain_pa == last->domain_pa)
-				return true;
-		}
-	return false;
-}
-
 VISIBLE_IF_KUNIT void
 intel_liveupdate_release_dids(struct intel_iommu *iommu,
 			      const struct iommu_unit_ser *unit,
@@ -241,7 +223,7 @@ intel_liveupdate_release_dids(struct intel_iommu *iommu,
 		for_each_attachment(devrec, att) {
 			if (att == end)
 				return;
-			if (!did_seen(unit, att))
+			if (iommu_liveupdate_first_with_id(unit, att))
 				ida_free(&iommu->domain_ida, att->hw_id);
 		}
 }
@@ -252,7 +234,7 @@ static int reserve_did(struct intel_iommu *iommu,
 {
 	int did;
 
-	if (did_seen(unit, att))
+	if (!iommu_liveupdate_first_with_id(unit, att))
 		return 0;
 	did = ida_alloc_range(&iommu->domain_ida, att->hw_id, att->hw_id,
 			      GFP_KERNEL);

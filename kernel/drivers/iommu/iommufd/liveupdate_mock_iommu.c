@@ -1,0 +1,794 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (c) 2026, the iommu-liveupdate authors
+ */
+
+/**
+ * DOC: Mock IOMMU, the driver
+ *
+ * As small as an IOMMU driver with live update can be, and a pattern for others:
+ * what each operation does here, a driver for real hardware has to do as well. Both
+ * units have one device table, as AMD's have.
+ *
+ * 1. The old kernel: mock_unit_preserve(), mock_dev_preserve(), mock_att_preserve()
+ *    write down what the next kernel has to know. mock_unit_freeze() compares it
+ *    with the hardware once more. mock_unit_handover() clears the entries of all
+ *    devices that are not preserved; from then on no entry becomes present.
+ * 2. The next kernel: mock_iommu_add_unit() finds a unit translating, and takes it
+ *    over where it is, mock_adopt(), or blocks all of its devices.
+ *    mock_domain_restore() and mock_att_adopt() are the software half of an attach.
+ * 3. The way back: an attach replaces the live entry. mock_dev_block(),
+ *    mock_ids_block() and mock_dev_release() close the entries of devices that
+ *    nobody takes, mock_att_release() gives the id of a domain back.
+ *
+ * Locking: entries are written by the hardware's own lock. Bits of adopted and
+ * preserved devices are changed under group->mutex or locks of the core that exclude
+ * one another, as are the domain ids.
+ */
+
+#define pr_fmt(fmt) "iommu mock: " fmt
+
+#include <linux/bitfield.h>
+#include <linux/io.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "../iommu-kept.h"
+#include "../iommu-pages.h"
+#include "../iommu-priv.h"
+#include "../liveupdate-check.h"
+#include "liveupdate_mock.h"
+
+/* No address of registers */
+#define MOCK_BASE		0xfffffffffff00000ULL
+
+#define MOCK_VENDOR_ID		0x1af4
+#define MOCK_DEVICE_ID		0x10c5
+
+/* struct iommu_unit_ser.tables */
+#define MOCK_TABLE		0
+#define MOCK_TABLE_KIND		1
+
+#define MOCK_MIN_ID		1
+#define MOCK_MAX_ID		0xffff
+
+/* The driver's part of the record of a unit */
+struct mock_unit_ser {
+	u64 nr;
+	u64 control;
+};
+
+struct mock_domain {
+	union {
+		struct iommu_domain domain;
+		struct pt_iommu iommu;
+		struct pt_iommu_amdv1 amdv1;
+	};
+	u32 id;
+	/* Keeps the top table where it is while entries are written */
+	spinlock_t top_lock;
+};
+
+PT_IOMMU_CHECK_DOMAIN(struct mock_domain, iommu, domain);
+
+/* What mock_damage() does to the record of unit 0 */
+enum mock_harm {
+	MOCK_HARM_NONE,
+	MOCK_HARM_TYPE,
+	MOCK_HARM_LENGTH,
+	MOCK_HARM_NR,
+	MOCK_HARM_CONTROL,
+	MOCK_HARM_TABLE_KIND,
+};
+
+static unsigned int mock_harm;
+module_param_named(harm, mock_harm, uint, 0644);
+MODULE_PARM_DESC(harm, "What is wrong with the record of unit 0, see enum mock_harm");
+
+static struct mock_unit mock_units[MOCK_UNITS];
+/* The device table of both */
+static struct mock_hw_entry *mock_table;
+static DEFINE_IDA(mock_ids);
+/* Ids that came in, and how many units have them */
+static DEFINE_XARRAY(mock_reserved);
+
+static struct mock_domain *to_mock_domain(struct iommu_domain *domain)
+{
+	return container_of(domain, struct mock_domain, domain);
+}
+
+static struct mock_unit *to_mock_unit(struct iommu_device *iommu)
+{
+	return container_of(iommu, struct mock_unit, iommu);
+}
+
+static struct mock_hw_unit *mock_regs(struct mock_unit *unit)
+{
+	return &mock_hw()->unit[unit->nr];
+}
+
+static struct mock_hw_entry *mock_entry(u32 rid)
+{
+	struct mock_hw_entry *table = phys_to_virt(mock_hw_unit(rid)->table);
+
+	return &table[rid];
+}
+
+struct mock_unit *mock_iommu_unit(u32 rid)
+{
+	return &mock_units[rid / MOCK_PER_UNIT];
+}
+
+static u64 mock_root_of(phys_addr_t top, unsigned int levels)
+{
+	return top | FIELD_PREP(MOCK_HW_LEVEL, levels) | MOCK_HW_PRESENT;
+}
+
+/* The entry that an attach writes */
+static u64 mock_root(struct mock_domain *domain)
+{
+	struct pt_iommu_amdv1_hw_info info;
+
+	pt_iommu_amdv1_hw_info(&domain->amdv1, &info);
+	return mock_root_of(info.host_pt_root, info.mode);
+}
+
+/* Domains */
+
+static void mock_domain_free(struct iommu_domain *domain)
+{
+	struct mock_domain *mock = to_mock_domain(domain);
+
+	pt_iommu_deinit(&mock->iommu);
+	if (mock->id)
+		ida_free(&mock_ids, mock->id);
+	kfree(mock);
+}
+
+static void mock_flush_domain(struct mock_domain *mock)
+{
+	unsigned int nr;
+
+	for (nr = 0; nr < MOCK_UNITS; nr++)
+		mock_hw_flush(nr, mock->id);
+}
+
+static void mock_iotlb_sync(struct iommu_domain *domain,
+			    struct iommu_iotlb_gather *gather)
+{
+	mock_flush_domain(to_mock_domain(domain));
+	iommu_put_pages_list(&gather->freelist);
+}
+
+static void mock_close(u32 rid)
+{
+	struct mock_hw_entry *entry = mock_entry(rid);
+	u64 id = entry->id;
+
+	if (!(entry->root & MOCK_HW_PRESENT))
+		return;
+	mock_hw_write_entry(rid, 0, 0);
+	mock_hw_flush(mock_iommu_unit(rid)->nr, id);
+}
+
+/* The live entry leads to the old or to the new table whenever hardware looks */
+static int mock_attach(struct iommu_domain *domain, struct device *dev,
+		       struct iommu_domain *old)
+{
+	struct mock_device *mdev = to_mock_device(dev);
+	struct mock_unit *unit = mock_iommu_unit(mdev->rid);
+	struct mock_domain *mock = to_mock_domain(domain);
+	u64 old_id = mock_entry(mdev->rid)->id;
+
+	if (iommu_kept_is(&unit->iommu, IOMMU_KEPT_HANDED_OVER))
+		return -EBUSY;
+	mock_hw_write_entry(mdev->rid, mock_root(mock), mock->id);
+	mock_hw_flush(unit->nr, old_id);
+	unit->adopted &= ~BIT_ULL(mdev->rid);
+	return 0;
+}
+
+static int mock_blocked_attach(struct iommu_domain *domain, struct device *dev,
+			       struct iommu_domain *old)
+{
+	struct mock_device *mdev = to_mock_device(dev);
+
+	mock_close(mdev->rid);
+	mock_iommu_unit(mdev->rid)->adopted &= ~BIT_ULL(mdev->rid);
+	return 0;
+}
+
+static const struct iommu_domain_ops mock_blocked_ops = {
+	.attach_dev = mock_blocked_attach,
+};
+
+static struct iommu_domain mock_blocked_domain = {
+	.type = IOMMU_DOMAIN_BLOCKED,
+	.ops = &mock_blocked_ops,
+};
+
+/* The page table has grown at its top: whoever is attached follows */
+static void mock_change_top(struct pt_iommu *iommu_table, phys_addr_t top,
+			    unsigned int top_level)
+{
+	struct mock_domain *mock = container_of(iommu_table, struct mock_domain,
+						iommu);
+	u32 rid;
+
+	for (rid = 0; rid < MOCK_DEVICES; rid++)
+		if (mock_iommu_unit(rid)->registered &&
+		    mock_entry(rid)->id == mock->id)
+			mock_hw_write_entry(rid, mock_root_of(top, top_level + 1),
+					    mock->id);
+	mock_flush_domain(mock);
+}
+
+static spinlock_t *mock_top_lock(struct pt_iommu *iommu_table)
+{
+	return &container_of(iommu_table, struct mock_domain, iommu)->top_lock;
+}
+
+static const struct pt_iommu_driver_ops mock_pt_ops = {
+	.change_top = mock_change_top,
+	.get_top_lock = mock_top_lock,
+};
+
+static const struct iommu_domain_ops mock_domain_ops = {
+	IOMMU_PT_DOMAIN_OPS(amdv1),
+	.free = mock_domain_free,
+	.attach_dev = mock_attach,
+	.iotlb_sync = mock_iotlb_sync,
+};
+
+static struct mock_domain *mock_domain_new(void)
+{
+	struct mock_domain *mock = kzalloc_obj(*mock);
+
+	if (!mock)
+		return NULL;
+	mock->domain.type = IOMMU_DOMAIN_UNMANAGED;
+	mock->domain.ops = &mock_domain_ops;
+	mock->iommu.nid = NUMA_NO_NODE;
+	mock->iommu.driver_ops = &mock_pt_ops;
+	spin_lock_init(&mock->top_lock);
+	return mock;
+}
+
+static struct iommu_domain *
+mock_domain_alloc(struct device *dev, u32 flags,
+		  const struct iommu_user_data *user_data)
+{
+	struct pt_iommu_amdv1_cfg cfg = {
+		.common.features = BIT(PT_FEAT_DYNAMIC_TOP),
+		.common.hw_max_vasz_lg2 = 48,
+		.common.hw_max_oasz_lg2 = 52,
+		.starting_level = 2,
+	};
+	struct mock_domain *mock;
+	int ret;
+
+	if (flags || user_data)
+		return ERR_PTR(-EOPNOTSUPP);
+	mock = mock_domain_new();
+	if (!mock)
+		return ERR_PTR(-ENOMEM);
+
+	ret = ida_alloc_range(&mock_ids, MOCK_MIN_ID, MOCK_MAX_ID, GFP_KERNEL);
+	if (ret < 0)
+		goto err_free;
+	mock->id = ret;
+	ret = pt_iommu_amdv1_init(&mock->amdv1, &cfg, GFP_KERNEL);
+	if (ret)
+		goto err_id;
+	return &mock->domain;
+
+err_id:
+	ida_free(&mock_ids, mock->id);
+err_free:
+	kfree(mock);
+	return ERR_PTR(ret);
+}
+
+/* Devices */
+
+static struct iommu_device *mock_probe_device(struct device *dev)
+{
+	return &mock_iommu_unit(to_mock_device(dev)->rid)->iommu;
+}
+
+static bool mock_capable(struct device *dev, enum iommu_cap cap)
+{
+	return cap == IOMMU_CAP_CACHE_COHERENCY;
+}
+
+/* What this driver adds to the records, and its check */
+
+static const char *mock_check_unit(const struct iommu_unit_ser *unit)
+{
+	const struct mock_unit_ser *part = (const void *)unit->driver_data;
+	const struct iommu_table_ser *table = &unit->tables[MOCK_TABLE];
+
+	if (unit->driver_length != sizeof(*part))
+		return "part of another length";
+	if (part->nr >= MOCK_UNITS || unit->base != MOCK_BASE + part->nr)
+		return "no such unit";
+	if (part->control != MOCK_HW_TRANSLATE)
+		return "unit that does not translate";
+	if (table->kind != MOCK_TABLE_KIND || table->order ||
+	    unit->tables[MOCK_TABLE + 1].pa)
+		return "no device table";
+	return NULL;
+}
+
+static const char *mock_check_device(const struct iommu_device_ser *devrec,
+				     const struct iommu_unit_ser *unit)
+{
+	const struct mock_unit_ser *part = (const void *)unit->driver_data;
+
+	if (devrec->segment != MOCK_SEGMENT || devrec->nr_ids != 1 ||
+	    devrec->ids[0] != devrec->rid ||
+	    devrec->rid / MOCK_PER_UNIT != part->nr)
+		return "no such device";
+	if (devrec->table.pa || devrec->ats.enabled ||
+	    memchr_inv(devrec->driver_data, 0, sizeof(devrec->driver_data)))
+		return "device with something that it cannot have";
+	return NULL;
+}
+
+static const char *mock_check_attachment(const struct iommu_attachment_ser *att,
+					 const struct iommu_device_ser *devrec,
+					 const struct iommu_unit_ser *unit,
+					 const struct iommu_domain_ser *dser)
+{
+	if (att->pasid != IOMMU_ATTACHMENT_SER_NO_PASID)
+		return "attachment of a PASID";
+	if (att->hw_id < MOCK_MIN_ID || att->hw_id > MOCK_MAX_ID)
+		return "impossible domain id";
+	if (dser->pt_format != IOMMU_DOMAIN_SER_AMDV1)
+		return "domain of another format";
+	return NULL;
+}
+
+static const struct iommu_liveupdate_type mock_type = {
+	.type = IOMMU_UNIT_SER_MOCK,
+	.name = "mock",
+	.unit = mock_check_unit,
+	.device = mock_check_device,
+	.attachment = mock_check_attachment,
+};
+
+/* The old kernel */
+
+static bool mock_dev_identify(struct device *dev, struct iommu_device_ser *id)
+{
+	id->segment = MOCK_SEGMENT;
+	id->rid = to_mock_device(dev)->rid;
+	id->vendor = MOCK_VENDOR_ID;
+	id->device = MOCK_DEVICE_ID;
+	return true;
+}
+
+static int mock_unit_preserve(struct iommu_device *iommu,
+			      struct iommu_unit_ser *unit)
+{
+	struct mock_unit_ser *part = (void *)unit->driver_data;
+	struct mock_unit *mock = to_mock_unit(iommu);
+
+	unit->base_kind = IOMMU_UNIT_SER_BASE_MMIO;
+	unit->base = MOCK_BASE + mock->nr;
+	unit->driver_length = sizeof(*part);
+	part->nr = mock->nr;
+	part->control = mock_regs(mock)->control;
+	return iommu_liveupdate_preserve_table(unit, MOCK_TABLE_KIND,
+					       phys_to_virt(mock_regs(mock)->table),
+					       IOMMU_TABLE_SER_SHARED);
+}
+
+static void mock_unit_unpreserve(struct iommu_device *iommu,
+				 struct iommu_unit_ser *unit)
+{
+}
+
+static int mock_dev_preserve(struct device *dev, struct iommu_unit_ser *unit,
+			     struct iommu_device_ser *devrec)
+{
+	to_mock_unit(dev->iommu->iommu_dev)->preserved |= BIT_ULL(devrec->rid);
+	return 0;
+}
+
+static void mock_dev_unpreserve(struct device *dev, struct iommu_unit_ser *unit,
+				struct iommu_device_ser *devrec)
+{
+	to_mock_unit(dev->iommu->iommu_dev)->preserved &= ~BIT_ULL(devrec->rid);
+}
+
+/* Is the live entry what an attach would write? */
+static bool mock_entry_right(u32 rid, struct mock_domain *domain, u64 id)
+{
+	const struct mock_hw_entry *entry = mock_entry(rid);
+
+	return entry->root == mock_root(domain) && entry->id == id;
+}
+
+static int mock_att_preserve(struct device *dev, struct iommu_domain *domain,
+			     const struct iommu_device_ser *devrec,
+			     struct iommu_attachment_ser *att,
+			     struct iommu_domain_ser *dser)
+{
+	struct mock_domain *mock = to_mock_domain(domain);
+
+	att->hw_id = mock->id;
+	return mock_entry_right(devrec->rid, mock, mock->id) ? 0 : -EINVAL;
+}
+
+static int mock_unit_freeze(struct iommu_device *iommu,
+			    struct iommu_unit_ser *unit)
+{
+	const struct mock_hw_unit *regs = mock_regs(to_mock_unit(iommu));
+
+	if (regs->control != MOCK_HW_TRANSLATE ||
+	    regs->table != unit->tables[MOCK_TABLE].pa)
+		return -EINVAL;
+	return 0;
+}
+
+/* Nobody but the devices in @kept can translate through the unit any more */
+static void mock_scrub(struct mock_unit *unit, u64 kept)
+{
+	u32 rid, first = unit->nr * MOCK_PER_UNIT;
+
+	for (rid = first; rid < first + MOCK_PER_UNIT; rid++)
+		if (!(kept & BIT_ULL(rid)))
+			mock_hw_write_entry(rid, 0, 0);
+	mock_hw_flush(unit->nr, 0);
+}
+
+/* All was checked for the last time: only the next kernel can notice */
+static void mock_damage(struct iommu_unit_ser *unit)
+{
+	struct mock_unit_ser *part = (void *)unit->driver_data;
+
+	switch (mock_harm) {
+	case MOCK_HARM_TYPE:
+		unit->type--;
+		break;
+	case MOCK_HARM_LENGTH:
+		unit->driver_length -= sizeof(part->control);
+		part->control = 0;
+		break;
+	case MOCK_HARM_NR:
+		part->nr++;
+		break;
+	case MOCK_HARM_CONTROL:
+		part->control = 0;
+		break;
+	case MOCK_HARM_TABLE_KIND:
+		unit->tables[MOCK_TABLE].kind++;
+		break;
+	}
+}
+
+static void mock_unit_handover(struct iommu_device *iommu,
+			       struct iommu_unit_ser *unit)
+{
+	struct mock_unit *mock = to_mock_unit(iommu);
+
+	iommu_kept_set(iommu, IOMMU_KEPT_HANDED_OVER);
+	mock_scrub(mock, mock->preserved);
+	if (!mock->nr)
+		mock_damage(unit);
+}
+
+/* The next kernel */
+
+static bool mock_unit_match(struct iommu_device *iommu,
+			    const struct iommu_unit_ser *unit)
+{
+	return unit->type == IOMMU_UNIT_SER_MOCK &&
+	       unit->base == MOCK_BASE + to_mock_unit(iommu)->nr;
+}
+
+static struct iommu_domain *
+mock_domain_restore(struct iommu_device *iommu,
+		    const struct iommu_domain_ser *dser)
+{
+	struct mock_domain *mock = mock_domain_new();
+	int ret;
+
+	if (!mock)
+		return ERR_PTR(-ENOMEM);
+	ret = pt_iommu_amdv1_restore(&mock->amdv1, dser);
+	if (ret) {
+		kfree(mock);
+		return ERR_PTR(ret);
+	}
+	/* Its ids are reserved by the units that have them */
+	return &mock->domain;
+}
+
+static int mock_att_adopt(struct device *dev, struct iommu_domain *domain,
+			  const struct iommu_device_ser *devrec,
+			  const struct iommu_attachment_ser *att)
+{
+	struct mock_device *mdev = to_mock_device(dev);
+
+	if (!(mock_iommu_unit(mdev->rid)->adopted & BIT_ULL(mdev->rid)) ||
+	    !mock_entry_right(mdev->rid, to_mock_domain(domain), att->hw_id))
+		return -EINVAL;
+	return 0;
+}
+
+static bool mock_close_adopted(u32 rid)
+{
+	struct mock_unit *unit = mock_iommu_unit(rid);
+
+	if (unit->adopted & BIT_ULL(rid))
+		mock_close(rid);
+	unit->adopted &= ~BIT_ULL(rid);
+	return true;
+}
+
+static bool mock_dev_block(struct device *dev)
+{
+	return mock_close_adopted(to_mock_device(dev)->rid);
+}
+
+static int mock_dev_unblock(struct device *dev)
+{
+	return 0;
+}
+
+static bool mock_ids_block(struct iommu_device *iommu,
+			   const struct iommu_device_ser *devrec)
+{
+	return mock_close_adopted(devrec->rid);
+}
+
+static void mock_dev_release(struct iommu_device *iommu,
+			     const struct iommu_device_ser *devrec)
+{
+	mock_close_adopted(devrec->rid);
+}
+
+/* The units have their ids in common, so it is free when the last has no use for it */
+static int mock_reserve_id(u32 id)
+{
+	unsigned long units = xa_to_value(xa_load(&mock_reserved, id));
+	int ret = 0;
+
+	if (!units)
+		ret = ida_alloc_range(&mock_ids, id, id, GFP_KERNEL);
+	if (ret < 0)
+		return ret;
+	return xa_err(xa_store(&mock_reserved, id, xa_mk_value(units + 1),
+			       GFP_KERNEL));
+}
+
+static void mock_put_id(u32 id)
+{
+	unsigned long units = xa_to_value(xa_load(&mock_reserved, id));
+
+	/* The place is there, and is not allocated */
+	if (units > 1) {
+		xa_store(&mock_reserved, id, xa_mk_value(units - 1), GFP_KERNEL);
+		return;
+	}
+	xa_erase(&mock_reserved, id);
+	ida_free(&mock_ids, id);
+}
+
+static void mock_att_release(struct iommu_device *iommu,
+			     struct iommu_domain *domain,
+			     const struct iommu_attachment_ser *att, bool last)
+{
+	/* A unit that was not adopted has reserved none */
+	if (!last || !iommu_kept_is(iommu, IOMMU_KEPT_ADOPTED))
+		return;
+	mock_hw_flush(to_mock_unit(iommu)->nr, att->hw_id);
+	mock_put_id(att->hw_id);
+}
+
+static const struct iommu_liveupdate_ops mock_liveupdate_ops = {
+	.type = &mock_type,
+	.dev_identify = mock_dev_identify,
+	.unit_preserve = mock_unit_preserve,
+	.unit_unpreserve = mock_unit_unpreserve,
+	.dev_preserve = mock_dev_preserve,
+	.dev_unpreserve = mock_dev_unpreserve,
+	.att_preserve = mock_att_preserve,
+	.unit_freeze = mock_unit_freeze,
+	.unit_handover = mock_unit_handover,
+	.domain_restore = mock_domain_restore,
+	.att_adopt = mock_att_adopt,
+	.dev_block = mock_dev_block,
+	.dev_unblock = mock_dev_unblock,
+	.unit_match = mock_unit_match,
+	.ids_block = mock_ids_block,
+	.att_release = mock_att_release,
+	.dev_release = mock_dev_release,
+};
+
+static const struct iommu_ops mock_iommu_ops = {
+	.owner = THIS_MODULE,
+	.default_domain = &mock_blocked_domain,
+	.blocked_domain = &mock_blocked_domain,
+	.release_domain = &mock_blocked_domain,
+	.capable = mock_capable,
+	.domain_alloc_paging_flags = mock_domain_alloc,
+	.probe_device = mock_probe_device,
+	.device_group = generic_device_group,
+	.liveupdate_ops = &mock_liveupdate_ops,
+};
+
+/* Units */
+
+static const char *mock_verify(struct mock_unit *unit,
+			       const struct iommu_unit_ser *rec)
+{
+	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec = NULL;
+	const struct mock_hw_entry *entry;
+
+	if (mock_regs(unit)->table != rec->tables[MOCK_TABLE].pa)
+		return "device table";
+	while ((devrec = iommu_liveupdate_next_device(rec, devrec))) {
+		att = iommu_liveupdate_next_attachment(devrec, NULL);
+		entry = mock_entry(devrec->rid);
+		if (!(entry->root & MOCK_HW_PRESENT) || entry->id != att->hw_id)
+			return "entry of a device";
+	}
+	return NULL;
+}
+
+static int mock_reserve_ids(const struct iommu_unit_ser *rec)
+{
+	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec = NULL;
+	int ret;
+
+	while ((devrec = iommu_liveupdate_next_device(rec, devrec))) {
+		att = iommu_liveupdate_next_attachment(devrec, NULL);
+		if (!iommu_liveupdate_first_with_id(rec, att))
+			continue;
+		ret = mock_reserve_id(att->hw_id);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static u64 mock_recorded(const struct iommu_unit_ser *rec)
+{
+	const struct iommu_device_ser *devrec = NULL;
+	u64 rids = 0;
+
+	while ((devrec = iommu_liveupdate_next_device(rec, devrec)))
+		rids |= BIT_ULL(devrec->rid);
+	return rids;
+}
+
+static int mock_adopt(struct mock_unit *unit, const struct iommu_unit_ser *rec)
+{
+	const char *differs = mock_verify(unit, rec);
+	int ret;
+
+	if (differs) {
+		pr_err("unit %u: %s differs from the record of the previous kernel\n",
+		       unit->nr, differs);
+		return -EINVAL;
+	}
+	ret = mock_reserve_ids(rec);
+	if (ret)
+		return ret;
+	mock_table = iommu_liveupdate_claim_table(rec, MOCK_TABLE);
+	if (!mock_table)
+		return -EINVAL;
+
+	unit->adopted = mock_recorded(rec);
+	mock_scrub(unit, unit->adopted);
+	iommu_kept_set(&unit->iommu, IOMMU_KEPT_ADOPTED);
+	pr_info("unit %u: adopted the live tables of the previous kernel, %u device(s)\n",
+		unit->nr, rec->nr_devices);
+	return 0;
+}
+
+/*
+ * With a table that this kernel can trust, in which no device of the unit has an entry.
+ * A unit that was found translating is not switched off for that.
+ */
+static int mock_start(struct mock_unit *unit, const char *name)
+{
+	if (!mock_table)
+		mock_table = iommu_alloc_pages_sz(GFP_KERNEL, PAGE_SIZE);
+	if (!mock_table)
+		return -ENOMEM;
+
+	iommu_kept_block(&unit->iommu, name);
+	mock_regs(unit)->table = virt_to_phys(mock_table);
+	mock_scrub(unit, 0);
+	mock_regs(unit)->control = MOCK_HW_TRANSLATE;
+	iommu_kept_started(&unit->iommu);
+	return 0;
+}
+
+/* Takes the unit over as it is, or starts it */
+static int mock_set_up(struct mock_unit *unit, const char *name)
+{
+	const struct iommu_unit_ser *rec;
+	int ret;
+
+	if (mock_regs(unit)->control & MOCK_HW_TRANSLATE &&
+	    iommu_kept_found(&unit->iommu)) {
+		rec = iommu_liveupdate_find_unit(&mock_type,
+						 IOMMU_UNIT_SER_BASE_MMIO,
+						 MOCK_BASE + unit->nr);
+		if (!IS_ERR_OR_NULL(rec)) {
+			ret = mock_adopt(unit, rec);
+			if (!ret)
+				return 0;
+			iommu_liveupdate_fail_unit(rec, ret);
+		}
+	}
+	return mock_start(unit, name);
+}
+
+/**
+ * mock_iommu_add_unit - A unit is there, from the beginning or since now
+ * @nr: Which
+ * @bus: Of the devices behind it
+ *
+ * Return: 0, -EEXIST if it was there, or another errno.
+ */
+int mock_iommu_add_unit(unsigned int nr, const struct bus_type *bus)
+{
+	struct mock_unit *unit = &mock_units[nr];
+	char name[] = "iommu-mock0";
+	int ret;
+
+	if (unit->registered)
+		return -EEXIST;
+	memset(unit, 0, sizeof(*unit));
+	unit->nr = nr;
+	name[sizeof(name) - 2] += nr;
+
+	ret = mock_set_up(unit, name);
+	if (ret)
+		return ret;
+	ret = iommu_device_sysfs_add(&unit->iommu, NULL, NULL, "%s", name);
+	if (ret)
+		return ret;
+	ret = iommu_device_register_bus(&unit->iommu, &mock_iommu_ops, bus,
+					&unit->nb);
+	if (ret)
+		iommu_device_sysfs_remove(&unit->iommu);
+	else
+		unit->registered = true;
+	return ret;
+}
+
+/**
+ * mock_iommu_remove_unit - A unit goes away
+ * @nr: Which; it has no devices any more
+ * @bus: As for mock_iommu_add_unit()
+ *
+ * Return: 0, -ENODEV if it is not there, -EBUSY if live update keeps it.
+ */
+int mock_iommu_remove_unit(unsigned int nr, const struct bus_type *bus)
+{
+	struct mock_unit *unit = &mock_units[nr];
+	int ret;
+
+	if (!unit->registered)
+		return -ENODEV;
+	ret = iommu_kept_remove(&unit->iommu, dev_name(unit->iommu.dev));
+	if (ret)
+		return ret;
+
+	iommu_device_unregister_bus(&unit->iommu, bus, &unit->nb);
+	iommu_device_sysfs_remove(&unit->iommu);
+	mock_regs(unit)->control = 0;
+	unit->registered = false;
+	return 0;
+}
