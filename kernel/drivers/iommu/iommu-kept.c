@@ -99,7 +99,7 @@ EXPORT_SYMBOL_GPL(iommu_kept_on);
  *
  * Context: Set-up and hot-add of units, may sleep.
  * Return: true if the caller is to put an empty table in force now, instead of
- * switching the unit off.
+ * switching the unit off. False is no leave to do that: see iommu_kept_on().
  */
 bool iommu_kept_block(struct iommu_device *iommu, const char *name)
 {

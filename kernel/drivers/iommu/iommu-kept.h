@@ -51,7 +51,23 @@ void iommu_kept_quiesce(struct device *dev, const struct iommu_device *iommu);
 static inline bool iommu_kept_is(const struct iommu_device *iommu,
 				 enum iommu_kept_state state)
 {
+	return state == IOMMU_KEPT_NO;
+}
+
+static inline bool iommu_kept_found(struct iommu_device *iommu)
+{
 	return false;
+}
+
+static inline bool iommu_kept_block(struct iommu_device *iommu,
+				    const char *name)
+{
+	return false;
+}
+
+static inline void iommu_kept_set(struct iommu_device *iommu,
+				  enum iommu_kept_state state)
+{
 }
 
 static inline bool iommu_kept_on(const struct iommu_device *iommu)

@@ -440,9 +440,7 @@ static int check_unit_twice(struct check *c, struct check_cursor cur,
 
 	while ((other = cursor_next(&cur))) {
 		if (other->base == unit->base &&
-		    other->base_kind == unit->base_kind &&
-		    (other->base_kind == IOMMU_UNIT_SER_BASE_MMIO ||
-		     other->segment == unit->segment))
+		    other->base_kind == unit->base_kind)
 			return refuse(c, "two units at the same address");
 		ret = check_units_share(c, unit, other);
 		if (ret)

@@ -431,8 +431,16 @@ static void preserve_shared_table(struct kunit *test)
 	/* Not without the word of both */
 	first->table_flags = 0;
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1),
+			-EINVAL);
+	iommu_device_unpreserve(&one->pci.dev);
+	EXPECT_PAGES(test, "pu");
+	first->table_flags = IOMMU_TABLE_SER_SHARED;
+	second->table_flags = 0;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1),
+			-EINVAL);
+	expect_sound(test, out);
 	fake_flb_end(out);
 	iommu_free_pages(first->table);
 }

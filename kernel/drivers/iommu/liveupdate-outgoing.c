@@ -492,20 +492,18 @@ void iommu_domain_unpreserve(struct iommu_domain *domain)
 	kfree(pdom);
 }
 
-/* Does another unit have this very table, and know that others do? */
-static bool iommu_liveupdate_table_shared(const struct iommu_unit_ser *unit,
-					  const struct iommu_table_ser *table)
+/* Does another unit have this very table? */
+static const struct iommu_table_ser *
+iommu_liveupdate_shared_table(const struct iommu_unit_ser *unit, u64 pa)
 {
 	struct iommu_liveupdate_out_unit *other;
 	unsigned int i;
 
-	if (!(table->flags & IOMMU_TABLE_SER_SHARED))
-		return false;
 	list_for_each_entry(other, &iommu_liveupdate_outgoing->units, list)
 		for (i = 0; other->ser != unit && i < IOMMU_UNIT_SER_TABLES; i++)
-			if (other->ser->tables[i].pa == table->pa)
-				return true;
-	return false;
+			if (other->ser->tables[i].pa == pa)
+				return &other->ser->tables[i];
+	return NULL;
 }
 
 /**
@@ -517,10 +515,11 @@ static bool iommu_liveupdate_table_shared(const struct iommu_unit_ser *unit,
  *	preserved with the first of them, and given back with the last.
  *
  * There is no counterpart: the core gives the tables back when the unit is not
- * preserved any more, or when @unit_preserve fails.
+ * preserved any more, or when the driver's unit_preserve fails.
  *
- * Context: In the driver's unit_preserve. May sleep.
- * Return: 0, -ENOSPC if the record has no room for one more, or the errno of
+ * Context: In the driver's unit_preserve, dev_preserve or unit_freeze. May sleep.
+ * Return: 0, -ENOSPC if the record has no room for one more, -EINVAL if another unit
+ * has the same table as something else, or for itself alone, or the errno of
  * iommu_preserve_page().
  */
 int iommu_liveupdate_preserve_table(struct iommu_unit_ser *unit, u16 kind,
@@ -532,6 +531,7 @@ int iommu_liveupdate_preserve_table(struct iommu_unit_ser *unit, u16 kind,
 		.kind = kind,
 		.flags = flags,
 	};
+	const struct iommu_table_ser *other;
 	unsigned int i = 0;
 	int ret;
 
@@ -541,7 +541,11 @@ int iommu_liveupdate_preserve_table(struct iommu_unit_ser *unit, u16 kind,
 		i++;
 	if (i == IOMMU_UNIT_SER_TABLES)
 		return -ENOSPC;
-	if (!iommu_liveupdate_table_shared(unit, &table)) {
+	other = iommu_liveupdate_shared_table(unit, table.pa);
+	if (other && (!(flags & other->flags & IOMMU_TABLE_SER_SHARED) ||
+		      other->kind != kind))
+		return -EINVAL;
+	if (!other) {
 		ret = iommu_preserve_page(virt);
 		if (ret)
 			return ret;
@@ -556,7 +560,7 @@ static void iommu_liveupdate_unpreserve_tables(struct iommu_unit_ser *unit)
 	unsigned int i;
 
 	for (i = 0; i < IOMMU_UNIT_SER_TABLES && unit->tables[i].pa; i++)
-		if (!iommu_liveupdate_table_shared(unit, &unit->tables[i]))
+		if (!iommu_liveupdate_shared_table(unit, unit->tables[i].pa))
 			iommu_unpreserve_page(phys_to_virt(unit->tables[i].pa));
 }
 
@@ -647,12 +651,12 @@ static int iommu_liveupdate_refuse(struct device *dev, int err,
  */
 static int
 iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
-			      struct device *dev, struct iommu_domain *domain)
+			      struct device *dev, struct iommu_domain *domain,
+			      struct iommu_device_ser *id)
 {
 	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
 	struct iommu_group *group = dev->iommu_group;
 	unsigned long pasid = IOMMU_NO_PASID;
-	struct iommu_device_ser id = {};
 
 	lockdep_assert_held(&group->mutex);
 
@@ -660,8 +664,8 @@ iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 		return iommu_liveupdate_refuse(dev, -EPERM, "not owned by user space");
 	if (iommu_liveupdate_owns_group(group))
 		return iommu_liveupdate_refuse(dev, -EBUSY, "not taken over since the last one");
-	if (!iommu_liveupdate_identify(dev, ops, &id))
-		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "not a PCI function");
+	if (!iommu_liveupdate_identify(dev, ops, id))
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "nothing to know it by");
 	if (!iommu_liveupdate_ops_complete(ops))
 		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "no support in the IOMMU driver");
 	if (!list_is_singular(&group->devices))
@@ -745,11 +749,10 @@ iommu_liveupdate_remove_attachments(struct iommu_liveupdate_outgoing *out,
 static int
 iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 			    struct device *dev, struct iommu_domain *domain,
-			    u64 iommufd_token)
+			    u64 iommufd_token, const struct iommu_device_ser *id)
 {
 	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
 	struct iommu_liveupdate_out_device *pdev;
-	struct iommu_device_ser id = {};
 	int ret;
 
 	pdev = kzalloc_obj(*pdev);
@@ -758,8 +761,7 @@ iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 
 	pdev->dev = dev;
 	INIT_LIST_HEAD(&pdev->attachments);
-	iommu_liveupdate_identify(dev, ops, &id);
-	pdev->unit = iommu_liveupdate_get_unit(out, dev, id.segment);
+	pdev->unit = iommu_liveupdate_get_unit(out, dev, id->segment);
 	if (IS_ERR(pdev->unit)) {
 		ret = PTR_ERR(pdev->unit);
 		goto err_free;
@@ -771,12 +773,12 @@ iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 		goto err_put_unit;
 	}
 
-	*pdev->ser = id;
+	*pdev->ser = *id;
 	pdev->ser->unit_pa = virt_to_phys(pdev->unit->ser);
 	pdev->ser->nr_ids = 1;
-	pdev->ser->ids[0] = id.rid;
+	pdev->ser->ids[0] = id->rid;
 	/* It is alone in its group */
-	pdev->ser->group_key = id.rid;
+	pdev->ser->group_key = id->rid;
 	ret = ops->dev_preserve(dev, pdev->unit->ser, pdev->ser);
 	if (ret)
 		goto err_delete_record;
@@ -800,7 +802,7 @@ err_free:
 
 /**
  * iommu_device_preserve - Preserve the attachment of a device to its domain
- * @dev: PCI function that user space owns, alone in its group
+ * @dev: Device that user space owns, alone in its group
  * @domain: Domain it is attached to, preserved before
  * @iommufd_token: Token of the owning iommufd in its session
  *
@@ -826,6 +828,7 @@ int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
 {
 	struct iommu_group *group = dev->iommu_group;
 	struct iommu_liveupdate_outgoing *out;
+	struct iommu_device_ser id = {};
 	int ret;
 
 	if (!group || !dev->iommu || !dev->iommu->iommu_dev)
@@ -834,11 +837,11 @@ int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
 	guard(mutex)(&group->mutex);
 	guard(mutex)(&iommu_liveupdate_outgoing_lock);
 	out = iommu_liveupdate_outgoing;
-	ret = iommu_liveupdate_check_device(out, dev, domain);
+	ret = iommu_liveupdate_check_device(out, dev, domain, &id);
 	if (ret)
 		return ret;
 
-	ret = iommu_liveupdate_add_device(out, dev, domain, iommufd_token);
+	ret = iommu_liveupdate_add_device(out, dev, domain, iommufd_token, &id);
 	if (ret)
 		return iommu_liveupdate_refuse(dev, ret, "IOMMU driver or memory");
 

@@ -142,7 +142,8 @@ static struct liveupdate_flb iommu_liveupdate_flb = {
  * @id: Segment, requester id and what the device is are set
  *
  * Context: Any.
- * Return: false if there is nothing by which it can be known.
+ * Return: false if there is nothing by which it can be known, or a record has no
+ * room for it.
  */
 bool iommu_liveupdate_identify(struct device *dev,
 			       const struct iommu_liveupdate_ops *ops,
@@ -151,7 +152,8 @@ bool iommu_liveupdate_identify(struct device *dev,
 	struct pci_dev *pci;
 
 	if (!dev_is_pci(dev))
-		return ops && ops->dev_identify && ops->dev_identify(dev, id);
+		return ops && ops->dev_identify && ops->dev_identify(dev, id) &&
+		       id->rid <= U16_MAX;
 
 	pci = to_pci_dev(dev);
 	id->segment = pci_domain_nr(pci->bus);

@@ -40,8 +40,8 @@ enum iommu_liveupdate_domain_state {
  * @type: The kind of its units, and the check of what it adds to records
  * @dev_identify: Fill segment, rid, vendor and device of @id for a device that is
  *	no PCI function, by facts that it has in every kernel, and that no PCI
- *	function has. Comes before the driver's probe_device. Returns false for a
- *	device that cannot be known again. NULL if all such devices are.
+ *	function has, @rid in 16 bits. Comes before the driver's probe_device.
+ *	Returns false for a device that cannot be known again. NULL if none can.
  * @unit_preserve: The first device of the unit is being preserved. Refuse an
  *	unsuitable state, fill @unit but for flags and number of devices, hand
  *	the tables that all devices share to the core by
@@ -151,7 +151,7 @@ void iommu_device_unpreserve(struct device *dev);
 int iommu_liveupdate_freeze(void);
 void iommu_liveupdate_unfreeze(void);
 
-/* Outgoing: for drivers, in unit_preserve */
+/* Outgoing: for drivers, in unit_preserve, dev_preserve and unit_freeze */
 int iommu_liveupdate_preserve_table(struct iommu_unit_ser *unit, u16 kind,
 				    void *virt, u16 flags);
 

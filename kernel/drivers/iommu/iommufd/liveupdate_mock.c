@@ -24,7 +24,8 @@
  *    one that nobody has taken.
  *
  * Locking: mock_lock, a mutex, guards which units and devices are there and who has
- * them open. mock_file.lock guards what a file is bound to, and is taken first.
+ * them open. mock_file.lock guards what a file is bound to, and is taken first. It is
+ * held while iommufd attaches, so LUO only tries it.
  */
 
 #define pr_fmt(fmt) "iommu mock: " fmt
@@ -252,6 +253,23 @@ static long mock_file_detach(struct mock_file *mf)
 	return 0;
 }
 
+static long mock_file_command(struct mock_file *mf, unsigned int nr,
+			      struct mock_cmd *cmd)
+{
+	lockdep_assert_held(&mf->lock);
+
+	switch (nr) {
+	case MOCK_BIND:
+		return mock_file_bind(mf, cmd);
+	case MOCK_ATTACH:
+		return mock_file_attach(mf, cmd);
+	case MOCK_DETACH:
+		return mock_file_detach(mf);
+	default:
+		return -ENOTTY;
+	}
+}
+
 static long mock_file_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
 	struct mock_file *mf = file->private_data;
@@ -262,20 +280,9 @@ static long mock_file_ioctl(struct file *file, unsigned int nr, unsigned long ar
 	if (copy_from_user(&cmd, user, sizeof(cmd)))
 		return -EFAULT;
 
-	guard(mutex)(&mf->lock);
-	switch (nr) {
-	case MOCK_BIND:
-		ret = mock_file_bind(mf, &cmd);
-		break;
-	case MOCK_ATTACH:
-		ret = mock_file_attach(mf, &cmd);
-		break;
-	case MOCK_DETACH:
-		ret = mock_file_detach(mf);
-		break;
-	default:
-		return -ENOTTY;
-	}
+	/* Not held over copies: they may wait for another program */
+	scoped_guard(mutex, &mf->lock)
+		ret = mock_file_command(mf, nr, &cmd);
 	if (!ret && copy_to_user(user, &cmd, sizeof(cmd)))
 		return -EFAULT;
 	return ret;
@@ -362,7 +369,9 @@ static int mock_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	struct mock_ser *ser;
 	int ret;
 
-	guard(mutex)(&mf->lock);
+	ACQUIRE(mutex_try, locked)(&mf->lock);
+	if (ACQUIRE_ERR(mutex_try, &locked))
+		return -EBUSY;
 	if (!mf->idev || !mf->attached)
 		return -EINVAL;
 	ser = kho_alloc_preserve(sizeof(*ser));
@@ -389,6 +398,7 @@ static void mock_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 {
 	struct mock_file *mf = args->file->private_data;
 
+	/* Nothing of it could change meanwhile, so it is done without the lock */
 	iommufd_device_unpreserve(mf->idev);
 	mf->mdev->preserved = false;
 	kho_unpreserve_free(args->private_data);
@@ -403,7 +413,7 @@ static struct mock_ser *mock_ser_incoming(u64 pa)
 		return NULL;
 	ser = phys_to_virt(pa);
 	if (ser->length != sizeof(*ser) || ser->crc != mock_ser_crc(ser) ||
-	    ser->rid >= MOCK_DEVICES)
+	    ser->rid >= MOCK_DEVICES || ser->reserved)
 		return NULL;
 	return ser;
 }
@@ -467,18 +477,22 @@ static bool mock_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 		return iommu_liveupdate_can_block(MOCK_SEGMENT, ser->rid);
 
 	mf = args->file->private_data;
-	guard(mutex)(&mf->lock);
+	ACQUIRE(mutex_try, locked)(&mf->lock);
+	if (ACQUIRE_ERR(mutex_try, &locked))
+		return false;
 	return mf->idev && !iommufd_device_is_restored(mf->idev);
 }
 
-/* Returns false for a file that was never bound */
+/*
+ * Returns false for a file that was never bound. Either nobody but the session has the
+ * file, or it is bound and on another HWPT: no lock is needed, as with VFIO.
+ */
 static bool mock_liveupdate_settle(struct file *file)
 {
 	struct mock_file *mf = file->private_data;
 	struct iommufd_ctx *ictx = mf->retrieved;
 
-	scoped_guard(mutex, &mf->lock)
-		mf->retrieved = NULL;
+	WRITE_ONCE(mf->retrieved, NULL);
 	iommufd_ctx_put(ictx);
 	if (!mf->idev)
 		return false;
@@ -522,6 +536,20 @@ static struct liveupdate_file_handler mock_liveupdate_handler = {
 
 /* The character device */
 
+/* One that came in is nobody's but its session's */
+static struct file *mock_file_open_ordinary(u32 rid)
+{
+	struct mock_device *mdev = mock_device_get(rid);
+	struct file *file = ERR_PTR(-EBUSY);
+
+	if (!mdev)
+		return ERR_PTR(-ENODEV);
+	if (!iommu_liveupdate_device_owned(&mdev->dev))
+		file = mock_file_open(rid, NULL);
+	put_device(&mdev->dev);
+	return file;
+}
+
 static long mock_open(u32 rid)
 {
 	int fd = get_unused_fd_flags(O_CLOEXEC);
@@ -531,7 +559,7 @@ static long mock_open(u32 rid)
 
 	if (fd < 0)
 		return fd;
-	file = mock_file_open(rid, NULL);
+	file = mock_file_open_ordinary(rid);
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
 		return PTR_ERR(file);
@@ -590,7 +618,8 @@ static struct miscdevice mock_misc = {
 	.mode = 0600,
 };
 
-static int __init mock_add_units(void)
+/* One that cannot be added does not keep the others from it */
+static void __init mock_add_units(void)
 {
 	unsigned int nr;
 	int ret;
@@ -601,12 +630,10 @@ static int __init mock_add_units(void)
 			continue;
 		ret = mock_unit_add(nr);
 		if (ret)
-			return ret;
+			pr_err("unit %u: not added: %pe\n", nr, ERR_PTR(ret));
 	}
-	return 0;
 }
 
-/* There is no way back from a unit, as little as from a real one: what was added stays */
 static int __init mock_init(void)
 {
 	int ret;
@@ -619,14 +646,13 @@ static int __init mock_init(void)
 		mock_hw_exit();
 		return ret;
 	}
-	ret = mock_add_units();
-	if (ret)
-		return ret;
+	mock_iommu_init();
+	mock_add_units();
 
 	/* Without live update nothing can be preserved, and all else works */
 	ret = liveupdate_register_file_handler(&mock_liveupdate_handler);
 	if (ret && ret != -EOPNOTSUPP)
-		return ret;
+		pr_err("could not register the file handler: %pe\n", ERR_PTR(ret));
 	return misc_register(&mock_misc);
 }
 device_initcall(mock_init);

@@ -8,11 +8,10 @@
 #ifndef __IOMMUFD_LIVEUPDATE_MOCK_H
 #define __IOMMUFD_LIVEUPDATE_MOCK_H
 
+#include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/generic_pt/iommu.h>
-#include <linux/idr.h>
 #include <linux/iommu.h>
-#include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include "liveupdate_mock_uapi.h"
@@ -89,6 +88,7 @@ void mock_hw_master(u32 rid, bool on);
  * @iommu: For the core
  * @nr: Which
  * @nb: For the bus
+ * @record: What came in for it and is in force, or NULL
  * @registered: It is there
  * @adopted: One bit for each device whose entry came in and was not given up
  * @preserved: Likewise for the next kernel
@@ -97,9 +97,10 @@ struct mock_unit {
 	struct iommu_device iommu;
 	unsigned int nr;
 	struct notifier_block nb;
+	const struct iommu_unit_ser *record;
 	bool registered;
-	u64 adopted;
-	u64 preserved;
+	DECLARE_BITMAP(adopted, MOCK_DEVICES);
+	DECLARE_BITMAP(preserved, MOCK_DEVICES);
 };
 
 /**
@@ -122,6 +123,7 @@ static inline struct mock_device *to_mock_device(struct device *dev)
 }
 
 struct mock_unit *mock_iommu_unit(u32 rid);
+void mock_iommu_init(void);
 int mock_iommu_add_unit(unsigned int nr, const struct bus_type *bus);
 int mock_iommu_remove_unit(unsigned int nr, const struct bus_type *bus);
 

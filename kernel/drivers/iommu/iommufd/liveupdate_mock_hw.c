@@ -15,7 +15,8 @@
  * The cache is filled by each access, and forgets only what it is told to: a
  * driver that forgets a flush is seen.
  *
- * Locking: mock_hw_lock guards all of it, as one access of hardware excludes another.
+ * Locking: mock_hw_lock guards entries, caches and masters, as one access of
+ * hardware excludes another. Registers are written by the driver alone.
  */
 
 #define pr_fmt(fmt) "iommu mock: " fmt
@@ -54,9 +55,13 @@ struct mock_hw_unit *mock_hw_unit(u32 rid)
 static struct page *mock_hw_find(void)
 {
 	phys_addr_t phys;
+	size_t size;
 
-	if (kho_retrieve_subtree(MOCK_HW_SUBTREE, &phys, NULL))
+	if (kho_retrieve_subtree(MOCK_HW_SUBTREE, &phys, &size))
 		return alloc_page(GFP_KERNEL | __GFP_ZERO);
+	/* Another machine altogether */
+	if (size != sizeof(struct mock_hw))
+		return NULL;
 	return kho_restore_pages(phys, 1);
 }
 
@@ -77,8 +82,18 @@ int mock_hw_init(void)
 		return 0;
 	ret = kho_preserve_pages(page, 1);
 	if (ret)
-		return ret;
-	return kho_add_subtree(MOCK_HW_SUBTREE, mock_hw_page, sizeof(*mock_hw_page));
+		goto err_free;
+	ret = kho_add_subtree(MOCK_HW_SUBTREE, mock_hw_page, sizeof(*mock_hw_page));
+	if (ret)
+		goto err_unpreserve;
+	return 0;
+
+err_unpreserve:
+	kho_unpreserve_pages(page, 1);
+err_free:
+	mock_hw_page = NULL;
+	__free_page(page);
+	return ret;
 }
 
 void mock_hw_exit(void)
@@ -94,7 +109,7 @@ void mock_hw_write_entry(u32 rid, u64 root, u64 id)
 {
 	struct mock_hw_entry *entry;
 
-	guard(spinlock)(&mock_hw_lock);
+	guard(spinlock_irqsave)(&mock_hw_lock);
 	entry = phys_to_virt(mock_hw_unit(rid)->table);
 	entry[rid].id = id;
 	entry[rid].root = root;
@@ -106,7 +121,7 @@ void mock_hw_flush(unsigned int unit, u64 id)
 	struct mock_hw_tlb *tlb = mock_hw_page->unit[unit].tlb;
 	unsigned int i;
 
-	guard(spinlock)(&mock_hw_lock);
+	guard(spinlock_irqsave)(&mock_hw_lock);
 	for (i = 0; i < MOCK_HW_TLB; i++)
 		if (!id || tlb[i].id == id)
 			tlb[i].id = 0;
@@ -114,7 +129,7 @@ void mock_hw_flush(unsigned int unit, u64 id)
 
 void mock_hw_master(u32 rid, bool on)
 {
-	guard(spinlock)(&mock_hw_lock);
+	guard(spinlock_irqsave)(&mock_hw_lock);
 	if (on)
 		mock_hw_page->masters |= BIT_ULL(rid);
 	else
@@ -143,6 +158,8 @@ static u64 mock_hw_walk(u64 root, u64 iova)
 	u64 table = root & MOCK_HW_ROOT, entry;
 	unsigned int next, index;
 
+	if (iova >> (MOCK_PT_GRANULE_LG2 + MOCK_PT_LEVEL_LG2 * level))
+		return 0;
 	while (level--) {
 		index = iova >> (MOCK_PT_GRANULE_LG2 + MOCK_PT_LEVEL_LG2 * level);
 		index &= BIT(MOCK_PT_LEVEL_LG2) - 1;
@@ -152,6 +169,9 @@ static u64 mock_hw_walk(u64 root, u64 iova)
 		next = FIELD_GET(MOCK_PT_NEXT_LEVEL, entry);
 		if (!next || next == MOCK_PT_CONTIGUOUS)
 			return mock_hw_leaf(entry, level, iova);
+		/* It goes down, whatever lies there */
+		if (next > level)
+			return 0;
 		table = FIELD_GET(MOCK_PT_ADDRESS, entry) << MOCK_PT_GRANULE_LG2;
 		level = next;
 	}
@@ -179,7 +199,8 @@ static u64 mock_hw_translate(struct mock_hw_unit *unit,
  * @write: From the device to memory
  * @value: What is written, or was read
  *
- * Return: 0. -ENODEV if the device is no bus master. -EACCES if it is blocked.
+ * Return: 0. -EINVAL if a u64 cannot be there. -ENODEV if the device is not plugged in,
+ * or no bus master. -EACCES if it is blocked.
  * -EFAULT if nothing is mapped there. -ENXIO if the unit is switched off: then real
  * hardware would have taken the address for a physical one.
  */
@@ -189,8 +210,11 @@ int mock_hw_dma(u32 rid, u64 iova, bool write, u64 *value)
 	const struct mock_hw_entry *entry;
 	u64 *memory, pa;
 
-	guard(spinlock)(&mock_hw_lock);
-	if (!(mock_hw_page->masters & BIT_ULL(rid)))
+	if (!IS_ALIGNED(iova, sizeof(*value)))
+		return -EINVAL;
+
+	guard(spinlock_irqsave)(&mock_hw_lock);
+	if (!(mock_hw_page->masters & mock_hw_page->present & BIT_ULL(rid)))
 		return -ENODEV;
 	if (!(unit->control & MOCK_HW_TRANSLATE))
 		return -ENXIO;

@@ -14,6 +14,7 @@
  *    write down what the next kernel has to know. mock_unit_freeze() compares it
  *    with the hardware once more. mock_unit_handover() clears the entries of all
  *    devices that are not preserved; from then on no entry becomes present.
+ *    mock_shutdown() switches a unit off that nobody needs any more.
  * 2. The next kernel: mock_iommu_add_unit() finds a unit translating, and takes it
  *    over where it is, mock_adopt(), or blocks all of its devices.
  *    mock_domain_restore() and mock_att_adopt() are the software half of an attach.
@@ -21,9 +22,11 @@
  *    mock_ids_block() and mock_dev_release() close the entries of devices that
  *    nobody takes, mock_att_release() gives the id of a domain back.
  *
- * Locking: entries are written by the hardware's own lock. Bits of adopted and
- * preserved devices are changed under group->mutex or locks of the core that exclude
- * one another, as are the domain ids.
+ * Locking: mock_entry_lock guards the entries of all devices, and whether the unit
+ * was handed over. Before it comes the lock of a domain's top table, under which
+ * an attach reads what it is to write. mock_id_lock, a mutex, guards which ids came
+ * in. Bits of adopted and preserved devices are changed one by one, atomically: each
+ * device has a group of its own.
  */
 
 #define pr_fmt(fmt) "iommu mock: " fmt
@@ -32,7 +35,11 @@
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/module.h>
+#include <linux/idr.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/syscore_ops.h>
 #include <linux/xarray.h>
 
 #include "../iommu-kept.h"
@@ -88,11 +95,18 @@ module_param_named(harm, mock_harm, uint, 0644);
 MODULE_PARM_DESC(harm, "What is wrong with the record of unit 0, see enum mock_harm");
 
 static struct mock_unit mock_units[MOCK_UNITS];
+static DEFINE_SPINLOCK(mock_entry_lock);
 /* The device table of both */
 static struct mock_hw_entry *mock_table;
+/* In force where there is no other, and never written: no device has an entry */
+static struct mock_hw_entry mock_nothing[PAGE_SIZE / sizeof(struct mock_hw_entry)]
+	__aligned(PAGE_SIZE);
 static DEFINE_IDA(mock_ids);
-/* Ids that came in, and how many units have them */
+static DEFINE_MUTEX(mock_id_lock);
+/* Ids that came in, with one bit for each unit that has it */
 static DEFINE_XARRAY(mock_reserved);
+/* One bit for each unit whose ids are among them */
+static unsigned long mock_units_reserved;
 
 static struct mock_domain *to_mock_domain(struct iommu_domain *domain)
 {
@@ -164,13 +178,30 @@ static void mock_iotlb_sync(struct iommu_domain *domain,
 
 static void mock_close(u32 rid)
 {
-	struct mock_hw_entry *entry = mock_entry(rid);
-	u64 id = entry->id;
+	unsigned int nr = mock_iommu_unit(rid)->nr;
+	u64 id;
 
-	if (!(entry->root & MOCK_HW_PRESENT))
-		return;
-	mock_hw_write_entry(rid, 0, 0);
-	mock_hw_flush(mock_iommu_unit(rid)->nr, id);
+	scoped_guard(spinlock_irqsave, &mock_entry_lock) {
+		id = mock_entry(rid)->id;
+		if (id)
+			mock_hw_write_entry(rid, 0, 0);
+	}
+	if (id)
+		mock_hw_flush(nr, id);
+}
+
+/* Returns the id that the entry had before, 0 if it was not present */
+static int mock_open_entry(u32 rid, u64 root, u64 id)
+{
+	struct mock_unit *unit = mock_iommu_unit(rid);
+	int old_id;
+
+	guard(spinlock_irqsave)(&mock_entry_lock);
+	if (iommu_kept_is(&unit->iommu, IOMMU_KEPT_HANDED_OVER))
+		return -EBUSY;
+	old_id = mock_entry(rid)->id;
+	mock_hw_write_entry(rid, root, id);
+	return old_id;
 }
 
 /* The live entry leads to the old or to the new table whenever hardware looks */
@@ -180,13 +211,15 @@ static int mock_attach(struct iommu_domain *domain, struct device *dev,
 	struct mock_device *mdev = to_mock_device(dev);
 	struct mock_unit *unit = mock_iommu_unit(mdev->rid);
 	struct mock_domain *mock = to_mock_domain(domain);
-	u64 old_id = mock_entry(mdev->rid)->id;
+	int old_id;
 
-	if (iommu_kept_is(&unit->iommu, IOMMU_KEPT_HANDED_OVER))
-		return -EBUSY;
-	mock_hw_write_entry(mdev->rid, mock_root(mock), mock->id);
-	mock_hw_flush(unit->nr, old_id);
-	unit->adopted &= ~BIT_ULL(mdev->rid);
+	scoped_guard(spinlock_irqsave, &mock->top_lock)
+		old_id = mock_open_entry(mdev->rid, mock_root(mock), mock->id);
+	if (old_id < 0)
+		return old_id;
+	if (old_id)
+		mock_hw_flush(unit->nr, old_id);
+	clear_bit(mdev->rid, unit->adopted);
 	return 0;
 }
 
@@ -196,7 +229,7 @@ static int mock_blocked_attach(struct iommu_domain *domain, struct device *dev,
 	struct mock_device *mdev = to_mock_device(dev);
 
 	mock_close(mdev->rid);
-	mock_iommu_unit(mdev->rid)->adopted &= ~BIT_ULL(mdev->rid);
+	clear_bit(mdev->rid, mock_iommu_unit(mdev->rid)->adopted);
 	return 0;
 }
 
@@ -217,11 +250,14 @@ static void mock_change_top(struct pt_iommu *iommu_table, phys_addr_t top,
 						iommu);
 	u32 rid;
 
-	for (rid = 0; rid < MOCK_DEVICES; rid++)
-		if (mock_iommu_unit(rid)->registered &&
-		    mock_entry(rid)->id == mock->id)
-			mock_hw_write_entry(rid, mock_root_of(top, top_level + 1),
-					    mock->id);
+	/* One that is handed over maps nothing new, so that its top stays */
+	scoped_guard(spinlock_irqsave, &mock_entry_lock)
+		for (rid = 0; rid < MOCK_DEVICES; rid++)
+			if (mock_iommu_unit(rid)->registered &&
+			    mock_entry(rid)->id == mock->id)
+				mock_hw_write_entry(rid,
+						    mock_root_of(top, top_level + 1),
+						    mock->id);
 	mock_flush_domain(mock);
 }
 
@@ -317,6 +353,7 @@ static const char *mock_check_unit(const struct iommu_unit_ser *unit)
 	if (part->control != MOCK_HW_TRANSLATE)
 		return "unit that does not translate";
 	if (table->kind != MOCK_TABLE_KIND || table->order ||
+	    table->flags != IOMMU_TABLE_SER_SHARED ||
 	    unit->tables[MOCK_TABLE + 1].pa)
 		return "no device table";
 	return NULL;
@@ -346,7 +383,7 @@ static const char *mock_check_attachment(const struct iommu_attachment_ser *att,
 		return "attachment of a PASID";
 	if (att->hw_id < MOCK_MIN_ID || att->hw_id > MOCK_MAX_ID)
 		return "impossible domain id";
-	if (dser->pt_format != IOMMU_DOMAIN_SER_AMDV1)
+	if (dser->pt_format != IOMMU_DOMAIN_SER_AMDV1 || dser->domain_flags)
 		return "domain of another format";
 	return NULL;
 }
@@ -394,14 +431,14 @@ static void mock_unit_unpreserve(struct iommu_device *iommu,
 static int mock_dev_preserve(struct device *dev, struct iommu_unit_ser *unit,
 			     struct iommu_device_ser *devrec)
 {
-	to_mock_unit(dev->iommu->iommu_dev)->preserved |= BIT_ULL(devrec->rid);
+	set_bit(devrec->rid, to_mock_unit(dev->iommu->iommu_dev)->preserved);
 	return 0;
 }
 
 static void mock_dev_unpreserve(struct device *dev, struct iommu_unit_ser *unit,
 				struct iommu_device_ser *devrec)
 {
-	to_mock_unit(dev->iommu->iommu_dev)->preserved &= ~BIT_ULL(devrec->rid);
+	clear_bit(devrec->rid, to_mock_unit(dev->iommu->iommu_dev)->preserved);
 }
 
 /* Is the live entry what an attach would write? */
@@ -435,12 +472,12 @@ static int mock_unit_freeze(struct iommu_device *iommu,
 }
 
 /* Nobody but the devices in @kept can translate through the unit any more */
-static void mock_scrub(struct mock_unit *unit, u64 kept)
+static void mock_scrub(struct mock_unit *unit, const unsigned long *kept)
 {
 	u32 rid, first = unit->nr * MOCK_PER_UNIT;
 
 	for (rid = first; rid < first + MOCK_PER_UNIT; rid++)
-		if (!(kept & BIT_ULL(rid)))
+		if (!kept || !test_bit(rid, kept))
 			mock_hw_write_entry(rid, 0, 0);
 	mock_hw_flush(unit->nr, 0);
 }
@@ -475,8 +512,10 @@ static void mock_unit_handover(struct iommu_device *iommu,
 {
 	struct mock_unit *mock = to_mock_unit(iommu);
 
-	iommu_kept_set(iommu, IOMMU_KEPT_HANDED_OVER);
-	mock_scrub(mock, mock->preserved);
+	scoped_guard(spinlock_irqsave, &mock_entry_lock) {
+		iommu_kept_set(iommu, IOMMU_KEPT_HANDED_OVER);
+		mock_scrub(mock, mock->preserved);
+	}
 	if (!mock->nr)
 		mock_damage(unit);
 }
@@ -514,7 +553,7 @@ static int mock_att_adopt(struct device *dev, struct iommu_domain *domain,
 {
 	struct mock_device *mdev = to_mock_device(dev);
 
-	if (!(mock_iommu_unit(mdev->rid)->adopted & BIT_ULL(mdev->rid)) ||
+	if (!test_bit(mdev->rid, mock_iommu_unit(mdev->rid)->adopted) ||
 	    !mock_entry_right(mdev->rid, to_mock_domain(domain), att->hw_id))
 		return -EINVAL;
 	return 0;
@@ -522,11 +561,8 @@ static int mock_att_adopt(struct device *dev, struct iommu_domain *domain,
 
 static bool mock_close_adopted(u32 rid)
 {
-	struct mock_unit *unit = mock_iommu_unit(rid);
-
-	if (unit->adopted & BIT_ULL(rid))
+	if (test_and_clear_bit(rid, mock_iommu_unit(rid)->adopted))
 		mock_close(rid);
-	unit->adopted &= ~BIT_ULL(rid);
 	return true;
 }
 
@@ -553,26 +589,36 @@ static void mock_dev_release(struct iommu_device *iommu,
 }
 
 /* The units have their ids in common, so it is free when the last has no use for it */
-static int mock_reserve_id(u32 id)
+static int mock_reserve_id(unsigned int nr, u32 id)
 {
 	unsigned long units = xa_to_value(xa_load(&mock_reserved, id));
 	int ret = 0;
 
+	lockdep_assert_held(&mock_id_lock);
+
+	if (units & BIT(nr))
+		return -EEXIST;
 	if (!units)
 		ret = ida_alloc_range(&mock_ids, id, id, GFP_KERNEL);
 	if (ret < 0)
 		return ret;
-	return xa_err(xa_store(&mock_reserved, id, xa_mk_value(units + 1),
-			       GFP_KERNEL));
+	ret = xa_err(xa_store(&mock_reserved, id, xa_mk_value(units | BIT(nr)),
+			      GFP_KERNEL));
+	if (ret && !units)
+		ida_free(&mock_ids, id);
+	return ret;
 }
 
-static void mock_put_id(u32 id)
+static void mock_put_id(unsigned int nr, u32 id)
 {
 	unsigned long units = xa_to_value(xa_load(&mock_reserved, id));
 
+	lockdep_assert_held(&mock_id_lock);
+
+	units &= ~BIT(nr);
 	/* The place is there, and is not allocated */
-	if (units > 1) {
-		xa_store(&mock_reserved, id, xa_mk_value(units - 1), GFP_KERNEL);
+	if (units) {
+		xa_store(&mock_reserved, id, xa_mk_value(units), GFP_KERNEL);
 		return;
 	}
 	xa_erase(&mock_reserved, id);
@@ -583,11 +629,14 @@ static void mock_att_release(struct iommu_device *iommu,
 			     struct iommu_domain *domain,
 			     const struct iommu_attachment_ser *att, bool last)
 {
-	/* A unit that was not adopted has reserved none */
-	if (!last || !iommu_kept_is(iommu, IOMMU_KEPT_ADOPTED))
+	unsigned int nr = to_mock_unit(iommu)->nr;
+
+	/* A unit whose record was refused has reserved none */
+	guard(mutex)(&mock_id_lock);
+	if (!last || !(mock_units_reserved & BIT(nr)))
 		return;
-	mock_hw_flush(to_mock_unit(iommu)->nr, att->hw_id);
-	mock_put_id(att->hw_id);
+	mock_hw_flush(nr, att->hw_id);
+	mock_put_id(nr, att->hw_id);
 }
 
 static const struct iommu_liveupdate_ops mock_liveupdate_ops = {
@@ -642,7 +691,22 @@ static const char *mock_verify(struct mock_unit *unit,
 	return NULL;
 }
 
-static int mock_reserve_ids(const struct iommu_unit_ser *rec)
+static void mock_put_ids_until(unsigned int nr, const struct iommu_unit_ser *rec,
+			       const struct iommu_attachment_ser *end)
+{
+	const struct iommu_attachment_ser *att;
+	const struct iommu_device_ser *devrec = NULL;
+
+	while ((devrec = iommu_liveupdate_next_device(rec, devrec))) {
+		att = iommu_liveupdate_next_attachment(devrec, NULL);
+		if (att == end)
+			return;
+		if (iommu_liveupdate_first_with_id(rec, att))
+			mock_put_id(nr, att->hw_id);
+	}
+}
+
+static int mock_reserve_ids(unsigned int nr, const struct iommu_unit_ser *rec)
 {
 	const struct iommu_attachment_ser *att;
 	const struct iommu_device_ser *devrec = NULL;
@@ -652,43 +716,63 @@ static int mock_reserve_ids(const struct iommu_unit_ser *rec)
 		att = iommu_liveupdate_next_attachment(devrec, NULL);
 		if (!iommu_liveupdate_first_with_id(rec, att))
 			continue;
-		ret = mock_reserve_id(att->hw_id);
-		if (ret)
+		ret = mock_reserve_id(nr, att->hw_id);
+		if (ret) {
+			mock_put_ids_until(nr, rec, att);
 			return ret;
+		}
 	}
 	return 0;
 }
 
-static u64 mock_recorded(const struct iommu_unit_ser *rec)
+static const struct iommu_unit_ser *mock_find_record(unsigned int nr)
 {
-	const struct iommu_device_ser *devrec = NULL;
-	u64 rids = 0;
+	return iommu_liveupdate_find_unit(&mock_type, IOMMU_UNIT_SER_BASE_MMIO,
+					  MOCK_BASE + nr);
+}
 
-	while ((devrec = iommu_liveupdate_next_device(rec, devrec)))
-		rids |= BIT_ULL(devrec->rid);
-	return rids;
+/* The units have them in common, so nobody may get one of a unit that comes later */
+static void mock_reserve_all_ids(void)
+{
+	const struct iommu_unit_ser *rec;
+	unsigned int nr;
+	int ret;
+
+	guard(mutex)(&mock_id_lock);
+	for (nr = 0; nr < MOCK_UNITS; nr++) {
+		rec = mock_find_record(nr);
+		if (IS_ERR_OR_NULL(rec))
+			continue;
+		ret = mock_reserve_ids(nr, rec);
+		if (ret)
+			iommu_liveupdate_fail_unit(rec, ret);
+		else
+			mock_units_reserved |= BIT(nr);
+	}
 }
 
 static int mock_adopt(struct mock_unit *unit, const struct iommu_unit_ser *rec)
 {
+	const struct iommu_device_ser *devrec = NULL;
 	const char *differs = mock_verify(unit, rec);
-	int ret;
+	struct mock_hw_entry *table;
 
 	if (differs) {
 		pr_err("unit %u: %s differs from the record of the previous kernel\n",
 		       unit->nr, differs);
 		return -EINVAL;
 	}
-	ret = mock_reserve_ids(rec);
-	if (ret)
-		return ret;
-	mock_table = iommu_liveupdate_claim_table(rec, MOCK_TABLE);
-	if (!mock_table)
+	table = iommu_liveupdate_claim_table(rec, MOCK_TABLE);
+	if (!table)
 		return -EINVAL;
+	if (!mock_table)
+		mock_table = table;
 
-	unit->adopted = mock_recorded(rec);
+	while ((devrec = iommu_liveupdate_next_device(rec, devrec)))
+		set_bit(devrec->rid, unit->adopted);
 	mock_scrub(unit, unit->adopted);
 	iommu_kept_set(&unit->iommu, IOMMU_KEPT_ADOPTED);
+	unit->record = rec;
 	pr_info("unit %u: adopted the live tables of the previous kernel, %u device(s)\n",
 		unit->nr, rec->nr_devices);
 	return 0;
@@ -696,18 +780,23 @@ static int mock_adopt(struct mock_unit *unit, const struct iommu_unit_ser *rec)
 
 /*
  * With a table that this kernel can trust, in which no device of the unit has an entry.
- * A unit that was found translating is not switched off for that.
+ * A unit that was found translating is blocked before anything can fail.
  */
 static int mock_start(struct mock_unit *unit, const char *name)
 {
+	if (iommu_kept_block(&unit->iommu, name)) {
+		mock_regs(unit)->table = __pa_symbol(mock_nothing);
+		mock_hw_flush(unit->nr, 0);
+	}
 	if (!mock_table)
 		mock_table = iommu_alloc_pages_sz(GFP_KERNEL, PAGE_SIZE);
 	if (!mock_table)
 		return -ENOMEM;
 
-	iommu_kept_block(&unit->iommu, name);
+	memset(mock_table + unit->nr * MOCK_PER_UNIT, 0,
+	       MOCK_PER_UNIT * sizeof(*mock_table));
 	mock_regs(unit)->table = virt_to_phys(mock_table);
-	mock_scrub(unit, 0);
+	mock_hw_flush(unit->nr, 0);
 	mock_regs(unit)->control = MOCK_HW_TRANSLATE;
 	iommu_kept_started(&unit->iommu);
 	return 0;
@@ -721,9 +810,7 @@ static int mock_set_up(struct mock_unit *unit, const char *name)
 
 	if (mock_regs(unit)->control & MOCK_HW_TRANSLATE &&
 	    iommu_kept_found(&unit->iommu)) {
-		rec = iommu_liveupdate_find_unit(&mock_type,
-						 IOMMU_UNIT_SER_BASE_MMIO,
-						 MOCK_BASE + unit->nr);
+		rec = mock_find_record(unit->nr);
 		if (!IS_ERR_OR_NULL(rec)) {
 			ret = mock_adopt(unit, rec);
 			if (!ret)
@@ -732,6 +819,18 @@ static int mock_set_up(struct mock_unit *unit, const char *name)
 		}
 	}
 	return mock_start(unit, name);
+}
+
+/* It cannot be put in use: all behind it is blocked, and may be added again */
+static void mock_give_up(struct mock_unit *unit, const char *name)
+{
+	if (unit->record) {
+		iommu_kept_set(&unit->iommu, IOMMU_KEPT_FOUND);
+		iommu_liveupdate_fail_unit(unit->record, -EIO);
+		unit->record = NULL;
+	}
+	bitmap_zero(unit->adopted, MOCK_DEVICES);
+	mock_start(unit, name);
 }
 
 /**
@@ -758,13 +857,18 @@ int mock_iommu_add_unit(unsigned int nr, const struct bus_type *bus)
 		return ret;
 	ret = iommu_device_sysfs_add(&unit->iommu, NULL, NULL, "%s", name);
 	if (ret)
-		return ret;
+		goto err_give_up;
 	ret = iommu_device_register_bus(&unit->iommu, &mock_iommu_ops, bus,
 					&unit->nb);
 	if (ret)
-		iommu_device_sysfs_remove(&unit->iommu);
-	else
-		unit->registered = true;
+		goto err_sysfs;
+	unit->registered = true;
+	return 0;
+
+err_sysfs:
+	iommu_device_sysfs_remove(&unit->iommu);
+err_give_up:
+	mock_give_up(unit, name);
 	return ret;
 }
 
@@ -791,4 +895,42 @@ int mock_iommu_remove_unit(unsigned int nr, const struct bus_type *bus)
 	mock_regs(unit)->control = 0;
 	unit->registered = false;
 	return 0;
+}
+
+/*
+ * Comes before the core's hand-over. What is not preserved behind a unit that is, is
+ * closed there; a unit with nothing that is preserved would go on with tables that
+ * are free memory to the next kernel.
+ */
+static void mock_shutdown(void *data)
+{
+	struct mock_unit *unit;
+	unsigned int nr;
+
+	for (nr = 0; nr < MOCK_UNITS; nr++) {
+		unit = &mock_units[nr];
+		if (!unit->registered || unit->iommu.kept.preserved)
+			continue;
+		scoped_guard(spinlock_irqsave, &mock_entry_lock)
+			mock_scrub(unit, NULL);
+		iommu_kept_release(&unit->iommu);
+		mock_regs(unit)->control = 0;
+	}
+}
+
+static const struct syscore_ops mock_syscore_ops = {
+	.shutdown = mock_shutdown,
+};
+
+static struct syscore mock_syscore = {
+	.ops = &mock_syscore_ops,
+};
+
+/**
+ * mock_iommu_init - Before the first unit is added
+ */
+void __init mock_iommu_init(void)
+{
+	mock_reserve_all_ids();
+	register_syscore(&mock_syscore);
 }

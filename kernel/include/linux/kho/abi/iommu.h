@@ -115,7 +115,7 @@ static_assert(sizeof(struct iommu_table_ser) == 16);
 
 /* enum-like: struct iommu_unit_ser.base_kind */
 #define IOMMU_UNIT_SER_BASE_MMIO	1	/* physical address of registers */
-#define IOMMU_UNIT_SER_BASE_RID		2	/* requester id of a PCI function */
+#define IOMMU_UNIT_SER_BASE_RID		2	/* segment << 16 | requester id */
 
 /* Room in a record of a unit */
 #define IOMMU_UNIT_SER_TABLES		8
@@ -125,7 +125,7 @@ static_assert(sizeof(struct iommu_table_ser) == 16);
  * struct iommu_unit_ser - One IOMMU unit that goes on translating
  * @flags: IOMMU_SER_DELETED
  * @type: IOMMU_UNIT_SER_*
- * @base: What tells it apart from other units of its type
+ * @base: What tells it apart from other units of its type, whatever their segments
  * @base_kind: IOMMU_UNIT_SER_BASE_*, what @base is
  * @segment: PCI segment
  * @nr_devices: Device records that refer to it and are not deleted
@@ -239,11 +239,11 @@ static_assert(sizeof(struct iommu_ats_ser) == 8);
 #define IOMMU_DEVICE_SER_DRIVER_WORDS	4
 
 /**
- * struct iommu_device_ser - One device, that is one PCI function
+ * struct iommu_device_ser - One device
  * @flags: IOMMU_SER_DELETED
- * @segment: PCI segment
- * @rid: Bus, device and function
- * @vendor: PCI vendor id, a check that it is still the same device
+ * @segment: PCI segment, or a number that no segment has, if its driver says so
+ * @rid: Bus, device and function, or the driver's own number of it
+ * @vendor: PCI vendor id, or the like; a check that it is still the same device
  * @device: PCI device id, likewise
  * @unit_pa: Its struct iommu_unit_ser
  * @nr_ids: Entries of @ids in use, at least 1

@@ -6,7 +6,8 @@
  * the whole way of the IOMMU core and of iommufd, by the mock IOMMU of
  * drivers/iommu/iommufd/liveupdate_mock.c, so that no hardware is needed.
  *
- * Boot both kernels with kho=on liveupdate=on iommufd.allow_unsafe_interrupts=1.
+ * Needs CONFIG_IOMMU_LIVEUPDATE_MOCK in both kernels, started with kho=on
+ * liveupdate=on iommufd.allow_unsafe_interrupts=1.
  *
  *	-s STAGE	1 in the first kernel, 2 in the next, and so on
  *	-n LAST		the last stage: what is before takes back and hands over again
@@ -32,6 +33,7 @@
 #define PLACE		4096ULL
 #define IOVA		0x40000000ULL
 #define LENGTH		(MOCK_DEVICES * PLACE)
+#define TURN		4
 #define HWPT_TOKEN	7
 
 enum {
@@ -56,6 +58,11 @@ struct test {
 	int memory;
 	int device[MOCK_DEVICES];
 	uint32_t device_id[MOCK_DEVICES];
+	/* The stage that made the page table it is on */
+	int table_of[MOCK_DEVICES];
+	uint64_t written[MOCK_DEVICES];
+	uint64_t seq;
+	uint32_t ioas_id;
 	uint32_t hwpt_id;
 	uint64_t *map;
 };
@@ -85,9 +92,12 @@ static int mock(int fd, unsigned long nr, uint32_t rid, uint32_t on)
 	return ret < 0 ? -errno : ret;
 }
 
+/* Each page table has the memory turned some pages further: an old one is noticed */
 static uint64_t *place(struct test *t, uint32_t rid)
 {
-	return t->map + rid * PLACE / sizeof(*t->map);
+	uint64_t page = (rid + TURN * t->table_of[rid]) % MOCK_DEVICES;
+
+	return t->map + page * PLACE / sizeof(*t->map);
 }
 
 static int dma(struct test *t, uint32_t rid, bool write, uint64_t *value)
@@ -107,20 +117,30 @@ static int dma(struct test *t, uint32_t rid, bool write, uint64_t *value)
 
 static uint64_t mark_of(int stage, uint32_t rid)
 {
-	return (uint64_t)stage << 32 | rid;
+	return (uint64_t)stage << 48 | rid;
 }
 
-/* A read of what the stage has left, and a write, both judged in memory if it is there */
+/* What the stage has left, or, if that was this one, the very value */
+static bool is_left(const struct test *t, uint32_t rid, int left_by, uint64_t value)
+{
+	if (left_by == t->stage)
+		return value == t->written[rid];
+	return (value & ~0xffffffff0000ULL) == mark_of(left_by, rid);
+}
+
+/* A read of what was left, and a write of something new, both judged in memory */
 static void works(struct test *t, uint32_t rid, int left_by)
 {
 	uint64_t value = 0;
 
 	expect(dma(t, rid, false, &value), 0, "read", rid);
-	if (value != mark_of(left_by, rid))
+	if (!is_left(t, rid, left_by, value))
 		ksft_exit_fail_msg("%u reads %#llx\n", rid,
 				   (unsigned long long)value);
-	value = mark_of(t->stage, rid);
+	value = mark_of(t->stage, rid) | ++t->seq << 16;
+	t->written[rid] = value;
 	expect(dma(t, rid, true, &value), 0, "write", rid);
+	/* Before the memory is there the next look at it tells */
 	if (t->map && __atomic_load_n(place(t, rid), __ATOMIC_SEQ_CST) != value)
 		ksft_exit_fail_msg("the write of %u has gone astray\n", rid);
 }
@@ -157,29 +177,52 @@ static void make_memory(struct test *t)
 	map_memory(t);
 }
 
-/* A page table of its own for what is attached next */
-static void make_hwpt(struct test *t, uint32_t device_id)
+static void map_part(struct test *t, uint64_t iova, uint64_t start, uint64_t length)
 {
-	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
 	struct iommu_ioas_map_file map = {
 		.size = sizeof(map),
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
 			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = t->ioas_id,
 		.fd = t->memory,
-		.length = LENGTH,
-		.iova = IOVA,
+		.start = start,
+		.length = length,
+		.iova = iova,
 	};
+
+	must(ioctl(t->iommufd, IOMMU_IOAS_MAP_FILE, &map), "map");
+}
+
+/* A page table of its own for what is attached next */
+static void make_hwpt(struct test *t, uint32_t device_id)
+{
+	uint64_t turn = TURN * t->stage % MOCK_DEVICES * PLACE;
+	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
 	struct iommu_hwpt_alloc hwpt = {
 		.size = sizeof(hwpt),
 		.dev_id = device_id,
 	};
 
 	must(ioctl(t->iommufd, IOMMU_IOAS_ALLOC, &ioas), "IOAS");
-	map.ioas_id = ioas.out_ioas_id;
-	must(ioctl(t->iommufd, IOMMU_IOAS_MAP_FILE, &map), "map");
-	hwpt.pt_id = ioas.out_ioas_id;
+	t->ioas_id = ioas.out_ioas_id;
+	map_part(t, IOVA, turn, LENGTH - turn);
+	map_part(t, IOVA + LENGTH - turn, 0, turn);
+	hwpt.pt_id = t->ioas_id;
 	must(ioctl(t->iommufd, IOMMU_HWPT_ALLOC, &hwpt), "HWPT");
 	t->hwpt_id = hwpt.out_hwpt_id;
+}
+
+/* What is in a cache has to go as well */
+static void unmap_memory(struct test *t)
+{
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap),
+		.ioas_id = t->ioas_id,
+		.iova = IOVA,
+		.length = LENGTH,
+	};
+
+	must(ioctl(t->iommufd, IOMMU_IOAS_UNMAP, &unmap), "unmap");
 }
 
 static void bind_device(struct test *t, uint32_t rid)
@@ -204,6 +247,10 @@ static void open_device(struct test *t, uint32_t rid)
 
 static void attach_device(struct test *t, uint32_t rid)
 {
+	uint64_t value = *place(t, rid);
+
+	t->table_of[rid] = t->stage;
+	*place(t, rid) = value;
 	expect(mock(t->device[rid], MOCK_ATTACH, t->hwpt_id, 0), 0, "attach", rid);
 }
 
@@ -285,6 +332,8 @@ static void retrieve_device(struct test *t, int session, uint32_t rid)
 		works(t, rid, t->stage);
 		ret = luo_session_retrieve_fd(session, TOKEN_DEVICE + rid);
 	}
+	/* As long as its session has it nobody else opens it */
+	expect(mock(t->mock, MOCK_OPEN, rid, 0), -EBUSY, "ordinary open", rid);
 	t->device[rid] = must(ret, "retrieve %u", rid);
 }
 
@@ -293,8 +342,6 @@ static void retrieve(struct test *t, int session)
 	t->memory = must(luo_session_retrieve_fd(session, TOKEN_MEMORY), "memory");
 	map_memory(t);
 	t->iommufd = must(luo_session_retrieve_fd(session, TOKEN_IOMMUFD), "iommufd");
-	for (unsigned int i = 0; i < NR_PRESERVED; i++)
-		retrieve_device(t, session, preserved[i]);
 }
 
 /* In the last stage one is nobody's */
@@ -308,6 +355,8 @@ static void take_back(struct test *t, int session)
 	for (unsigned int i = 0; i < NR_PRESERVED; i++) {
 		uint32_t rid = preserved[i];
 
+		/* One by one: a unit may come when new page tables are there */
+		retrieve_device(t, session, rid);
 		if (!is_taken(t, rid)) {
 			if (goes_on(t, rid))
 				close(t->device[rid]);
@@ -340,7 +389,8 @@ static void after_finish(struct test *t)
 		fails(t, rid, -EACCES);
 	}
 	/* And what was not preserved is a device like any other */
-	*place(t, OTHER) = mark_of(t->stage, OTHER);
+	t->written[OTHER] = mark_of(t->stage, OTHER);
+	*place(t, OTHER) = t->written[OTHER];
 	open_device(t, OTHER);
 	if (!t->hwpt_id)
 		make_hwpt(t, t->device_id[OTHER]);
@@ -351,12 +401,15 @@ static void after_finish(struct test *t)
 /* What was adopted stays, and devices come and go */
 static void take_down(struct test *t)
 {
+	unmap_memory(t);
+	fails(t, OTHER, -EFAULT);
 	for (unsigned int i = 0; i < NR_PRESERVED; i++) {
 		uint32_t rid = preserved[i];
 
 		if (is_taken(t, rid)) {
 			expect(mock(t->mock, MOCK_DEVICE, rid, 0), -EBUSY,
 			       "removal of an open one", rid);
+			fails(t, rid, -EFAULT);
 			expect(mock(t->device[rid], MOCK_DETACH, 0, 0), 0,
 			       "detach", rid);
 			fails(t, rid, -EACCES);
@@ -374,6 +427,8 @@ static void next_stage(struct test *t)
 {
 	int session;
 
+	for (uint32_t rid = 0; rid < MOCK_DEVICES; rid++)
+		t->table_of[rid] = t->stage - 1;
 	look_on(t);
 	session = must(luo_retrieve_session(t->luo, SESSION), "session");
 	retrieve(t, session);
@@ -409,6 +464,8 @@ int main(int argc, char **argv)
 	}
 
 	t.mock = open("/dev/" MOCK_DEVICE_FILE, O_RDWR);
+	if (t.mock < 0 && t.stage > 1)
+		fail_exit("/dev/" MOCK_DEVICE_FILE);
 	if (t.mock < 0)
 		ksft_exit_skip("no /dev/" MOCK_DEVICE_FILE "\n");
 	t.luo = luo_open_device();
