@@ -101,8 +101,7 @@
  * own mutex is never taken with any lock of this file held: the outgoing object
  * is found through a pointer that the callbacks set and clear, so that no
  * reference can leak into the next kernel, and the incoming one is got and put
- * once, at boot. So look-ups may be made under a driver's global lock, for
- * instance dmar_global_lock.
+ * once, at boot. So look-ups may be made under a driver's global lock.
  *
  * Order, from the outermost: session mutex, luo_file mutex, iommufd's igroup
  * lock or the FLB's mutex (in its callbacks), iommu_probe_device_lock,

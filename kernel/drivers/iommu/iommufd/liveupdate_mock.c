@@ -634,6 +634,7 @@ static void __init mock_add_units(void)
 	}
 }
 
+/* What was added stays: there is no way back from a unit, which may be keeping devices */
 static int __init mock_init(void)
 {
 	int ret;

@@ -89,6 +89,7 @@ void mock_hw_master(u32 rid, bool on);
  * @nr: Which
  * @nb: For the bus
  * @record: What came in for it and is in force, or NULL
+ * @started: It translates by tables that are this kernel's, be it registered or not
  * @registered: It is there
  * @adopted: One bit for each device whose entry came in and was not given up
  * @preserved: Likewise for the next kernel
@@ -98,6 +99,7 @@ struct mock_unit {
 	unsigned int nr;
 	struct notifier_block nb;
 	const struct iommu_unit_ser *record;
+	bool started;
 	bool registered;
 	DECLARE_BITMAP(adopted, MOCK_DEVICES);
 	DECLARE_BITMAP(preserved, MOCK_DEVICES);

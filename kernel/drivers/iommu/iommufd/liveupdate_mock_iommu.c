@@ -772,6 +772,7 @@ static int mock_adopt(struct mock_unit *unit, const struct iommu_unit_ser *rec)
 		set_bit(devrec->rid, unit->adopted);
 	mock_scrub(unit, unit->adopted);
 	iommu_kept_set(&unit->iommu, IOMMU_KEPT_ADOPTED);
+	unit->started = true;
 	unit->record = rec;
 	pr_info("unit %u: adopted the live tables of the previous kernel, %u device(s)\n",
 		unit->nr, rec->nr_devices);
@@ -787,6 +788,7 @@ static int mock_start(struct mock_unit *unit, const char *name)
 	if (iommu_kept_block(&unit->iommu, name)) {
 		mock_regs(unit)->table = __pa_symbol(mock_nothing);
 		mock_hw_flush(unit->nr, 0);
+		unit->started = true;
 	}
 	if (!mock_table)
 		mock_table = iommu_alloc_pages_sz(GFP_KERNEL, PAGE_SIZE);
@@ -798,6 +800,7 @@ static int mock_start(struct mock_unit *unit, const char *name)
 	mock_regs(unit)->table = virt_to_phys(mock_table);
 	mock_hw_flush(unit->nr, 0);
 	mock_regs(unit)->control = MOCK_HW_TRANSLATE;
+	unit->started = true;
 	iommu_kept_started(&unit->iommu);
 	return 0;
 }
@@ -843,14 +846,14 @@ static void mock_give_up(struct mock_unit *unit, const char *name)
 int mock_iommu_add_unit(unsigned int nr, const struct bus_type *bus)
 {
 	struct mock_unit *unit = &mock_units[nr];
-	char name[] = "iommu-mock0";
+	char name[16];
 	int ret;
 
 	if (unit->registered)
 		return -EEXIST;
 	memset(unit, 0, sizeof(*unit));
 	unit->nr = nr;
-	name[sizeof(name) - 2] += nr;
+	snprintf(name, sizeof(name), "iommu-mock%u", nr);
 
 	ret = mock_set_up(unit, name);
 	if (ret)
@@ -893,6 +896,7 @@ int mock_iommu_remove_unit(unsigned int nr, const struct bus_type *bus)
 	iommu_device_unregister_bus(&unit->iommu, bus, &unit->nb);
 	iommu_device_sysfs_remove(&unit->iommu);
 	mock_regs(unit)->control = 0;
+	unit->started = false;
 	unit->registered = false;
 	return 0;
 }
@@ -900,21 +904,24 @@ int mock_iommu_remove_unit(unsigned int nr, const struct bus_type *bus)
 /*
  * Comes before the core's hand-over. What is not preserved behind a unit that is, is
  * closed there; a unit with nothing that is preserved would go on with tables that
- * are free memory to the next kernel.
+ * are free memory to the next kernel. Without translation addresses are physical
+ * ones, so its devices are stopped first, as the PCI core does with functions.
  */
 static void mock_shutdown(void *data)
 {
 	struct mock_unit *unit;
 	unsigned int nr;
+	u32 rid;
 
 	for (nr = 0; nr < MOCK_UNITS; nr++) {
 		unit = &mock_units[nr];
-		if (!unit->registered || unit->iommu.kept.preserved)
+		if (!unit->started || unit->iommu.kept.preserved)
 			continue;
-		scoped_guard(spinlock_irqsave, &mock_entry_lock)
-			mock_scrub(unit, NULL);
+		for (rid = nr * MOCK_PER_UNIT; rid < (nr + 1) * MOCK_PER_UNIT; rid++)
+			mock_hw_master(rid, false);
 		iommu_kept_release(&unit->iommu);
 		mock_regs(unit)->control = 0;
+		mock_hw_flush(nr, 0);
 	}
 }
 
