@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel check-mutations check-planted coverage soak chain series check-series apply clean
+.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -35,6 +35,8 @@ help:
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
 	@echo "  make check-mutations  takes one rule of the kernel half away at a time: the scenario"
 	@echo "                     that guards it has to fail; NAMES= for some"
+	@echo "  make replace-baseline  what the VT-d part that replaces a page table without a gap changes,"
+	@echo "                     beside the kernel as it is; N= runs, NIC=igb|e1000e"
 	@echo "  make check-planted puts one bug into a copy of a check at a time: its fuzzer has to find it"
 	@echo "  make coverage      what of the series the tests execute, by gcov; NAMES= for some scenarios"
 	@echo "  make soak N=100    many runs; MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2"
@@ -44,6 +46,7 @@ help:
 	@echo "  make kernels       build the kernels that the tests use"
 	@echo "  make series        export the patches for git am into OUT= (default: out/series)"
 	@echo "  make check-series  every step: apply, build with the option on and off, checkpatch, sparse"
+	@echo "  make check-arch    compiles what the series touches for arm64 and riscv"
 	@echo "  make apply KDIR=   put the series into your own Linux 7.3 tree"
 	@echo "  make clean         remove all builds; downloads and the pristine source are kept"
 	@echo
@@ -83,7 +86,7 @@ check-planted:
 	@scripts/install-packages.sh unit
 	@PARTS=planted scripts/check.sh
 
-check-debug check-mutations soak chain:
+check-debug check-mutations soak chain replace-baseline:
 	@scripts/install-packages.sh build
 	@scripts/run.sh $@
 
@@ -102,6 +105,10 @@ series:
 check-series:
 	@scripts/install-packages.sh series build static
 	@scripts/check-series.sh
+
+check-arch:
+	@scripts/install-packages.sh series build arch
+	@scripts/check-arch.sh
 
 apply:
 	@scripts/apply-to-tree.sh

@@ -13,9 +13,11 @@
 #                         memory and cards that come and go, crash kernels
 #   debug-old, debug-new  old and new with KASAN, lockdep and so on
 #   coverage-old, coverage-new, coverage-kunit  with counters in the new files, see coverage.sh
+#   replaced              the kernel with nothing of the series but the part vt-d-replace
 #   off                   the series applied, IOMMU_LIVEUPDATE=n
 #   ordinary, ordinary-pristine with disk and network; the series applied, and without it
 #   kunit, kunit-pristine with the kernel's own tests; the series applied, and without it
+#   kunit-front           the same; applied are the parts that come before live update of IOMMUs
 #
 # A variant is a list of fragments in tests/configs/, see kbuild.sh.
 # EXTRA_CONFIG=file... adds fragments of your own (a variant of its own each).
@@ -25,7 +27,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
 
-[ $# -eq 1 ] || { sed -n '3,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '3,22s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 variant=$1
 variant_files "$variant"
 for fragment in ${EXTRA_CONFIG:-}; do

@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # Checks every step of the series as a reviewer would: it applies, it builds and
 # links with IOMMU_LIVEUPDATE on and off at W=1 without a warning that the
-# pristine tree does not give, checkpatch has nothing to say; sparse at the end.
+# pristine tree does not give, checkpatch has nothing to say; sparse at the end. Where a
+# part of the series ends it is built with modules as well, boots, and passes a
+# scenario in QEMU: a card that receives, one whose page table is replaced all the time,
+# or the whole way to the next kernel, whatever the series can do by then. Each part is
+# also built alone, with no other parts than those that its cover letter says it needs.
 #
 #   STEPS="3 4"   only these steps (all before them are applied, not checked)
 #   SPARSE=no     leave sparse out
+#   ALONE=no      leave out the parts alone
+#   PAGES=no      leave out the pages of the kernel's documentation
 #
 # Ends with a line "N passed, N failed, N skipped".
 # shellcheck disable=SC2015,SC2034
@@ -41,6 +47,7 @@ own_tree series
 SPARSE_DIRS='drivers/iommu/ drivers/vfio/ drivers/pci/ kernel/liveupdate/'
 wide="$CONFIGS/vm-min.config $CONFIGS/vm-fast.config $CONFIGS/wide.config"
 option_on="$CONFIGS/liveupdate.config $CONFIGS/kunit-series.config"
+smoke="$CONFIGS/vm-min.config $CONFIGS/vm-fast.config $CONFIGS/liveupdate.config $CONFIGS/old.config"
 # shellcheck disable=SC2086
 build_key=$({
 	gcc --version | head -n 1
@@ -55,6 +62,8 @@ use()
 	files=$wide
 	case $1 in
 	on) files="$files $option_on" ;;
+	modular) files="$files $option_on $CONFIGS/series-modular.config" ;;
+	smoke) files=$smoke ;;
 	esac
 	build_setup
 }
@@ -74,6 +83,58 @@ build()
 	# in a subshell: an error ends that only
 	(configure "series-$1") || return 1
 	run_logged "$step_name, option $1" "$2" kmake W=1 -k -j"$JOBS" vmlinux
+}
+
+# build_whole WHICH LOG TARGET...: like build, of other targets, warnings are not looked at
+build_whole()
+{
+	use "$1"
+	whole_log=$2
+	(configure "series-$1") || return 1
+	shift 2
+	run_logged "$step_name, $*" "$whole_log" kmake -j"$JOBS" "$@"
+}
+
+# smoke_scenario PART: the most that the series can do when PART is there
+smoke_scenario()
+{
+	case $1 in
+	fixes | kho) echo control-igb ;;
+	vfio | tests) echo back-legacy ;;
+	*) echo replace-sm-fs ;;
+	esac
+}
+
+# part_end PART: what is looked at where it ends, in the tree as it is now
+part_end()
+{
+	log=$CACHE/log/series-$1-modular.log
+	if build_whole modular "$log" vmlinux modules; then
+		pass "part $1: builds with modules"
+	else
+		fail "part $1: does not build with modules (see $log)"
+	fi
+	log=$CACHE/log/series-$1-smoke.log
+	if ! build_whole smoke "$log" bzImage; then
+		fail "part $1: the kernel to boot does not build (see $log)"
+		return
+	fi
+	scenario=$(smoke_scenario "$1") image=$out/arch/x86/boot/bzImage
+	if "$TOP/scripts/env.sh" --kernels '' env KERNEL_OLD="$image" KERNEL_NEW="$image" \
+		RESULTS="$CACHE/log/series-$1" "$TOP/tests/vm/run-checks.sh" "$scenario" >"$tmp/log" 2>&1
+	then
+		pass "part $1: boots, $scenario"
+	else
+		fail "part $1: $scenario" "$tmp/log"
+	fi
+}
+
+# ends_part PATCH: prints the part that ends with it
+ends_part()
+{
+	for ends in $(series_parts); do
+		[ "$(part_patches "$ends" | tail -n 1)" != "$1" ] || echo "$ends"
+	done
 }
 
 # sync_to N: the tree as it is after N patches
@@ -118,6 +179,61 @@ sparse_warnings()
 }
 # Lines of sparse and of W=1 alike: neither may grow.
 sparse_count() { grep -c '^  CHECK ' "$1" || true; }
+
+# touched_pages: pages of the documentation that the series brings, or that take
+# kernel-doc from a file of it
+touched_pages()
+{
+	(cd "$tree" && sed 's,^/,,' "$tmp/touched" | grep '\.[ch]$' >"$tmp/sources" || true
+	 grep -rl --include='*.rst' '^\.\. kernel-doc::' Documentation | while read -r page; do
+		! grep '^\.\. kernel-doc::' "$page" | grep -qFf "$tmp/sources" || echo "$page"
+	 done
+	 sed 's,^/,,' "$tmp/touched" | grep '^Documentation/.*\.rst$' | while read -r page; do
+		[ ! -f "$page" ] || echo "$page"
+	 done) | sort -u
+}
+
+# pages_warn PAGE... : what "make htmldocs" says of these pages, in a directory of
+# their own: whole directories take a quarter of an hour. References to pages that are
+# not among them are left out.
+pages_warn()
+{
+	rm -rf "$tree/Documentation/touched" "$tree/build-pages"
+	mkdir -p "$tree/Documentation/touched" "$tree/build-pages"
+	printf 'Touched\n=======\n\n.. toctree::\n\n' >"$tree/Documentation/touched/index.rst"
+	for warn_page; do
+		warn_name=$(printf '%s' "${warn_page#Documentation/}" | tr / -)
+		[ ! -f "$tree/$warn_page" ] || cp "$tree/$warn_page" "$tree/Documentation/touched/$warn_name"
+		printf '   %s\n' "${warn_name%.rst}" >>"$tree/Documentation/touched/index.rst"
+	done
+	run_logged "$step_name" "$CACHE/log/series-pages.log" \
+		make -C "$tree" O="$tree/build-pages" htmldocs SPHINXDIRS=touched || pages_failed=yes
+	rm -rf "$tree/Documentation/touched" "$tree/build-pages"
+	grep -E 'WARNING|ERROR|warning:|error:' "$CACHE/log/series-pages.log" |
+		grep -vE 'unknown document|nonexisting document|undefined label|isn.t included in any toctree|graphviz|sphinx_rtd_theme' |
+		sed -E 's/:[0-9]+(:[0-9]+)?:/:/g' | sort -u
+}
+
+# check_pages: none of the touched pages may say what it does not say without the series
+check_pages()
+{
+	pages_failed=no
+	# shellcheck disable=SC2046
+	pages_warn $(touched_pages) >"$tmp/pages.now"
+	pages=$(touched_pages | tr '\n' ' ')
+	sync_to 0
+	# shellcheck disable=SC2086
+	pages_warn $pages >"$tmp/pages.before"
+	sync_to "$steps"
+	comm -23 "$tmp/pages.now" "$tmp/pages.before" >"$tmp/warnings"
+	if [ "$pages_failed" = yes ]; then
+		fail "$step_name: htmldocs fails (see $CACHE/log/series-pages.log)"
+	elif [ -s "$tmp/warnings" ]; then
+		fail "$step_name: htmldocs has new warnings" "$tmp/warnings"
+	else
+		pass "$step_name: htmldocs has no new warning for $(echo "$pages" | wc -w) pages"
+	fi
+}
 
 # ---- the mails: also the input of checkpatch
 if OUT=$tmp/mails "$TOP/scripts/make-series.sh" >"$tmp/log" 2>&1; then
@@ -194,10 +310,13 @@ for patch in $(series_list); do
 			fail "$step_name: does not build with the option $option (see $log)"
 		fi
 	done
-	mail=$(printf '%s/mails/%04d-' "$tmp" "$i")
+	for part in $(ends_part "$patch"); do
+		part_end "$part"
+	done
+	mail=$(find "$tmp/mails" -name '[0-9]*.patch' ! -name '0000-*' | sort | sed -n "${i}p")
 	# (not in a git tree: it would start a script of its own that needs Python modules)
 	(cd "$tmp" && "$base/scripts/checkpatch.pl" --strict --no-signoff --ignore FILE_PATH_CHANGES --root="$base" \
-		--terse --showfile --show-types --no-summary "$mail"*.patch) >"$tmp/checkpatch" 2>&1 || true
+		--terse --showfile --show-types --no-summary "$mail") >"$tmp/checkpatch" 2>&1 || true
 	: >"$tmp/refused"
 	while IFS= read -r line; do
 		# path:line: LEVEL:TYPE: text
@@ -215,12 +334,53 @@ for patch in $(series_list); do
 	fi
 done
 
+# ---- each part alone, if it does not need all that comes before it
+# before_part PART: all parts before it
+before_part() { series_parts | sed "/^$1\$/,\$d" | tr '\n' ' ' | sed 's/ $//'; }
+
+for part in $(series_parts); do
+	[ "${ALONE:-yes}" = yes ] && [ -z "${STEPS:-}" ] || { skip "part $part alone"; continue; }
+	needs=$(part_needs "$part")
+	[ "$needs" != "$(before_part "$part")" ] || continue
+	step_name="part $part alone${needs:+, with $needs}"
+	printf '== %s\n' "$step_name"
+	rm -rf "$tmp/stage"
+	mkdir -p "$tmp/stage"
+	# shellcheck disable=SC2086
+	stage_parts "$tmp/stage" $needs "$part"
+	sync_tree "$tmp/stage"
+	if build on "$CACHE/log/series-$part-alone.log"; then
+		pass "$step_name: builds"
+	else
+		fail "$step_name: does not build (see $CACHE/log/series-$part-alone.log)"
+	fi
+done
+
 # ---- the whole
 step_name='whole series'
 printf '== %s\n' "$step_name"
 sync_to "$steps"
 if ! in_series IOMMU_LIVEUPDATE; then
 	skip "$step_name: no patch brings IOMMU_LIVEUPDATE yet, on and off are the same"
+fi
+sed 's,^/,,' "$tree.touched" | grep '\.[ch]$' >"$tmp/sources" || true
+if (cd "$tree" && xargs scripts/kernel-doc -none <"$tmp/sources") 2>&1 |
+	sed -E 's/:[0-9]+ /: /' | sort -u >"$tmp/kernel-doc"; then :; fi
+(cd "$base" && xargs -I '{}' sh -c '[ ! -f {} ] || echo {}' <"$tmp/sources" | xargs scripts/kernel-doc -none) 2>&1 |
+	sed -E 's/:[0-9]+ /: /' | sort -u >"$tmp/kernel-doc.base" || true
+comm -23 "$tmp/kernel-doc" "$tmp/kernel-doc.base" >"$tmp/warnings"
+if [ -s "$tmp/warnings" ]; then
+	fail "$step_name: kernel-doc" "$tmp/warnings"
+else
+	pass "$step_name: kernel-doc has nothing new to say of $(wc -l <"$tmp/sources") files"
+fi
+if [ "${PAGES:-yes}" != yes ]; then
+	skip "$step_name: pages (PAGES=$PAGES)"
+elif ! command -v sphinx-build >/dev/null 2>&1; then
+	skip "$step_name: sphinx-build is not installed"
+else
+	cp "$tree.touched" "$tmp/touched"
+	check_pages
 fi
 if [ "${SPARSE:-yes}" != yes ]; then
 	skip "$step_name: sparse (SPARSE=$SPARSE)"

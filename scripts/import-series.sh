@@ -6,13 +6,14 @@
 # go to kernel/ as they are in BRANCH, and enter with the commit that adds them;
 # what later commits change in them is in their patches.
 # Work on the series in a tree that make series and git am have filled, with
-# git rebase, then bring it home with this. Nothing is replaced before all of it
+# git rebase, then bring it home with this. A patch stays in the part where it was, a
+# new one goes into that of the patch before it. Nothing is replaced before all of it
 # has been written.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 
-[ $# -eq 2 ] || { sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '3,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 tree=$1 base=${2%..*} branch=${2#*..}
 need_tool git awk sed
 make_tmp
@@ -35,7 +36,7 @@ patch_name()
 message()
 {
 	in_tree show -s --format=%b "$1" | awk '
-		length($0) <= 75 { line[++n] = $0; next }
+		length($0) <= 75 || /^Fixes: / { line[++n] = $0; next }
 		{ text = ""
 		  for (i = 1; i <= NF; i++) {
 			if (length(text) + length($i) + 1 > 75) { line[++n] = text; text = $i }
@@ -54,7 +55,17 @@ edits()
 	in_tree diff --no-renames "$1~" "$1" -- $(cat "$tmp/edited") | sed '/^index /d'
 }
 
-number=0
+# part_of SUBJECT: the part in which the patch of this subject is until now
+part_of()
+{
+	for part_name in $(series_parts); do
+		for part_patch in $(part_patches "$part_name"); do
+			! grep -qsFx "Subject: $1" "$PATCHES/$part_patch" || { echo "$part_name"; return; }
+		done
+	done
+}
+
+number=0 part=
 for commit in $(in_tree rev-list --reverse --no-merges "$base..$branch"); do
 	number=$((number + 1))
 	subject=$(in_tree show -s --format=%s "$commit")
@@ -69,6 +80,12 @@ for commit in $(in_tree rev-list --reverse --no-merges "$base..$branch"); do
 		[ ! -s "$tmp/adds" ] || echo
 		edits "$commit"
 	} >"$tmp/patches/$name"
+	# a new one goes on with the part of the patch before it
+	part_now=$(part_of "$subject")
+	if [ "${part_now:-$part}" != "$part" ]; then
+		part=$part_now
+		printf '# part: %s\n' "$part" >>"$tmp/patches/series"
+	fi
 	printf '%s\n' "$name" >>"$tmp/patches/series"
 done
 [ "$number" -gt 0 ] || die "no commits in $base..$branch"

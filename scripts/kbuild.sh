@@ -62,13 +62,15 @@ variant_files()
 	coverage-old) fragments="$tested old coverage"; profile=$(profiled_objects) ;;
 	coverage-new) fragments="$tested new coverage"; profile=$(profiled_objects) ;;
 	coverage-kunit) fragments="$tested old kunit kunit-series coverage coverage-kunit"; profile=$(profiled_objects) ;;
+	replaced) fragments="$small old pristine"; work=replaced ;;
 	off) fragments="$small old off" ;;
 	ordinary) fragments="$host old ordinary" ;;
 	ordinary-pristine) fragments="$small host old ordinary"; work=plain ;;
 	kunit) fragments="$host old kunit kunit-series" ;;
 	kunit-pristine) fragments="$small host old kunit"; work=plain ;;
-	*) die "no such variant: $1" "one of: pristine old new wide-old wide-new debug-old debug-new off" \
-		"coverage-old coverage-new coverage-kunit ordinary ordinary-pristine kunit kunit-pristine" ;;
+	kunit-front) fragments="$small host old kunit front"; work=front ;;
+	*) die "no such variant: $1" "one of: pristine replaced old new wide-old wide-new debug-old debug-new off" \
+		"coverage-old coverage-new coverage-kunit ordinary ordinary-pristine kunit kunit-pristine kunit-front" ;;
 	esac
 	files=
 	for fragment in $fragments; do

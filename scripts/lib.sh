@@ -11,6 +11,7 @@
 #   base/ID/patched/      the kernel with the series, builds of it in build-VARIANT/
 #   base/ID/tested/       the same with the switches of tests/kernel/
 #   base/ID/plain/        the kernel as it is, builds of it
+#   base/ID/front/, base/ID/replaced/  with some parts of the series, see apply-series.sh
 #   base/ID/series/       the tree that check-series walks through
 #   images/KEY/           finished kernels, by content
 #   user/KEY/             user-space programs of the tests, by content
@@ -24,6 +25,7 @@ JOBS=${JOBS:-$(nproc 2>/dev/null || echo 1)}
 PATCHES=${PATCHES:-$TOP/patches}
 OVERLAY=${OVERLAY:-$TOP/kernel}
 SWITCHES=${SWITCHES:-$TOP/tests/kernel}
+COVERS=${COVERS:-$TOP/docs/cover-letters}
 CONFIGS=$TOP/tests/configs
 BASE_VERSION=7.3
 BASE_PACKAGE=linux-source-$BASE_VERSION
@@ -133,6 +135,28 @@ series_list()
 {
 	[ -f "$PATCHES/series" ] || return 0
 	sed -e 's/#.*//' -e 's/[[:space:]].*//' -e '/^$/d' "$PATCHES/series"
+}
+
+# series_parts: the parts that could be posted alone, in order. A line "# part: NAME" in
+# patches/series begins one; nothing if there is no such line.
+series_parts()
+{
+	[ -f "$PATCHES/series" ] || return 0
+	sed -n 's/^# part: \([a-z0-9-]*\)$/\1/p' "$PATCHES/series"
+}
+
+# part_patches NAME: the patches of a part, in order
+part_patches()
+{
+	awk -v part="$1" '
+		/^# part: / { on = $3 == part; next }
+		on && !/^#/ && NF { print $1 }' "$PATCHES/series"
+}
+
+# part_needs NAME: the parts without which it does not build, as its cover letter says
+part_needs()
+{
+	[ ! -f "$COVERS/$1.txt" ] || sed -n 's/^Needs: //p' "$COVERS/$1.txt"
 }
 
 # patch_header FILE: everything before the first diff.
@@ -328,6 +352,18 @@ stage_series()
 		[ -e "$1/$stage_left" ] && continue
 		[ ! -f "$PATCHES/series" ] || warn "kernel/$stage_left: no patch says 'Adds: $stage_left'"
 		mkdir -p "$1/$(dirname "$stage_left")" && cp -p "$OVERLAY/$stage_left" "$1/$stage_left"
+	done
+}
+
+# stage_parts STAGE PART...: these parts, and nothing else
+stage_parts()
+{
+	stage_to=$1
+	shift
+	for stage_part; do
+		for stage_name in $(part_patches "$stage_part"); do
+			stage_patch "$stage_to" "$stage_name"
+		done
 	done
 }
 

@@ -1,10 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Exports the series as mails for git am into $OUT (default out/series): one
-# topic each, the new files of its Adds: line included. The result is proven by
-# git am on a scratch repository, and must give the very tree that is built.
+# topic each, the new files of its Adds: line included. Each part of it, see
+# series_parts(), is in a directory of its own, with a cover letter made of
+# docs/cover-letters/PART.txt. The result is proven by git am on a scratch
+# repository, and must give the very tree that is built. A part is proven to apply
+# to the bare kernel as well, after no other parts than its letter says it needs.
 # No Signed-off-by is added: whoever sends them does that.
-# shellcheck disable=SC2015,SC2016,SC2034,SC2086
+# shellcheck disable=SC2015,SC2016,SC2034,SC2046,SC2086
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
@@ -76,6 +79,7 @@ for patch in $(series_list); do
 	GIT_COMMITTER_DATE=$date g commit -q --cleanup=whitespace --date="$date" \
 		--author="${from:-$name <$mail>}" -F "$tmp/message" ||
 		die "patches/$patch changes nothing"
+	g tag "done-$patch"
 done
 left=
 for path in $(overlay_list); do
@@ -83,22 +87,76 @@ for path in $(overlay_list); do
 done
 [ -z "$left" ] || die "no patch brings these files:$left" "name each in an 'Adds: path' line of the patch it enters with"
 
-g format-patch -q --no-signature --zero-commit -o "$tmp/out" base..HEAD
+# ---- the mails
+# letter PART: the text of its cover letter, subject first
+letter()
+{
+	[ -f "$COVERS/$1.txt" ] || die "part $1 of the series has no cover letter" "write docs/cover-letters/$1.txt"
+	sed '/^Needs: /d' "$COVERS/$1.txt" | cat -s
+	printf '\nPart %s of %s, on Linux %s' "$part_number" "$parts" "$(tree_version "$base")"
+	needs=$(part_needs "$1" | sed -e 's/^ *//' -e 's/ *$//' -e 's/  */, /g')
+	printf '%s.\n' "${needs:+; needs: $needs}"
+}
+
+# part_mails PART DIRECTORY: its patches, numbered from 1, and the cover letter
+part_mails()
+{
+	first=$(part_patches "$1" | head -n 1) last=$(part_patches "$1" | tail -n 1)
+	before=$(series_list | sed -n "/^$first\$/q; p" | tail -n 1)
+	letter "$1" >"$tmp/letter"
+	g checkout -q -B "part-$1" "done-$last"
+	g config "branch.part-$1.description" "$(cat "$tmp/letter")"
+	g format-patch -q --no-signature --zero-commit --cover-letter \
+		--cover-from-description=subject -o "$2" "${before:+done-}${before:-base}..part-$1"
+}
+
+end=$(g rev-parse HEAD)
+parts=$(series_parts | wc -l) part_number=0
+if [ "$parts" -eq 0 ]; then
+	g format-patch -q --no-signature --zero-commit -o "$tmp/out" base..HEAD
+fi
+for part in $(series_parts); do
+	part_number=$((part_number + 1))
+	part_mails "$part" "$tmp/out/$(printf '%02d' "$part_number")-$part"
+done
+for part in $(series_parts); do part_patches "$part"; done >"$tmp/in-parts"
+[ "$parts" -eq 0 ] || [ "$(cat "$tmp/in-parts")" = "$(series_list)" ] ||
+	die "a part begins twice in patches/series, or a patch is in none" "each '# part: NAME' once, the first on top"
+
+# mails_of DIRECTORY...: without the cover letters, which git am takes for empty patches
+mails_of() { find "$@" -name '[0-9]*.patch' ! -name '0000-*' | sort; }
 
 # the proof
 g checkout -q -b proof base
-if ! g am -q "$tmp/out"/*.patch >"$tmp/am.log" 2>&1; then
+if ! g am -q $(mails_of "$tmp/out") >"$tmp/am.log" 2>&1; then
 	cat "$tmp/am.log" >&2
 	die "git am refuses the exported series"
 fi
+[ "$(g rev-parse 'HEAD^{tree}')" = "$(g rev-parse "$end^{tree}")" ] ||
+	die "git am gives another tree than the commits that were exported"
 : >"$tmp/diff"
 (cd "$stage" && find . -type f) | while read -r path; do
 	cmp "$stage/$path" "$tmp/repo/$path" >>"$tmp/diff" 2>&1 || true
 done
 [ ! -s "$tmp/diff" ] || { cat "$tmp/diff" >&2; die "git am gives another tree than the one that is built"; }
 
+# each part alone, with what it needs
+for part in $(series_parts); do
+	g checkout -q -B alone base
+	for with in $(part_needs "$part") "$part"; do
+		[ -d "$(echo "$tmp/out"/[0-9][0-9]-"$with")" ] ||
+			die "docs/cover-letters/$part.txt: it needs $with, which is no part of the series"
+		g am -q $(mails_of "$tmp/out"/[0-9][0-9]-"$with") >"$tmp/am.log" 2>&1 || {
+			cat "$tmp/am.log" >&2
+			die "part $part does not apply with nothing but: $(part_needs "$part")" \
+			    "say in docs/cover-letters/$part.txt what it needs"
+		}
+	done
+done
+
 mkdir -p "$OUT" || die "cannot create $OUT"
-rm -f "$OUT"/[0-9][0-9][0-9][0-9]-*.patch
-cp "$tmp/out"/*.patch "$OUT/" || die "cannot write to $OUT" "is the disk full?"
+rm -rf "$OUT"/[0-9][0-9][0-9][0-9]-*.patch "$OUT"/[0-9][0-9]-*/
+cp -r "$tmp/out"/* "$OUT/" || die "cannot write to $OUT" "is the disk full?"
 say "$count patches in $OUT, accepted by git am on Linux $(tree_version "$base")"
+[ "$parts" -eq 0 ] || say "$parts parts, each with a cover letter: git am --empty=drop $OUT/*/*.patch"
 printf '%s\n' "$OUT"

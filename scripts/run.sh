@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations|coverage
+# usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations|coverage|replace-baseline
 # Makes what is needed and starts the tests in QEMU.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,8 +12,9 @@ chain) script=tests/vm/run-chain.sh ;;
 check-debug | check-long) script=tests/vm/run-checks.sh ;;
 check-kernel) script=tests/vm/run-kernel-tests.sh ;;
 check-mutations) script=scripts/check-mutations.sh ;;
+replace-baseline) script=tests/vm/run-replace-baseline.sh ;;
 coverage) script=scripts/coverage.sh ;;
-*) die "usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations|coverage" ;;
+*) die "usage: run.sh demo|soak|chain|check-long|check-debug|check-kernel|check-mutations|coverage|replace-baseline" ;;
 esac
 [ -x "$TOP/$script" ] || die "there is no $script yet: this clone has nothing to run here"
 if [ "$1" = check-long ]; then
@@ -25,9 +26,13 @@ if [ "$1" = check-debug ]; then
 fi
 if [ "$1" = check-kernel ]; then
 	SOURCE_KUNIT=$("$TOP/scripts/apply-series.sh")
+	SOURCE_KUNIT_FRONT=$("$TOP/scripts/apply-series.sh" front)
 	SOURCE_KUNIT_PRISTINE=${SOURCE_KUNIT%/*}/plain
-	export SOURCE_KUNIT SOURCE_KUNIT_PRISTINE
-	exec "$TOP/scripts/env.sh" --kernels "kunit-pristine kunit" "$TOP/$script"
+	export SOURCE_KUNIT SOURCE_KUNIT_FRONT SOURCE_KUNIT_PRISTINE
+	exec "$TOP/scripts/env.sh" --kernels "kunit-pristine kunit-front kunit" "$TOP/$script"
+fi
+if [ "$1" = replace-baseline ]; then
+	exec "$TOP/scripts/env.sh" --kernels "pristine replaced" "$TOP/$script"
 fi
 if [ "$1" = coverage ]; then
 	# shellcheck disable=SC2086

@@ -15,7 +15,8 @@ trap 'exit 130' INT TERM
 unset KDIR QEMU OUT MAKEFLAGS MFLAGS MAKELEVEL EXTRA_CONFIG IOMMU_LIVEUPDATE_LOCKS \
 	IOMMU_LIVEUPDATE_QUIET APT_OPTIONS SKIP_PACKAGES PARTS
 IOMMU_LIVEUPDATE_CACHE=$T/cache PATCHES=$T/patches OVERLAY=$T/kernel SWITCHES=$T/switches
-export IOMMU_LIVEUPDATE_CACHE PATCHES OVERLAY SWITCHES
+COVERS=$T/covers
+export IOMMU_LIVEUPDATE_CACHE PATCHES OVERLAY SWITCHES COVERS
 
 passed=0 failed=0 skipped=0
 name=
@@ -475,6 +476,79 @@ sed -i '1,/^---$/d' "$T/patches/first.patch"
 rm -r "$T/kernel"
 try fail env OUT="$T/mails" "$S/make-series.sh"
 says 'patches/first.patch has no subject'
+end
+
+# two parts of a patch each; the second goes without the first unless NEEDED is given
+parts()
+{
+	series
+	mkdir -p "$T/covers"
+	printf '# part: low\nfirst.patch\n# part: high\nsecond.patch\n' >"$T/patches/series"
+	printf 'iommu: low numbers\n\nThey were too small.\n' >"$T/covers/low.txt"
+	printf 'iommu: high numbers\n\nThey as well.\n%s\n' "${1:-}" >"$T/covers/high.txt"
+}
+
+begin 'each part of the series has its directory and its cover letter'
+parts 'Needs: low'
+try ok env OUT="$T/mails" "$S/make-series.sh"
+expect "$(cd "$T/mails" && echo */*)" '01-low/0000-cover-letter.patch 01-low/0001-iommu-make-twenty-bigger.patch 02-high/0000-cover-letter.patch 02-high/0001-iommu-make-thirty-bigger.patch' 'files'
+expect "$(sed -n 's/^Subject: //p' "$T/mails/02-high/0000-cover-letter.patch")" '[PATCH 0/1] iommu: high numbers' 'subject'
+expect "$(grep -c '^They as well\|^Part 2 of 2, on Linux 7.3.4; needs: low\.$' "$T/mails/02-high/0000-cover-letter.patch")" 2 'letter'
+rm -rf "$T/am"
+(cp -r "$T/linux" "$T/am" && cd "$T/am" && git init -q . && git add -A && G='-c user.name=t -c user.email=t@t' &&
+ git $G commit -q -m base && git tag base && git $G am -q --empty=drop "$T/mails"/*/*.patch) >"$T/err" 2>&1 || bad="$bad
+    git am fails"
+try ok "$S/import-series.sh" "$T/am" base..HEAD
+expect "$(cat "$T/patches/series")" '# part: low
+0001-iommu-make-twenty-bigger.patch
+# part: high
+0002-iommu-make-thirty-bigger.patch' 'parts of what came back'
+end
+
+begin 'a part without a letter, or one that begins twice, cannot be exported'
+parts
+rm "$T/covers/high.txt"
+try fail env OUT="$T/mails" "$S/make-series.sh"
+says 'part high of the series has no cover letter'
+parts
+echo '# part: low' >>"$T/patches/series"
+echo first.patch >>"$T/patches/series"
+sed -i 2d "$T/patches/series"
+try fail env OUT="$T/mails" "$S/make-series.sh"
+says 'part'
+parts
+sed -i 1d "$T/patches/series"
+try fail env OUT="$T/mails" "$S/make-series.sh"
+says 'or a patch is in none'
+end
+
+begin 'a part that does not apply without another has to say so'
+parts
+try ok env OUT="$T/mails" "$S/make-series.sh"
+parts
+cat >"$T/patches/second.patch" <<'P'
+Subject: iommu: make twenty still bigger
+
+It is still too small.
+
+--- a/drivers/iommu/numbers.c
++++ b/drivers/iommu/numbers.c
+@@ -17,7 +17,7 @@
+ 17
+ 18
+ 19
+-2000
++20000
+ 21
+ 22
+ 23
+P
+try fail env OUT="$T/mails" "$S/make-series.sh"
+says 'part high does not apply with nothing but'
+parts 'Needs: middle'
+try fail env OUT="$T/mails" "$S/make-series.sh"
+says 'it needs middle, which is no part of the series'
+rm -rf "$T/covers"
 end
 
 # ---------------------------------------------------------------- make apply
@@ -972,6 +1046,37 @@ for mutation in "$TOP"/tests/mutations/*.patch; do
 	patch -d "$TOP/kernel" -p1 -F0 -N -s --dry-run <"$mutation" >/dev/null 2>&1 || basename "$mutation"
 done >"$T/outp"
 expect "$(cat "$T/outp")" '' 'do not apply'
+end
+
+# ---------------------------------------------------------------- one core for all IOMMUs
+
+# knows_vtd ROOT: lines of new files, and those that patches add, that name VT-d where only
+# what holds for every IOMMU may stand. Left out are VT-d's own rooms; the switchboard
+# of interrupt remapping, which names each driver; quirks, which name devices; and names
+# of page table formats and of the type of a unit, which are numbers of the records.
+knows_vtd()
+{
+	{
+		(cd "$1/kernel" && grep -rn '' drivers include kernel mm 2>/dev/null)
+		(cd "$1/patches" && awk '
+			/^\+\+\+ / { path = substr($2, 3); next }
+			/^\+/ { print path ":" FNR ":" substr($0, 2) }' [0-9]*.patch 2>/dev/null)
+	} | grep -E '^(drivers|include|kernel|mm)/' |
+		grep -vE '^(drivers/iommu/intel/|drivers/iommu/irq_remapping\.[ch]:|include/linux/dmar\.h:|drivers/pci/quirks\.c:)' |
+		sed -E 's/IOMMU_UNIT_SER_VTD|IOMMU_DOMAIN_SER_(VTDSS|X86_64)|"(vtdss|x86_64)"|vfio_pci_is_intel_display|Intel display//g' |
+		sed -E 's/^([^:]*:[0-9]*):/\1\t/' | awk '
+			{ line = tolower($0); sub(/^[^\t]*\t/, "", line) }
+			line ~ /vt-?d|dmar|intel|x86/'
+}
+
+begin 'series: nothing outside the driver of VT-d knows what VT-d is'
+: >"$T/err"
+knows_vtd "$TOP" >"$T/outp"
+expect "$(cat "$T/outp")" '' 'named'
+mkdir -p "$T/room/kernel/drivers/iommu/intel" "$T/room/patches"
+echo '/* a DMAR unit */' | tee "$T/room/kernel/drivers/iommu/core.c" >"$T/room/kernel/drivers/iommu/intel/own.c"
+printf '+++ b/drivers/pci/pci.c\n+	if (is_intel)\n' >"$T/room/patches/0001-one.patch"
+expect "$(knows_vtd "$T/room" | cut -f 1 | tr '\n' ' ')" 'drivers/iommu/core.c:1 drivers/pci/pci.c:2 ' 'planted'
 end
 
 begin 'docs: the tests that are named are there'

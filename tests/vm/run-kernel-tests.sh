@@ -1,18 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The kernel's own tests, on a kernel with the series and on one without it: what
+# The kernel's own tests, on a kernel with the series, on one without it, and on one with
+# the parts of it that have no option (see scripts/apply-series.sh, front): what
 # KUnit finds at boot, and the programs of kselftest for iommufd, udmabuf and
 # liveupdate, those of the latter through a kexec. Every suite of KUnit has to pass.
 # Some tests of kselftest want more than this small machine has: what counts is that
 # none passes on the one kernel and fails on the other.
 #
 # usage: run-kernel-tests.sh [kunit [SUITE] | mock [NAME]]
-# With "kunit" only the suites of live update and of the replacement, and only on the kernel with the series,
+# With "kunit" only the suites of live update and of the replacement, on the series only,
 # or those with SUITE in their names. With "mock" the test with the made-up IOMMU, in all
 # its forms or in those with NAME in theirs; plain "kunit" has it at its end.
 #
-#   KERNEL_KUNIT, KERNEL_KUNIT_PRISTINE   bzImages, see scripts/env.sh
-#   SOURCE_KUNIT, SOURCE_KUNIT_PRISTINE   the trees they were built from; the first is found
+#   KERNEL_KUNIT, KERNEL_KUNIT_FRONT, KERNEL_KUNIT_PRISTINE   bzImages, see scripts/env.sh
+#   SOURCE_KUNIT, SOURCE_KUNIT_FRONT, SOURCE_KUNIT_PRISTINE   the trees they were built
+#                                                 from; the first is found
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/vm/lib.sh
@@ -99,18 +101,19 @@ count()
 	fi
 }
 
+# compare WHICH ; with the pristine kernel
 compare()
 {
-	comm -12 "$BUILD_DIR/ok-pristine" "$BUILD_DIR/not-ok-series" >"$BUILD_DIR/worse"
-	sed 's/^/  passes only without the series: /' "$BUILD_DIR/worse"
+	comm -12 "$BUILD_DIR/ok-pristine" "$BUILD_DIR/not-ok-$1" >"$BUILD_DIR/worse"
+	sed "s/^/  passes on the pristine kernel, not on $1: /" "$BUILD_DIR/worse"
 	status=0
-	[ -s "$BUILD_DIR/ok-series" ] && [ ! -s "$BUILD_DIR/worse" ] || status=1
-	count "$status" "what passes on the pristine kernel passes with the series"
-	comm -23 "$BUILD_DIR/not-ok-series" "$BUILD_DIR/not-ok-pristine" >"$BUILD_DIR/new"
+	[ -s "$BUILD_DIR/ok-$1" ] && [ ! -s "$BUILD_DIR/worse" ] || status=1
+	count "$status" "$1: what passes on the pristine kernel passes"
+	comm -23 "$BUILD_DIR/not-ok-$1" "$BUILD_DIR/not-ok-pristine" >"$BUILD_DIR/new"
 	sed 's/^/  fails: /' "$BUILD_DIR/new"
 	status=0
 	[ ! -s "$BUILD_DIR/new" ] || status=1
-	count "$status" "what only the series has passes"
+	count "$status" "$1: what the pristine kernel does not have passes"
 }
 
 # failed_cases ; what the log has of each, with its name in front: all between the
@@ -190,11 +193,14 @@ kunit)
 mock) run_mock "${2:-}" ;;
 '')
 	: "${KERNEL_KUNIT_PRISTINE:?bzImage}" "${SOURCE_KUNIT:?}" "${SOURCE_KUNIT_PRISTINE:?}"
+	: "${KERNEL_KUNIT_FRONT:?bzImage}" "${SOURCE_KUNIT_FRONT:?}"
 	run pristine "$KERNEL_KUNIT_PRISTINE" "$SOURCE_KUNIT_PRISTINE"
+	run front "$KERNEL_KUNIT_FRONT" "$SOURCE_KUNIT_FRONT"
 	run series "$KERNEL_KUNIT" "$SOURCE_KUNIT"
-	compare
+	compare front
+	compare series
 	;;
-*) sed -n '9,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '10,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]

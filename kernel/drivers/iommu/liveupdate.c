@@ -54,7 +54,7 @@
  *    abandoned. With its last device the restored domain goes. See
  *    liveupdate-reclaim.c.
  * 10. When the last iommufd is finished the FLB's finish gives the memory of
- *    the records back. The device can be preserved again.
+ *     the records back. The device can be preserved again.
  *
  * Each of the steps 1 to 3 has a way back that leaves everything as it was. What
  * step 4 has added to the records stays in them until its unit is given up.
