@@ -1063,7 +1063,7 @@ knows_vtd()
 			/^\+/ { print path ":" FNR ":" substr($0, 2) }' [0-9]*.patch 2>/dev/null)
 	} | grep -E '^(drivers|include|kernel|mm)/' |
 		grep -vE '^(drivers/iommu/intel/|drivers/iommu/irq_remapping\.[ch]:|include/linux/dmar\.h:|drivers/pci/quirks\.c:)' |
-		sed -E 's/IOMMU_UNIT_SER_VTD|IOMMU_DOMAIN_SER_(VTDSS|X86_64)|"(vtdss|x86_64)"|vfio_pci_is_intel_display|Intel display//g' |
+		sed -E 's/IOMMU_UNIT_SER_VTD|IOMMU_DOMAIN_SER_(VTDSS|X86_64)|"(vtdss|x86_64)"|PCI_VENDOR_ID_INTEL|Intel display//g' |
 		sed -E 's/^([^:]*:[0-9]*):/\1\t/' | awk '
 			{ line = tolower($0); sub(/^[^\t]*\t/, "", line) }
 			line ~ /vt-?d|dmar|intel|x86/'

@@ -37,8 +37,8 @@ struct iommu_group {
 	unsigned int recovery_cnt;
 	void *owner;
 #ifdef CONFIG_IOMMU_LIVEUPDATE
-	/* The device is preserved: domain, owner and members stay as they are */
-	bool preserved;
+	/* How many devices are preserved: domain, owner and members stay then */
+	unsigned int preserved;
 	/* It came in, was abandoned and not reset: never the default domain */
 	bool stay_blocked;
 #endif
@@ -55,6 +55,10 @@ struct group_device {
 	 */
 	bool blocked;
 	unsigned int reset_depth;
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+	/* It came in and is blocked, whatever the domain of the group */
+	bool closed;
+#endif
 };
 
 /* Iterate over each struct group_device in a struct iommu_group */
@@ -64,6 +68,9 @@ struct group_device {
 void iommu_domain_init(struct iommu_domain *domain, unsigned int type,
 		       const struct iommu_ops *ops);
 int __iommu_group_alloc_blocking_domain(struct iommu_group *group);
+struct iommu_domain *iommu_pasid_array_domain(void *entry);
+void *iommu_make_pasid_array_entry(struct iommu_domain *domain,
+				   struct iommu_attach_handle *handle);
 int iommu_setup_default_domain(struct iommu_group *group, int target_type);
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 struct iommu_unit_ser;

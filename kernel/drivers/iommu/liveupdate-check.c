@@ -828,6 +828,19 @@ static u32 count_attachments(const struct check *c, u64 device_pa, u64 domain_pa
 	return nr;
 }
 
+/* What is attached by PASIDs has a group, and that has a domain */
+static bool has_own_attachment(const struct check *c, u64 device_pa)
+{
+	struct check_cursor cur = cursor_init(c, &c->attachments);
+	const struct iommu_attachment_ser *att;
+
+	while ((att = cursor_next(&cur)))
+		if (att->device_pa == device_pa &&
+		    att->pasid == IOMMU_ATTACHMENT_SER_NO_PASID)
+			return true;
+	return false;
+}
+
 static int check_counts(struct check *c)
 {
 	struct check_cursor units = cursor_init(c, &c->units);
@@ -844,10 +857,13 @@ static int check_counts(struct check *c)
 		if (dser->nr_attachments !=
 		    count_attachments(c, 0, domains.pa))
 			return refuse(c, "domain with a wrong number of attachments");
-	while ((dev = cursor_next(&devices)))
+	while ((dev = cursor_next(&devices))) {
 		if (!dev->nr_attachments ||
 		    dev->nr_attachments != count_attachments(c, devices.pa, 0))
 			return refuse(c, "device with a wrong number of attachments");
+		if (!has_own_attachment(c, devices.pa))
+			return refuse(c, "device with PASIDs only");
+	}
 	return 0;
 }
 

@@ -170,6 +170,8 @@ static const char *device_state(const struct iommu_liveupdate_in_device *in_dev)
 	switch (in_dev->state) {
 	case IOMMU_LIVEUPDATE_DEV_RESTORED:
 		return "restored";
+	case IOMMU_LIVEUPDATE_DEV_LEFT:
+		return "left";
 	case IOMMU_LIVEUPDATE_DEV_BLOCKED:
 		return "blocked";
 	case IOMMU_LIVEUPDATE_DEV_REPLACED:

@@ -47,12 +47,14 @@ static int iommu_liveupdate_freeze_all(struct iommu_liveupdate_outgoing *out)
  * iommu_liveupdate_freeze - Last check of all preserved units
  *
  * To be called from the freeze callback of each preserved iommufd. The first
- * call does the work: each driver compares its hardware with the records and
- * preserves what has been added since, and the records are sealed. This may
- * allocate and fail. What was added stays preserved until its unit is not.
+ * call does the work: groups are looked at, each driver compares its hardware
+ * with the records and preserves what has been added since, and the records are
+ * sealed. This may allocate and fail. What was added stays preserved until its
+ * unit is not.
  *
- * Context: May sleep.
- * Return: 0 on success, -ENOENT if nothing is preserved, the errno of the
+ * Context: May sleep. Takes group->mutex.
+ * Return: 0 on success, -ENOENT if nothing is preserved, -EBUSY if a group is
+ * preserved in part, the errno of the
  * driver whose unit does not fit, or that of iommu_liveupdate_check() if the
  * next kernel would not read the records. Then nothing is frozen.
  */
@@ -60,6 +62,10 @@ int iommu_liveupdate_freeze(void)
 {
 	struct iommu_liveupdate_outgoing *out;
 	int ret;
+
+	ret = iommu_liveupdate_check_groups();
+	if (ret)
+		return ret;
 
 	guard(mutex)(&iommu_liveupdate_outgoing_lock);
 	out = iommu_liveupdate_outgoing;
@@ -74,6 +80,7 @@ int iommu_liveupdate_freeze(void)
 	out->frozen++;
 	return 0;
 }
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_freeze, "IOMMUFD_INTERNAL");
 
 /**
  * iommu_liveupdate_unfreeze - Undo one iommu_liveupdate_freeze()
@@ -93,6 +100,7 @@ void iommu_liveupdate_unfreeze(void)
 		return;
 	out->frozen--;
 }
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_unfreeze, "IOMMUFD_INTERNAL");
 
 /**
  * iommu_liveupdate_handover - Hand all preserved units over

@@ -14,6 +14,7 @@
 #include <linux/kexec.h>
 #include <linux/printk.h>
 
+struct group_device;
 struct iommu_group;
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
@@ -24,23 +25,24 @@ void iommu_liveupdate_init_device(struct device *dev,
 void iommu_liveupdate_release_device(struct device *dev);
 int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev);
 void iommu_liveupdate_leave_group(struct iommu_group *group);
+bool iommu_liveupdate_closed(const struct group_device *gdev);
+bool iommu_liveupdate_untaken(struct device *dev);
 bool iommu_liveupdate_owns_group(struct iommu_group *group);
 bool iommu_liveupdate_refuse_group(struct iommu_group *group);
 bool iommu_liveupdate_group_restored(struct iommu_group *group);
+struct iommu_domain *
+iommu_liveupdate_detached_domain(struct iommu_group *group, ioasid_t pasid,
+				 struct iommu_domain *domain);
 bool iommu_liveupdate_keep_blocked(struct iommu_group *group);
 bool iommu_liveupdate_default_domain_failed(struct iommu_group *group, int err);
 bool iommu_liveupdate_ignore_group(struct iommu_group *group, int err);
 bool iommu_liveupdate_ignore_failure(struct device *dev, int err);
+bool iommu_liveupdate_device_incoming(struct device *dev);
 
 /* Once a unit was handed over nothing is attached any more, and that is right */
 static inline bool iommu_liveupdate_unexpected(int err)
 {
 	return err && !(err == -EBUSY && kexec_in_progress);
-}
-
-static inline bool iommu_liveupdate_device_incoming(struct device *dev)
-{
-	return READ_ONCE(dev->iommu->liveupdate);
 }
 
 /* Must the mappings of the domain stay as they are? Tenants may ask at will */
@@ -88,6 +90,16 @@ static inline void iommu_liveupdate_leave_group(struct iommu_group *group)
 {
 }
 
+static inline bool iommu_liveupdate_closed(const struct group_device *gdev)
+{
+	return false;
+}
+
+static inline bool iommu_liveupdate_untaken(struct device *dev)
+{
+	return false;
+}
+
 static inline bool iommu_liveupdate_owns_group(struct iommu_group *group)
 {
 	return false;
@@ -101,6 +113,13 @@ static inline bool iommu_liveupdate_refuse_group(struct iommu_group *group)
 static inline bool iommu_liveupdate_group_restored(struct iommu_group *group)
 {
 	return false;
+}
+
+static inline struct iommu_domain *
+iommu_liveupdate_detached_domain(struct iommu_group *group, ioasid_t pasid,
+				 struct iommu_domain *domain)
+{
+	return domain;
 }
 
 static inline bool iommu_liveupdate_keep_blocked(struct iommu_group *group)

@@ -22,9 +22,10 @@
  * 5. iommu_liveupdate_incoming_finish() gives the memory of the records back.
  *
  * The copy of a device's record is incoming or restored, and goes from there to
- * replaced or blocked, from blocked to abandoned, from there to returned. There is
- * no way back from these, since the entry in the hardware is gone. Its error goes
- * from 0 to negative once and never back, so it may be read without a lock.
+ * replaced or blocked, to the former by way of left if its group is first, from
+ * blocked to abandoned, from there to returned. There is no way back from these,
+ * since the entry in the hardware is gone. Its error goes from 0 to negative
+ * once and never back, so it may be read without a lock.
  *
  * Each device that has a record holds a reference to all the copies, so that a
  * device may outlive finish.
@@ -783,8 +784,8 @@ iommu_liveupdate_get_device(struct device *dev,
  * @in_dev: What iommu_liveupdate_get_device() returned
  *
  * Its entries in the hardware stay as they are, so the record is incoming
- * again. If it was abandoned they are blocked, and what is found next in its
- * place is an ordinary device.
+ * again. If it was abandoned they are blocked, if it has left them with its group
+ * they are ordinary ones: what is found next in its place is an ordinary device.
  *
  * Context: May sleep. Takes a leaf lock only.
  */
@@ -793,7 +794,8 @@ void iommu_liveupdate_put_device(struct iommu_liveupdate_in_device *in_dev)
 	scoped_guard(mutex, &iommu_liveupdate_incoming_lock) {
 		if (in_dev->state == IOMMU_LIVEUPDATE_DEV_RESTORED)
 			in_dev->state = IOMMU_LIVEUPDATE_DEV_INCOMING;
-		else if (in_dev->state == IOMMU_LIVEUPDATE_DEV_ABANDONED)
+		else if (in_dev->state == IOMMU_LIVEUPDATE_DEV_ABANDONED ||
+			 in_dev->state == IOMMU_LIVEUPDATE_DEV_LEFT)
 			in_dev->state = IOMMU_LIVEUPDATE_DEV_RETURNED;
 	}
 	iommu_liveupdate_device_group(in_dev, NULL);

@@ -106,8 +106,7 @@ static void fake_remove(struct iommu_group *group, struct fake_device *fake)
 	if (fake->pci.dev.iommu_group == group) {
 		guard(mutex)(&group->mutex);
 		list_del(&fake->gdev.list);
-		if (list_empty(&group->devices))
-			iommu_liveupdate_leave_group(group);
+		iommu_liveupdate_leave_group(group);
 		fake->pci.dev.iommu_group = NULL;
 	}
 	iommu_liveupdate_release_device(&fake->pci.dev);
@@ -754,12 +753,12 @@ static void reclaim(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(group_one, domain,
 							 &handle), 0);
-	iommu_liveupdate_replaced(&one->pci.dev);
+	iommu_liveupdate_replaced(&one->pci.dev, IOMMU_NO_PASID);
 	EXPECT_CALLS(test, "nQL");
 	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_REPLACED);
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_restored(&one->pci.dev));
 	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_record(&one->pci.dev));
-	iommu_liveupdate_replaced(&one->pci.dev);
+	iommu_liveupdate_replaced(&one->pci.dev, IOMMU_NO_PASID);
 	iommu_liveupdate_block(0, 0x10);
 	iommu_liveupdate_abandon(0, 0x10, true);
 	KUNIT_EXPECT_PTR_EQ(test, group_one->domain, domain);
@@ -772,7 +771,7 @@ static void reclaim(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&two->pci.dev, &owner), 0);
 	iommu_detach_group_handle(restored, group_two);
 	EXPECT_CALLS(test, "b");
-	iommu_liveupdate_replaced(&two->pci.dev);
+	iommu_liveupdate_replaced(&two->pci.dev, IOMMU_NO_PASID);
 	EXPECT_CALLS(test, "QIT");
 
 	iommu_detach_group_handle(domain, group_one);
@@ -793,6 +792,472 @@ static void reclaim(struct kunit *test)
 	EXPECT_CALLS(test, "");
 	fake_kexec_end(in);
 	fake_flb_end(out);
+}
+
+/* Two devices of one group, as the previous kernel had them */
+struct fake_pair {
+	struct iommu_domain *domain;
+	struct fake_unit *unit;
+	struct fake_device *one, *two, *three;
+	struct iommu_group *group;
+	struct iommu_liveupdate_outgoing *out;
+	struct iommu_liveupdate_incoming *in;
+};
+
+/* And one in a group of its own, on the same domain or another */
+static void fake_pair(struct kunit *test, struct fake_pair *p, bool same)
+{
+	struct fake_device *old_one, *old_two, *old_three;
+	struct iommu_domain *domain;
+	u64 pa;
+
+	p->domain = fake_domain(test);
+	domain = same ? p->domain : fake_domain(test);
+	p->unit = fake_unit(test, 0);
+	old_one = fake_attached(test, p->unit, 0x10, p->domain);
+	old_two = fake_device(test, p->unit, 0x11);
+	old_three = fake_attached(test, p->unit, 0x18, domain);
+	fake_add(old_one->pci.dev.iommu_group, old_two);
+	p->one = fake_device(test, p->unit, 0x10);
+	p->two = fake_device(test, p->unit, 0x11);
+	p->three = fake_device(test, p->unit, 0x18);
+	p->group = fake_group(test);
+	p->group->default_domain = &fake_default_domain;
+	p->out = fake_flb(test);
+
+	fake_found = p->unit;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(p->domain, &pa), 0);
+	if (!same)
+		KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_two->pci.dev, p->domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_one->pci.dev, p->domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&old_three->pci.dev, domain, 1), 0);
+	p->in = fake_kexec(test, p->out);
+}
+
+static void fake_pair_end(struct fake_pair *p)
+{
+	fake_kexec_end(p->in);
+	fake_flb_end(p->out);
+}
+
+/* Both are taken, the second when the first has changed over for both */
+static void group_taken(struct kunit *test)
+{
+	struct iommu_attach_handle handle = {}, later = {};
+	struct fake_pair p;
+	int owner, stranger;
+
+	fake_pair(test, &p, false);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.two), 0);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
+	EXPECT_CALLS(test, "ROO");
+	KUNIT_EXPECT_EQ(test, p.group->owner_cnt, 1);
+
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), 0);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), -EPERM);
+	/* The other one is for the same owner, and for nobody in another way */
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&p.two->pci.dev, &stranger), -EPERM);
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&p.two->pci.dev, &owner),
+			-EPERM);
+	KUNIT_EXPECT_EQ(test, iommu_device_use_default_domain(&p.two->pci.dev), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&p.two->pci.dev));
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_owned(&p.one->pci.dev));
+
+	/* One that cannot change over takes the other one back */
+	fake_unwilling = &p.one->pci.dev;
+	fake_failing = 'm';
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, p.domain, &handle),
+			-EIO);
+	EXPECT_CALLS(test, "nmn");
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.one->pci.dev));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.two->pci.dev));
+
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, p.domain, &handle), 0);
+	iommu_liveupdate_replaced(&p.one->pci.dev, IOMMU_NO_PASID);
+	EXPECT_CALLS(test, "nmQLQIT");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_REPLACED);
+	KUNIT_EXPECT_EQ(test, state_of(0x11), IOMMU_LIVEUPDATE_DEV_LEFT);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&p.two->pci.dev));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_record(&p.two->pci.dev));
+	KUNIT_EXPECT_FALSE(test, IS_ERR_OR_NULL(iommu_liveupdate_incoming_record(&p.two->pci.dev)));
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&p.two->pci.dev, &owner),
+			-EPERM);
+
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&p.two->pci.dev, &owner), 0);
+	KUNIT_EXPECT_EQ(test, state_of(0x11), IOMMU_LIVEUPDATE_DEV_REPLACED);
+	KUNIT_EXPECT_EQ(test, p.group->owner_cnt, 2);
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_incoming_record(&p.two->pci.dev));
+	iommu_liveupdate_block(0, 0x11);
+	iommu_liveupdate_abandon(0, 0x11, true);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, fake_domain(test),
+							 &later), 0);
+	EXPECT_CALLS(test, "nm");
+	KUNIT_EXPECT_EQ(test, kref_read(&p.in->ref), 1);
+	xa_destroy(&p.group->pasid_array);
+	fake_pair_end(&p);
+}
+
+/* Nobody takes the one, before or after the other has changed over */
+static void group_member_abandoned(struct kunit *test, bool moved, bool reset)
+{
+	struct iommu_attach_handle handle = {}, later = {};
+	struct fake_pair p;
+	int owner;
+
+	fake_pair(test, &p, false);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.two), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), 0);
+	fake_calls_clear();
+	fake_unwilling = &p.two->pci.dev;
+	if (moved) {
+		KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, p.domain,
+								 &handle), 0);
+		iommu_liveupdate_replaced(&p.one->pci.dev, IOMMU_NO_PASID);
+		EXPECT_CALLS(test, "nmQLQIT");
+	}
+
+	iommu_liveupdate_block(0, 0x11);
+	EXPECT_CALLS(test, "b");
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&p.two->pci.dev, &owner), -EIO);
+	KUNIT_EXPECT_PTR_EQ(test, p.group->owner, (void *)&owner);
+	KUNIT_EXPECT_NE(test, moved,
+			iommu_liveupdate_device_restored(&p.one->pci.dev));
+	iommu_liveupdate_abandon(0, 0x11, reset);
+	EXPECT_CALLS(test, moved ? reset ? "Nm" : "" : "QL");
+	KUNIT_EXPECT_EQ(test, state_of(0x11), moved && reset ?
+			IOMMU_LIVEUPDATE_DEV_RETURNED :
+			IOMMU_LIVEUPDATE_DEV_ABANDONED);
+
+	/* What was not reset does not follow its group any more */
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, fake_domain(test),
+							 &later), 0);
+	EXPECT_CALLS(test, moved && reset ? "nm" : "n");
+	fake_free_held = !moved;
+	reinit_completion(&fake_free_go);
+	iommu_liveupdate_replaced(&p.one->pci.dev, IOMMU_NO_PASID);
+	complete(&fake_free_go);
+	EXPECT_CALLS(test, moved ? "" : reset ? "QINmT" : "QIT");
+	KUNIT_EXPECT_NE(test, reset,
+			iommu_liveupdate_device_owned(&p.two->pci.dev));
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&p.two->pci.dev, &owner),
+			reset ? 0 : -EPERM);
+
+	fake_remove(p.group, p.two);
+	xa_destroy(&p.group->pasid_array);
+	fake_pair_end(&p);
+}
+
+static void group_one_abandoned(struct kunit *test)
+{
+	group_member_abandoned(test, true, true);
+	group_member_abandoned(test, true, false);
+	group_member_abandoned(test, false, true);
+	group_member_abandoned(test, false, false);
+}
+
+/* Nobody takes any: given back with the last one, if all were reset */
+static void group_all_abandoned(struct kunit *test)
+{
+	struct fake_pair p;
+	bool reset;
+
+	for (reset = true;; reset = false) {
+		fake_pair(test, &p, false);
+		KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
+		KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.two), 0);
+		fake_calls_clear();
+
+		iommu_liveupdate_block(0, 0x10);
+		EXPECT_CALLS(test, "b");
+		KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.two->pci.dev));
+		KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_restored(&p.one->pci.dev));
+		iommu_liveupdate_abandon(0, 0x10, reset);
+		EXPECT_CALLS(test, "QL");
+		KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&p.one->pci.dev));
+
+		iommu_liveupdate_abandon(0, 0x11, true);
+		EXPECT_CALLS(test, reset ? "bNNiiQIT" : "bQIT");
+		KUNIT_EXPECT_NE(test, reset,
+				iommu_liveupdate_device_owned(&p.one->pci.dev));
+		KUNIT_EXPECT_NE(test, reset,
+				iommu_liveupdate_device_owned(&p.two->pci.dev));
+		KUNIT_EXPECT_PTR_EQ(test, p.group->domain, reset ?
+				    &fake_default_domain : &fake_blocked_domain);
+		fake_remove(p.group, p.one);
+		fake_remove(p.group, p.two);
+		fake_pair_end(&p);
+		if (!reset)
+			break;
+	}
+}
+
+/* The others go on, in whatever order they come */
+static void group_one_blocked(struct kunit *test)
+{
+	struct iommu_attach_handle handle = {};
+	struct fake_device *stranger, *bridge;
+	struct fake_pair p;
+	int owner;
+
+	fake_pair(test, &p, false);
+	stranger = fake_device(test, p.unit, 0x12);
+	bridge = fake_device(test, p.unit, 0x08);
+	bridge->pci.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, bridge), 0);
+	fake_failing = 'O';
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.one), 0);
+	EXPECT_CALLS(test, "ROXBKb");
+	expect_blocked(test, p.group, p.one);
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.two), 0);
+	EXPECT_CALLS(test, "RO");
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.two->pci.dev));
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_restored(&p.one->pci.dev));
+
+	/* Nobody comes in between */
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, stranger), -ENODEV);
+	EXPECT_CALLS(test, "");
+
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), -EIO);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&p.two->pci.dev, &owner), 0);
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, p.domain, &handle), 0);
+	EXPECT_CALLS(test, "nn");
+	iommu_liveupdate_replaced(&p.two->pci.dev, IOMMU_NO_PASID);
+	EXPECT_CALLS(test, "QL");
+
+	fake_remove(p.group, p.two);
+	fake_remove(p.group, p.one);
+	fake_remove(p.group, bridge);
+	xa_destroy(&p.group->pasid_array);
+	fake_pair_end(&p);
+}
+
+/* Two that were no group then and are one now, and a group that is in pieces */
+static void group_of_another(struct kunit *test)
+{
+	struct iommu_group *group = fake_group(test);
+	struct fake_pair p;
+
+	fake_pair(test, &p, true);
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.one), 0);
+	EXPECT_CALLS(test, "RO");
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.three), -ENODEV);
+	EXPECT_CALLS(test, "BK");
+	iommu_liveupdate_release_device(&p.three->pci.dev);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.one->pci.dev));
+
+	KUNIT_EXPECT_EQ(test, fake_probe(group, p.two), 0);
+	EXPECT_CALLS(test, "O");
+	KUNIT_EXPECT_PTR_EQ(test, group->domain, p.group->domain);
+	fake_remove(group, p.two);
+
+	/* With the one that was on it what came in goes, the domain of the group as well */
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.two), 0);
+	iommu_liveupdate_block(0, 0x10);
+	EXPECT_CALLS(test, "Ob");
+	fake_remove(p.group, p.two);
+	KUNIT_EXPECT_PTR_EQ(test, p.group->domain, &fake_blocked_domain);
+	KUNIT_EXPECT_NOT_NULL(test, p.group->owner);
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.two), 0);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.two->pci.dev));
+	fake_remove(p.group, p.one);
+	fake_remove(p.group, p.two);
+	fake_calls_clear();
+	fake_pair_end(&p);
+}
+
+/* A device on one domain, with a PASID on the same and one on another */
+struct fake_pasids {
+	struct iommu_domain *domain;
+	struct fake_unit *unit;
+	struct fake_device *old, *fake;
+	struct iommu_group *group;
+	struct iommu_liveupdate_outgoing *out;
+	struct iommu_liveupdate_incoming *in;
+};
+
+static void fake_pasids(struct kunit *test, struct fake_pasids *p)
+{
+	struct iommu_domain *other = fake_domain(test);
+	struct device *dev;
+	u64 pa;
+
+	p->domain = fake_domain(test);
+	p->unit = fake_unit(test, 0);
+	p->old = fake_attached(test, p->unit, 0x10, p->domain);
+	p->fake = fake_device(test, p->unit, 0x10);
+	p->group = fake_group(test);
+	p->group->default_domain = &fake_default_domain;
+	p->out = fake_flb(test);
+	p->old->param.max_pasids = 16;
+	p->fake->param.max_pasids = 16;
+	fake_table = 16;
+	fake_unwilling_pasid = 0;
+
+	fake_found = p->unit;
+	kunit_activate_static_stub(test, iommu_liveupdate_unit_device,
+				   fake_unit_device);
+	dev = &p->old->pci.dev;
+	KUNIT_ASSERT_EQ(test, iommu_attach_device_pasid(p->domain, dev, 5, NULL), 0);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device_pasid(other, dev, 9, NULL), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(p->domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(other, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(dev, p->domain, 1), 0);
+	p->in = fake_kexec(test, p->out);
+}
+
+static void fake_pasids_end(struct fake_pasids *p)
+{
+	fake_kexec_end(p->in);
+	fake_flb_end(p->out);
+	xa_destroy(&p->old->pci.dev.iommu_group->pasid_array);
+	xa_destroy(&p->group->pasid_array);
+}
+
+static bool fake_pasid_restored(struct fake_pasids *p, ioasid_t pasid)
+{
+	guard(mutex)(&p->group->mutex);
+	return iommu_liveupdate_pasid_restored(p->group, pasid);
+}
+
+static void pasids(struct kunit *test)
+{
+	struct iommu_attach_handle handles[3] = {};
+	struct fake_pasids p;
+	struct device *dev;
+	int owner;
+
+	fake_pasids(test, &p);
+	dev = &p.fake->pci.dev;
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.fake), 0);
+	EXPECT_CALLS(test, "ROORO");
+	KUNIT_EXPECT_TRUE(test, fake_pasid_restored(&p, IOMMU_NO_PASID));
+	KUNIT_EXPECT_TRUE(test, fake_pasid_restored(&p, 5));
+	KUNIT_EXPECT_TRUE(test, fake_pasid_restored(&p, 9));
+	KUNIT_EXPECT_FALSE(test, fake_pasid_restored(&p, 7));
+	KUNIT_EXPECT_EQ(test, iommu_replace_device_pasid(p.domain, dev, 5, &handles[0]),
+			-EBUSY);
+	EXPECT_CALLS(test, "");
+
+	/* Gone and back */
+	fake_remove(p.group, p.fake);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&p.group->pasid_array));
+	p.group->domain = NULL;
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.fake), 0);
+	EXPECT_CALLS(test, "OOO");
+
+	/* One after the other, the last takes the record with it */
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(dev, &owner), 0);
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, p.domain, &handles[0]), 0);
+	iommu_liveupdate_replaced(dev, IOMMU_NO_PASID);
+	EXPECT_CALLS(test, "nL");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_RESTORED);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(dev));
+	/* What has left has left */
+	iommu_liveupdate_replaced(dev, IOMMU_NO_PASID);
+	iommu_liveupdate_replaced(dev, 7);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_EQ(test, iommu_replace_device_pasid(p.domain, dev, 5, &handles[1]), 0);
+	iommu_liveupdate_replaced(dev, 5);
+	EXPECT_CALLS(test, "PIT");
+	KUNIT_EXPECT_FALSE(test, IS_ERR_OR_NULL(iommu_liveupdate_device_record(dev)));
+	iommu_detach_device_pasid(NULL, dev, 9);
+	iommu_liveupdate_replaced(dev, 9);
+	EXPECT_CALLS(test, "pQIT");
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_REPLACED);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_restored(dev));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_record(dev));
+	KUNIT_EXPECT_EQ(test, kref_read(&p.in->ref), 1);
+	fake_pasids_end(&p);
+}
+
+static void pasids_blocked(struct kunit *test)
+{
+	struct fake_pasids p;
+
+	/* All of it is blocked if one cannot be adopted */
+	fake_pasids(test, &p);
+	fake_unwilling_pasid = 9;
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.fake), 0);
+	EXPECT_CALLS(test, "ROOROXBK");
+	expect_blocked(test, p.group, p.fake);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&p.group->pasid_array));
+	fake_remove(p.group, p.fake);
+	fake_pasids_end(&p);
+
+	/* More than the device has here, and a driver that has none */
+	fake_pasids(test, &p);
+	p.fake->param.max_pasids = 9;
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.fake), 0);
+	EXPECT_CALLS(test, "ROOBK");
+	expect_blocked(test, p.group, p.fake);
+	fake_remove(p.group, p.fake);
+	fake_pasids_end(&p);
+
+	fake_pasids(test, &p);
+	p.unit->iommu.ops = &fake_ops_plain;
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.fake), 0);
+	EXPECT_CALLS(test, "ROBK");
+	KUNIT_EXPECT_TRUE(test, xa_empty(&p.group->pasid_array));
+	fake_remove(p.group, p.fake);
+	p.unit->iommu.ops = &fake_ops;
+	fake_pasids_end(&p);
+}
+
+/* It goes away when it has left a part, and that cannot be had once more */
+static void pasids_left_in_part(struct kunit *test)
+{
+	struct iommu_attach_handle handle = {};
+	struct fake_pasids p;
+	struct device *dev;
+	int owner;
+
+	fake_pasids(test, &p);
+	dev = &p.fake->pci.dev;
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.fake), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(dev, &owner), 0);
+	fake_calls_clear();
+	KUNIT_EXPECT_EQ(test, iommu_replace_device_pasid(p.domain, dev, 9, &handle), 0);
+	iommu_liveupdate_replaced(dev, 9);
+	EXPECT_CALLS(test, "PIT");
+
+	fake_remove(p.group, p.fake);
+	xa_destroy(&p.group->pasid_array);
+	p.group->owner = NULL;
+	p.group->owner_cnt = 0;
+	p.group->domain = NULL;
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.fake), 0);
+	EXPECT_CALLS(test, "OOBK");
+	expect_blocked(test, p.group, p.fake);
+	iommu_liveupdate_abandon(0, 0x10, false);
+	EXPECT_CALLS(test, "QLIT");
+	fake_remove(p.group, p.fake);
+	fake_pasids_end(&p);
+}
+
+static void pasids_abandoned(struct kunit *test)
+{
+	struct fake_pasids p;
+
+	fake_pasids(test, &p);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.fake), 0);
+	fake_calls_clear();
+	iommu_liveupdate_block(0, 0x10);
+	EXPECT_CALLS(test, "bpp");
+	KUNIT_EXPECT_TRUE(test, xa_empty(&p.group->pasid_array));
+	iommu_liveupdate_abandon(0, 0x10, true);
+	/* Page tables go in their own time */
+	iommu_liveupdate_wait_freed();
+	KUNIT_EXPECT_EQ(test, fake_calls[0], 'N');
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_RETURNED);
+	KUNIT_EXPECT_EQ(test, kref_read(&p.in->ref), 1);
+	fake_calls_clear();
+	fake_remove(p.group, p.fake);
+	fake_pasids_end(&p);
 }
 
 /* The id goes with the last device of each unit, the page table with the last of all */
@@ -1172,6 +1637,15 @@ static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(strangers_are_stopped),
 	KUNIT_CASE(kept_states),
 	KUNIT_CASE(reclaim),
+	KUNIT_CASE(group_taken),
+	KUNIT_CASE(group_one_abandoned),
+	KUNIT_CASE(group_all_abandoned),
+	KUNIT_CASE(group_one_blocked),
+	KUNIT_CASE(group_of_another),
+	KUNIT_CASE(pasids),
+	KUNIT_CASE(pasids_blocked),
+	KUNIT_CASE(pasids_left_in_part),
+	KUNIT_CASE(pasids_abandoned),
 	KUNIT_CASE(two_units),
 	KUNIT_CASE(blocked_until_finish),
 	KUNIT_CASE(freed_later),

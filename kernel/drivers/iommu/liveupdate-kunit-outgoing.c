@@ -65,7 +65,6 @@ static void preserve_refusals(struct kunit *test)
 	struct iommu_domain *late = fake_domain(test);
 	struct fake_unit *unit = fake_unit(test, 0);
 	struct fake_device *fake = fake_attached(test, unit, 0x10, domain);
-	struct fake_device *sibling = fake_device(test, unit, 0x11);
 	struct iommu_group *group = fake->pci.dev.iommu_group;
 	struct iommu_liveupdate_outgoing *out = fake_flb(test);
 	struct device *dev = &fake->pci.dev;
@@ -81,17 +80,9 @@ static void preserve_refusals(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EPERM);
 	group->owner = test;
 
-	fake_add(group, sibling);
-	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
-	list_del(&sibling->gdev.list);
-
 	unit->iommu.ops = &fake_ops_without;
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
 	unit->iommu.ops = &fake_ops;
-
-	xa_store(&group->pasid_array, 7, xa_mk_value(1), GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
-	xa_erase(&group->pasid_array, 7);
 
 	dev->bus = NULL;
 	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
@@ -162,7 +153,7 @@ static void preserve_nested(struct kunit *test)
 	fake_flb_end(out);
 }
 
-/* One that is there refuses the device, none comes to a preserved one */
+/* Those that are there are preserved, on domains that are, and none comes later */
 static void preserve_pasid(struct kunit *test)
 {
 	struct iommu_domain *domain = fake_domain(test);
@@ -171,6 +162,7 @@ static void preserve_pasid(struct kunit *test)
 	struct fake_device *fake = fake_attached(test, unit, 0x10, domain);
 	struct iommu_group *group = fake->pci.dev.iommu_group;
 	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct fake_device *sibling = fake_device(test, unit, 0x11);
 	struct device *dev = &fake->pci.dev;
 	u64 pa;
 
@@ -179,18 +171,132 @@ static void preserve_pasid(struct kunit *test)
 	fake_calls_clear();
 
 	KUNIT_ASSERT_EQ(test, iommu_attach_device_pasid(other, dev, 5, NULL), 0);
-	EXPECT_CALLS(test, "P");
-	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
-	EXPECT_CALLS(test, "");
-	iommu_detach_device_pasid(other, dev, 5);
-	EXPECT_CALLS(test, "P");
-
-	KUNIT_ASSERT_EQ(test, iommu_device_preserve(dev, domain, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device_pasid(domain, dev, 9, NULL), 0);
+	EXPECT_CALLS(test, "PP");
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -ENOENT);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(other, &pa), 0);
 	fake_calls_clear();
-	KUNIT_EXPECT_EQ(test, iommu_attach_device_pasid(other, dev, 5, NULL),
-			-EBUSY);
+
+	/* Neither with a driver that has none nor in a group with others */
+	unit->iommu.ops = &fake_ops_plain;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
+	unit->iommu.ops = &fake_ops;
+	fake_add(group, sibling);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EOPNOTSUPP);
+	list_del(&sibling->gdev.list);
 	EXPECT_CALLS(test, "");
+	expect_sound(test, out);
+
+	fake_table = 16;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), 0);
+	EXPECT_CALLS(test, "UAEEE");
+	expect_sound(test, out);
+	KUNIT_EXPECT_EQ(test, iommu_attach_device_pasid(other, dev, 7, NULL), -EBUSY);
+	EXPECT_CALLS(test, "");
+	iommu_device_unpreserve(dev);
+	EXPECT_CALLS(test, "au");
+	expect_sound(test, out);
+	iommu_domain_unpreserve(other);
+
+	iommu_detach_device_pasid(other, dev, 5);
+	iommu_detach_device_pasid(domain, dev, 9);
+	EXPECT_CALLS(test, "dpp");
 	KUNIT_EXPECT_TRUE(test, xa_empty(&group->pasid_array));
+	fake_flb_end(out);
+}
+
+/* The second of three attachments fails */
+static void preserve_pasid_unwind(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *fake = fake_attached(test, unit, 0x10, domain);
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	struct device *dev = &fake->pci.dev;
+	u64 pa;
+
+	fake->param.max_pasids = 16;
+	fake_table = 16;
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device_pasid(domain, dev, 5, NULL), 0);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device_pasid(domain, dev, 9, NULL), 0);
+	fake_calls_clear();
+	fake_unwilling_pasid = 5;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), -EIO);
+	EXPECT_CALLS(test, "UAEEau");
+	expect_sound(test, out);
+	fake_unwilling_pasid = 0;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(dev, domain, 1), 0);
+	EXPECT_CALLS(test, "UAEEE");
+	expect_sound(test, out);
+	iommu_device_unpreserve(dev);
+	iommu_detach_device_pasid(domain, dev, 5);
+	iommu_detach_device_pasid(domain, dev, 9);
+	fake_flb_end(out);
+}
+
+static u32 key_of(struct fake_device *fake)
+{
+	struct iommu_liveupdate_out_device *pdev;
+
+	list_for_each_entry(pdev, &iommu_liveupdate_outgoing->devices, list)
+		if (pdev->dev == &fake->pci.dev)
+			return pdev->ser->group_key;
+	return U32_MAX;
+}
+
+/* One by one, by one iommufd, and all before the kexec */
+static void preserve_group(struct kunit *test)
+{
+	struct iommu_domain *domain = fake_domain(test);
+	struct fake_unit *unit = fake_unit(test, 0);
+	struct fake_device *one = fake_attached(test, unit, 0x18, domain);
+	struct fake_device *two = fake_device(test, unit, 0x10);
+	struct fake_device *bridge = fake_device(test, unit, 0x08);
+	struct iommu_group *group = one->pci.dev.iommu_group;
+	struct iommu_liveupdate_outgoing *out = fake_flb(test);
+	u64 pa;
+
+	fake_add(group, two);
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	unit->iommu.ops = &fake_ops_plain;
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1),
+			-EOPNOTSUPP);
+	unit->iommu.ops = &fake_ops;
+	bridge->pci.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+	fake_add(group, bridge);
+	KUNIT_ASSERT_EQ(test, iommu_device_preserve(&one->pci.dev, domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, key_of(one), 0x18);
+	expect_sound(test, out);
+	fake_calls_clear();
+
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 2), -EINVAL);
+	fake_segment(two, 1);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1),
+			-EOPNOTSUPP);
+	fake_segment(two, 0);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(&two->pci.dev, domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, group->preserved, 2);
+	KUNIT_EXPECT_EQ(test, key_of(one), 0x10);
+	KUNIT_EXPECT_EQ(test, key_of(two), 0x10);
+	expect_sound(test, out);
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), 0);
+	iommu_liveupdate_unfreeze();
+	EXPECT_CALLS(test, "AEF");
+
+	/* The one that it was named after goes */
+	iommu_device_unpreserve(&two->pci.dev);
+	KUNIT_EXPECT_EQ(test, key_of(one), 0x18);
+	expect_sound(test, out);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(fake_domain(test), group), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), -EBUSY);
+	list_del(&two->gdev.list);
+	KUNIT_EXPECT_EQ(test, iommu_liveupdate_freeze(), 0);
+	iommu_liveupdate_unfreeze();
+	iommu_device_unpreserve(&one->pci.dev);
+	KUNIT_EXPECT_EQ(test, group->preserved, 0);
 	fake_flb_end(out);
 }
 
@@ -450,6 +556,8 @@ static struct kunit_case iommu_liveupdate_outgoing_cases[] = {
 	KUNIT_CASE(preserve_refusals),
 	KUNIT_CASE(preserve_nested),
 	KUNIT_CASE(preserve_pasid),
+	KUNIT_CASE(preserve_pasid_unwind),
+	KUNIT_CASE(preserve_group),
 	KUNIT_CASE(preserve_unwind),
 	KUNIT_CASE(preserve_slots),
 	KUNIT_CASE(preserve_shared_table),

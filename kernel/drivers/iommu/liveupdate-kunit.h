@@ -23,10 +23,11 @@
  *   K     ids_block
  *   Q     dev_release
  *   L I   att_release, of the last on the unit with this id
- *   b i n attach of the blocking, the default, any other domain
+ *   b i n attach of the blocking, the default, any other domain; m of the device that
+ *         may be unwilling
  *   X T   free of a restored domain, without and with its tables; t if the
  *         tables are freed by whoever has left it, with his locks held
- *   P     attach with PASID
+ *   P p   attach with PASID to any but the blocking domain, to that one
  *   r     a page is claimed from KHO
  *
  * Included by each file of tests, which run one after the other.
@@ -43,6 +44,7 @@
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/pci.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "iommu-group.h"
@@ -75,6 +77,11 @@ struct fake_device {
 static char fake_calls[FAKE_CALLS];
 static char fake_failing;
 static u64 fake_next_page;
+/* What a device has a table for, and the PASID that cannot be preserved or adopted */
+static u32 fake_table;
+static u32 fake_unwilling_pasid;
+/* A device whose attach of any other domain is told apart, and may fail */
+static struct device *fake_unwilling;
 /* The free of a restored domain waits */
 static bool fake_free_held;
 static DECLARE_COMPLETION(fake_free_go);
@@ -161,7 +168,7 @@ static int fake_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
 static int fake_attach(struct iommu_domain *domain, struct device *dev,
 		       struct iommu_domain *old)
 {
-	return fake_call('n');
+	return fake_call(dev == fake_unwilling ? 'm' : 'n');
 }
 
 static const struct iommu_domain_ops fake_domain_ops = {
@@ -226,6 +233,12 @@ static void fake_unit_unpreserve(struct iommu_device *iommu,
 static int fake_dev_preserve(struct device *dev, struct iommu_unit_ser *unit,
 			     struct iommu_device_ser *devrec)
 {
+	/* No two devices have the same one */
+	devrec->max_pasid = fake_table;
+	if (fake_table) {
+		devrec->table.pa = SZ_1G + devrec->rid * PAGE_SIZE;
+		devrec->table.kind = 1;
+	}
 	return fake_call('A');
 }
 
@@ -241,7 +254,9 @@ static int fake_att_preserve(struct device *dev, struct iommu_domain *domain,
 			     struct iommu_domain_ser *dser)
 {
 	att->hw_id = (dser->top_pa >> PAGE_SHIFT) & 0xffff;
-	return fake_call('E');
+	fake_call('E');
+	return fake_failing == 'E' ||
+	       (att->pasid && att->pasid == fake_unwilling_pasid) ? -EIO : 0;
 }
 
 static int fake_unit_freeze(struct iommu_device *iommu,
@@ -280,7 +295,9 @@ static int fake_att_adopt(struct device *dev, struct iommu_domain *domain,
 			  const struct iommu_device_ser *devrec,
 			  const struct iommu_attachment_ser *att)
 {
-	return fake_call('O');
+	fake_call('O');
+	return fake_failing == 'O' ||
+	       (att->pasid && att->pasid == fake_unwilling_pasid) ? -EIO : 0;
 }
 
 static bool fake_dev_block(struct device *dev)
@@ -339,9 +356,17 @@ static int fake_blocked_attach(struct iommu_domain *domain, struct device *dev,
 	return fake_call('b');
 }
 
+static int fake_blocked_set_dev_pasid(struct iommu_domain *domain,
+				      struct device *dev, ioasid_t pasid,
+				      struct iommu_domain *old)
+{
+	/* Whoever detaches from what came in does not know what it is */
+	return fake_call(old ? 'p' : '?');
+}
+
 static const struct iommu_domain_ops fake_blocked_ops = {
 	.attach_dev = fake_blocked_attach,
-	.set_dev_pasid = fake_set_dev_pasid,
+	.set_dev_pasid = fake_blocked_set_dev_pasid,
 };
 
 static struct iommu_domain fake_blocked_domain = {
@@ -349,23 +374,28 @@ static struct iommu_domain fake_blocked_domain = {
 	.ops = &fake_blocked_ops,
 };
 
+#define FAKE_LIVEUPDATE_OPS						\
+	.type = &fake_type,						\
+	.unit_preserve = fake_unit_preserve,				\
+	.unit_unpreserve = fake_unit_unpreserve,			\
+	.dev_preserve = fake_dev_preserve,				\
+	.dev_unpreserve = fake_dev_unpreserve,				\
+	.att_preserve = fake_att_preserve,				\
+	.unit_freeze = fake_unit_freeze,				\
+	.unit_handover = fake_unit_handover,				\
+	.domain_restore = fake_domain_restore,				\
+	.att_adopt = fake_att_adopt,					\
+	.dev_block = fake_dev_block,					\
+	.dev_unblock = fake_dev_unblock,				\
+	.unit_match = fake_unit_match,					\
+	.ids_block = fake_ids_block,					\
+	.att_release = fake_att_release,				\
+	.dev_release = fake_dev_release
+
 static const struct iommu_liveupdate_ops fake_liveupdate_ops = {
-	.type = &fake_type,
-	.unit_preserve = fake_unit_preserve,
-	.unit_unpreserve = fake_unit_unpreserve,
-	.dev_preserve = fake_dev_preserve,
-	.dev_unpreserve = fake_dev_unpreserve,
-	.att_preserve = fake_att_preserve,
-	.unit_freeze = fake_unit_freeze,
-	.unit_handover = fake_unit_handover,
-	.domain_restore = fake_domain_restore,
-	.att_adopt = fake_att_adopt,
-	.dev_block = fake_dev_block,
-	.dev_unblock = fake_dev_unblock,
-	.unit_match = fake_unit_match,
-	.ids_block = fake_ids_block,
-	.att_release = fake_att_release,
-	.dev_release = fake_dev_release,
+	FAKE_LIVEUPDATE_OPS,
+	.groups = true,
+	.pasids = true,
 };
 
 static const struct iommu_ops fake_ops = {
@@ -375,6 +405,16 @@ static const struct iommu_ops fake_ops = {
 
 static const struct iommu_ops fake_ops_without = {
 	.blocked_domain = &fake_blocked_domain,
+};
+
+/* A driver that knows single devices only, without PASIDs */
+static const struct iommu_liveupdate_ops fake_liveupdate_ops_plain __maybe_unused = {
+	FAKE_LIVEUPDATE_OPS,
+};
+
+static const struct iommu_ops fake_ops_plain __maybe_unused = {
+	.blocked_domain = &fake_blocked_domain,
+	.liveupdate_ops = &fake_liveupdate_ops_plain,
 };
 
 /* Half a driver is none */
@@ -517,6 +557,9 @@ static int fake_init(struct kunit *test)
 {
 	fake_calls_clear();
 	fake_refused = 0;
+	fake_unwilling = NULL;
+	fake_unwilling_pasid = 0;
+	fake_table = 0;
 	fake_next_page = 0;
 	fake_free_held = false;
 	reinit_completion(&fake_free_go);

@@ -343,6 +343,7 @@ int iommu_domain_check_preserve(struct iommu_domain *domain)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_NS_GPL(iommu_domain_check_preserve, "IOMMUFD_INTERNAL");
 
 /**
  * iommu_domain_mapped_run - How much does a domain map in one piece?
@@ -365,6 +366,7 @@ size_t iommu_domain_mapped_run(struct iommu_domain *domain, unsigned long iova,
 
 	return pt->ops->liveupdate->mapped_run(pt, iova, length, phys);
 }
+EXPORT_SYMBOL_NS_GPL(iommu_domain_mapped_run, "IOMMUFD_INTERNAL");
 
 static int
 iommu_liveupdate_check_domain(struct iommu_liveupdate_outgoing *out,
@@ -461,6 +463,7 @@ int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_pa)
 				    ERR_PTR(ret));
 	return ret;
 }
+EXPORT_SYMBOL_NS_GPL(iommu_domain_preserve, "IOMMUFD_INTERNAL");
 
 /**
  * iommu_domain_unpreserve - Undo iommu_domain_preserve()
@@ -491,6 +494,7 @@ void iommu_domain_unpreserve(struct iommu_domain *domain)
 	WRITE_ONCE(domain->liveupdate, IOMMU_LIVEUPDATE_NONE);
 	kfree(pdom);
 }
+EXPORT_SYMBOL_NS_GPL(iommu_domain_unpreserve, "IOMMUFD_INTERNAL");
 
 /* Does another unit have this very table? */
 static const struct iommu_table_ser *
@@ -644,19 +648,89 @@ static int iommu_liveupdate_refuse(struct device *dev, int err,
 	return err;
 }
 
+/* Does the device belong with the members of its group that are preserved? */
+static int
+iommu_liveupdate_check_members(struct iommu_liveupdate_outgoing *out,
+			       struct device *dev, u64 iommufd_token,
+			       const struct iommu_device_ser *id)
+{
+	struct iommu_liveupdate_out_attachment *patt;
+	struct iommu_liveupdate_out_device *pdev;
+
+	list_for_each_entry(pdev, &out->devices, list) {
+		if (pdev->dev->iommu_group != dev->iommu_group)
+			continue;
+		/* One number names the group in the records of all */
+		if (pdev->ser->segment != id->segment)
+			return iommu_liveupdate_refuse(dev, -EOPNOTSUPP,
+						       "its group has members in other segments");
+		patt = list_first_entry(&pdev->attachments,
+					struct iommu_liveupdate_out_attachment, list);
+		if (patt->ser->iommufd_token != iommufd_token)
+			return iommu_liveupdate_refuse(dev, -EINVAL,
+						       "its group was preserved with another iommufd");
+	}
+	return 0;
+}
+
+static int iommu_liveupdate_check_attached(struct iommu_liveupdate_outgoing *out,
+					   struct device *dev,
+					   struct iommu_domain *domain)
+{
+	if (domain->type == IOMMU_DOMAIN_NESTED)
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "its domain is a nested one");
+	if (READ_ONCE(domain->liveupdate) == IOMMU_LIVEUPDATE_RESTORED)
+		return iommu_liveupdate_refuse(dev, -EBUSY, "still on a restored domain");
+	if (!iommu_liveupdate_find_domain(out, domain))
+		return iommu_liveupdate_refuse(dev, -ENOENT, "its domain is not preserved");
+	return 0;
+}
+
+/* The next PASID that a group is attached on, IOMMU_NO_PASID at the end */
+static ioasid_t iommu_liveupdate_next_pasid(struct iommu_group *group,
+					    ioasid_t pasid)
+{
+	unsigned long index = pasid;
+
+	return xa_find_after(&group->pasid_array, &index, ULONG_MAX, XA_PRESENT) ?
+	       index : IOMMU_NO_PASID;
+}
+
+static struct iommu_domain *
+iommu_liveupdate_pasid_domain(struct iommu_group *group, ioasid_t pasid)
+{
+	return iommu_pasid_array_domain(xa_load(&group->pasid_array, pasid));
+}
+
+static int iommu_liveupdate_check_pasids(struct iommu_liveupdate_outgoing *out,
+					 struct device *dev)
+{
+	struct iommu_group *group = dev->iommu_group;
+	ioasid_t pasid = IOMMU_NO_PASID;
+	int ret = 0;
+
+	while (!ret && (pasid = iommu_liveupdate_next_pasid(group, pasid)))
+		ret = iommu_liveupdate_check_attached(out, dev,
+						      iommu_liveupdate_pasid_domain(group, pasid));
+	return ret;
+}
+
 /*
  * All refusals that need no driver. group->mutex is held from here until the
- * group is marked as preserved, and whoever joins it later is turned away, so
- * that the device need not be found alone in its group a second time.
+ * group is marked as preserved, and whoever joins it later is turned away. Its
+ * other members are looked at before the kexec, when all that are to be preserved
+ * have been.
  */
 static int
 iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 			      struct device *dev, struct iommu_domain *domain,
-			      struct iommu_device_ser *id)
+			      u64 iommufd_token, struct iommu_device_ser *id)
 {
 	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
 	struct iommu_group *group = dev->iommu_group;
-	unsigned long pasid = IOMMU_NO_PASID;
+	int ret;
+	bool alone = list_is_singular(&group->devices);
+	bool pasids = iommu_liveupdate_next_pasid(group, IOMMU_NO_PASID);
 
 	lockdep_assert_held(&group->mutex);
 
@@ -668,10 +742,14 @@ iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "nothing to know it by");
 	if (!iommu_liveupdate_ops_complete(ops))
 		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "no support in the IOMMU driver");
-	if (!list_is_singular(&group->devices))
+	if (!alone && !ops->groups)
 		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "other devices in its group");
-	if (xa_find_after(&group->pasid_array, &pasid, ULONG_MAX, XA_PRESENT))
+	if (pasids && !ops->pasids)
 		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "a PASID is attached");
+	/* The PASIDs of a group are those of all its devices, as are they of nobody */
+	if (pasids && !alone)
+		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP,
+					       "a PASID is attached, and other devices in its group");
 	if (!out)
 		return iommu_liveupdate_refuse(dev, -ENOENT, "its iommufd is not preserved");
 	if (iommu_liveupdate_find_device(out, dev))
@@ -680,21 +758,36 @@ iommu_liveupdate_check_device(struct iommu_liveupdate_outgoing *out,
 		return iommu_liveupdate_refuse(dev, -EBUSY, "in reset, or attach pending");
 	if (out->frozen)
 		return iommu_liveupdate_refuse(dev, -EBUSY, "the kexec has begun");
-	if (domain->type == IOMMU_DOMAIN_NESTED)
-		return iommu_liveupdate_refuse(dev, -EOPNOTSUPP, "its domain is a nested one");
-	if (READ_ONCE(domain->liveupdate) == IOMMU_LIVEUPDATE_RESTORED)
-		return iommu_liveupdate_refuse(dev, -EBUSY, "still on a restored domain");
-	if (!iommu_liveupdate_find_domain(out, domain))
-		return iommu_liveupdate_refuse(dev, -ENOENT, "its domain is not preserved");
+	ret = iommu_liveupdate_check_attached(out, dev, domain);
+	if (ret)
+		return ret;
 	if (group->domain != domain)
 		return iommu_liveupdate_refuse(dev, -EINVAL, "not attached to that domain");
-	return 0;
+	ret = iommu_liveupdate_check_pasids(out, dev);
+	if (ret)
+		return ret;
+	return iommu_liveupdate_check_members(out, dev, iommufd_token, id);
+}
+
+/* The same name for all members, and that of one that has a record */
+static void iommu_liveupdate_name_group(struct iommu_liveupdate_outgoing *out,
+					struct iommu_group *group)
+{
+	struct iommu_liveupdate_out_device *pdev;
+	u32 key = U32_MAX;
+
+	list_for_each_entry(pdev, &out->devices, list)
+		if (pdev->dev->iommu_group == group)
+			key = min(key, pdev->ser->rid);
+	list_for_each_entry(pdev, &out->devices, list)
+		if (pdev->dev->iommu_group == group)
+			pdev->ser->group_key = key;
 }
 
 static int iommu_liveupdate_add_attachment(struct iommu_liveupdate_outgoing *out,
 					   struct iommu_liveupdate_out_device *pdev,
 					   struct iommu_domain *domain,
-					   u64 iommufd_token)
+					   ioasid_t pasid, u64 iommufd_token)
 {
 	const struct iommu_liveupdate_ops *ops = iommu_liveupdate_unit_ops(pdev->unit);
 	struct iommu_liveupdate_out_attachment *patt;
@@ -711,7 +804,8 @@ static int iommu_liveupdate_add_attachment(struct iommu_liveupdate_outgoing *out
 		goto err_free;
 	}
 
-	patt->ser->pasid = IOMMU_ATTACHMENT_SER_NO_PASID;
+	static_assert(IOMMU_ATTACHMENT_SER_NO_PASID == IOMMU_NO_PASID);
+	patt->ser->pasid = pasid;
 	patt->ser->device_pa = virt_to_phys(pdev->ser);
 	patt->ser->domain_pa = virt_to_phys(patt->domain->ser);
 	patt->ser->iommufd_token = iommufd_token;
@@ -746,6 +840,21 @@ iommu_liveupdate_remove_attachments(struct iommu_liveupdate_outgoing *out,
 	}
 }
 
+static int iommu_liveupdate_add_pasids(struct iommu_liveupdate_outgoing *out,
+				       struct iommu_liveupdate_out_device *pdev,
+				       u64 iommufd_token)
+{
+	struct iommu_group *group = pdev->dev->iommu_group;
+	ioasid_t pasid = IOMMU_NO_PASID;
+	int ret = 0;
+
+	while (!ret && (pasid = iommu_liveupdate_next_pasid(group, pasid)))
+		ret = iommu_liveupdate_add_attachment(out, pdev,
+						      iommu_liveupdate_pasid_domain(group, pasid),
+						      pasid, iommufd_token);
+	return ret;
+}
+
 static int
 iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 			    struct device *dev, struct iommu_domain *domain,
@@ -777,19 +886,22 @@ iommu_liveupdate_add_device(struct iommu_liveupdate_outgoing *out,
 	pdev->ser->unit_pa = virt_to_phys(pdev->unit->ser);
 	pdev->ser->nr_ids = 1;
 	pdev->ser->ids[0] = id->rid;
-	/* It is alone in its group */
-	pdev->ser->group_key = id->rid;
 	ret = ops->dev_preserve(dev, pdev->unit->ser, pdev->ser);
 	if (ret)
 		goto err_delete_record;
-	ret = iommu_liveupdate_add_attachment(out, pdev, domain, iommufd_token);
+	ret = iommu_liveupdate_add_attachment(out, pdev, domain, IOMMU_NO_PASID,
+					      iommufd_token);
+	if (!ret)
+		ret = iommu_liveupdate_add_pasids(out, pdev, iommufd_token);
 	if (ret)
 		goto err_unpreserve;
 
 	list_add_tail(&pdev->list, &out->devices);
+	iommu_liveupdate_name_group(out, dev->iommu_group);
 	return 0;
 
 err_unpreserve:
+	iommu_liveupdate_remove_attachments(out, pdev);
 	ops->dev_unpreserve(dev, pdev->unit->ser, pdev->ser);
 err_delete_record:
 	iommu_liveupdate_record_delete(&out->device_records, pdev->ser);
@@ -802,25 +914,29 @@ err_free:
 
 /**
  * iommu_device_preserve - Preserve the attachment of a device to its domain
- * @dev: Device that user space owns, alone in its group
+ * @dev: Device that user space owns
  * @domain: Domain it is attached to, preserved before
  * @iommufd_token: Token of the owning iommufd in its session
  *
- * Preserves the attachment without PASID: the device's entries in the tables of
+ * Preserves the attachment without PASID and those of all PASIDs, whose domains were
+ * preserved before as well: the device's entries in the tables of
  * its unit, and the tables of its own that hardware reads. With the first
  * device the unit itself is preserved. Until iommu_device_unpreserve() the
- * group of @dev keeps domain, owner and member: attach, detach, replace, release
- * of it and joining it are refused. The mapped memory, the configuration space
+ * group of @dev keeps domain, owner and members: attach, detach, replace, release
+ * of it and joining it are refused. Before the kexec all other members that are no
+ * bridges have to be preserved as well. The mapped memory, the configuration space
  * and the interrupts of @dev are not preserved by this.
  *
  * Context: May sleep. Takes group->mutex, so not to be called from an operation
  * of an IOMMU driver.
  * Return: 0 on success. -EPERM if user space does not own the group. -EOPNOTSUPP
- * if @dev is in no group, no PCI function or the like, not alone in its group, uses a
- * PASID or a nested domain, or cannot be preserved by its IOMMU driver. -ENOENT without FLB, or if
+ * if @dev is in no group, no PCI function or the like, uses a PASID in a group with
+ * others, or a nested domain, or cannot be preserved by its IOMMU driver. -ENOENT
+ * without FLB, or if
  * @domain is not preserved. -EBUSY if @dev is preserved already, came out of a
  * live update and was not taken over yet, is in reset, or if the kexec has
- * begun. -EINVAL if @dev is attached to another domain. -ENOMEM or another errno
+ * begun. -EINVAL if @dev is attached to another domain, or if its group was preserved
+ * with another iommufd. -ENOMEM or another errno
  * of KHO or the IOMMU driver.
  */
 int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
@@ -837,7 +953,7 @@ int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
 	guard(mutex)(&group->mutex);
 	guard(mutex)(&iommu_liveupdate_outgoing_lock);
 	out = iommu_liveupdate_outgoing;
-	ret = iommu_liveupdate_check_device(out, dev, domain, &id);
+	ret = iommu_liveupdate_check_device(out, dev, domain, iommufd_token, &id);
 	if (ret)
 		return ret;
 
@@ -845,9 +961,10 @@ int iommu_device_preserve(struct device *dev, struct iommu_domain *domain,
 	if (ret)
 		return iommu_liveupdate_refuse(dev, ret, "IOMMU driver or memory");
 
-	group->preserved = true;
+	group->preserved++;
 	return 0;
 }
+EXPORT_SYMBOL_NS_GPL(iommu_device_preserve, "IOMMUFD_INTERNAL");
 
 static void iommu_device_unpreserve_locked(struct device *dev)
 {
@@ -870,7 +987,8 @@ static void iommu_device_unpreserve_locked(struct device *dev)
 							      pdev->ser);
 	iommu_liveupdate_record_delete(&out->device_records, pdev->ser);
 	iommu_liveupdate_put_unit(out, pdev->unit);
-	dev->iommu_group->preserved = false;
+	iommu_liveupdate_name_group(out, dev->iommu_group);
+	dev->iommu_group->preserved--;
 	kfree(pdev);
 }
 
@@ -893,6 +1011,14 @@ void iommu_device_unpreserve(struct device *dev)
 	guard(mutex)(&group->mutex);
 	iommu_device_unpreserve_locked(dev);
 }
+EXPORT_SYMBOL_NS_GPL(iommu_device_unpreserve, "IOMMUFD_INTERNAL");
+
+static bool iommu_liveupdate_has_record(struct device *dev)
+{
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	return iommu_liveupdate_outgoing &&
+	       iommu_liveupdate_find_device(iommu_liveupdate_outgoing, dev);
+}
 
 /**
  * iommu_liveupdate_deinit_device - A device is losing its IOMMU
@@ -910,7 +1036,59 @@ void iommu_liveupdate_deinit_device(struct device *dev)
 
 	lockdep_assert_held(&group->mutex);
 
-	/* It has left the list by now; who was turned away finds it there */
-	if (WARN_ON_ONCE(group->preserved && list_empty(&group->devices)))
+	/* Other members may go, and so does who was turned away */
+	if (group->preserved && WARN_ON_ONCE(iommu_liveupdate_has_record(dev)))
 		iommu_device_unpreserve_locked(dev);
+}
+
+static int iommu_liveupdate_check_group(struct iommu_group *group)
+{
+	struct group_device *gdev;
+
+	guard(mutex)(&group->mutex);
+	for_each_group_device(group, gdev) {
+		if (iommu_liveupdate_is_bridge(gdev->dev) ||
+		    iommu_liveupdate_has_record(gdev->dev))
+			continue;
+		dev_err_ratelimited(gdev->dev, "live update: kexec refused, others of group %d are preserved and this one is not\n",
+				    group->id);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* With a reference. LUO lets nobody into a session, so that no device comes or goes */
+static struct iommu_group *iommu_liveupdate_nth_group(unsigned int nr)
+{
+	struct iommu_liveupdate_out_device *pdev;
+
+	guard(mutex)(&iommu_liveupdate_outgoing_lock);
+	if (!iommu_liveupdate_outgoing)
+		return NULL;
+	list_for_each_entry(pdev, &iommu_liveupdate_outgoing->devices, list)
+		if (!nr--)
+			return iommu_group_ref_get(pdev->dev->iommu_group);
+	return NULL;
+}
+
+/**
+ * iommu_liveupdate_check_groups - Are groups preserved as a whole?
+ *
+ * A member that is left out would be free to do what it likes with the others, or
+ * with what they may reach, and is blocked by nothing but the next kernel's care.
+ *
+ * Context: May sleep. Takes group->mutex. Part of freeze.
+ * Return: 0, or -EBUSY with a line that names a member that is missing.
+ */
+int iommu_liveupdate_check_groups(void)
+{
+	struct iommu_group *group;
+	unsigned int nr = 0;
+	int ret = 0;
+
+	while (!ret && (group = iommu_liveupdate_nth_group(nr++))) {
+		ret = iommu_liveupdate_check_group(group);
+		iommu_group_put(group);
+	}
+	return ret;
 }

@@ -13,15 +13,21 @@
  *    probe_device and hangs it on dev->iommu. The driver asks for it by
  *    iommu_liveupdate_device_record().
  * 2. iommu_liveupdate_join_group() decides about the device and the group it is
- *    about to be a member of: restored, blocked, or turned away.
+ *    about to be a member of: restored, blocked, or turned away. The members of a
+ *    group come one by one, in any order, and perhaps not all of them; each is
+ *    restored or blocked for itself.
  * 3. The default domain is allocated, but not attached.
  *    iommu_liveupdate_default_domain_failed() says so if it cannot be had.
  * 4. iommu_liveupdate_refuse_group() keeps the domain of the group from being
  *    changed, here and in the old kernel.
- * 5. iommu_liveupdate_leave_group() and iommu_liveupdate_release_device() take
+ * 5. A member that is blocked, while others are not, is *closed*: whatever domain
+ *    the group is given, iommu_liveupdate_closed() keeps the member from it.
+ *    iommu_liveupdate_untaken() keeps members that nobody has taken from being had
+ *    otherwise, when the group belongs to somebody already.
+ * 6. iommu_liveupdate_leave_group() and iommu_liveupdate_release_device() take
  *    leave of a device that goes away. Hardware is not touched. The next probe
  *    of the device starts again with step 1 and finds the domain object made.
- * 6. iommu_liveupdate_stay_blocked() and iommu_liveupdate_keep_blocked() get the
+ * 7. iommu_liveupdate_stay_blocked() and iommu_liveupdate_keep_blocked() get the
  *    group back of a device that was taken over, then abandoned and not reset.
  *
  * Locking: all of it but step 4 happens under iommu_probe_device_lock, or to a
@@ -51,6 +57,82 @@ static struct iommu_liveupdate_in_device iommu_liveupdate_no_record = {
 
 /* The owner of incoming groups. Only its address matters. */
 static char iommu_liveupdate_owner;
+
+/**
+ * iommu_liveupdate_member_record - The record that a member of a group came in by
+ * @gdev: The member
+ *
+ * Context: The caller holds group->mutex.
+ * Return: The record, or NULL for what did not come in, or is done with.
+ */
+struct iommu_liveupdate_in_device *
+iommu_liveupdate_member_record(const struct group_device *gdev)
+{
+	return gdev->dev->iommu ? READ_ONCE(gdev->dev->iommu->liveupdate) : NULL;
+}
+
+static struct group_device *iommu_liveupdate_gdev(struct iommu_group *group,
+						  struct device *dev)
+{
+	struct group_device *gdev;
+
+	lockdep_assert_held(&group->mutex);
+
+	for_each_group_device(group, gdev)
+		if (gdev->dev == dev)
+			return gdev;
+	return NULL;
+}
+
+/**
+ * iommu_liveupdate_closed - Is a member blocked, whatever domain its group has?
+ * @gdev: The member
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true from when it was blocked until it was reset, or goes away.
+ */
+bool iommu_liveupdate_closed(const struct group_device *gdev)
+{
+	return gdev->closed;
+}
+
+/* What of a group is on a restored domain by a PASID, was blocked or is not there */
+static void iommu_liveupdate_forget_pasids(struct iommu_group *group)
+{
+	unsigned long pasid;
+	void *entry;
+
+	lockdep_assert_held(&group->mutex);
+
+	xa_for_each_start(&group->pasid_array, pasid, entry, IOMMU_NO_PASID + 1)
+		if (iommu_liveupdate_pasid_restored(group, pasid))
+			xa_erase(&group->pasid_array, pasid);
+}
+
+/**
+ * iommu_liveupdate_settle_group - One member less is on what came in
+ * @group: The group
+ *
+ * If it was the last, and nobody owns the group but live update, then its domain is
+ * the blocking one, like that of its members. Nothing is attached.
+ *
+ * Context: The caller holds group->mutex.
+ */
+void iommu_liveupdate_settle_group(struct iommu_group *group)
+{
+	struct group_device *gdev;
+
+	lockdep_assert_held(&group->mutex);
+
+	if (!iommu_liveupdate_owns_group(group))
+		return;
+	for_each_group_device(group, gdev)
+		if (iommu_liveupdate_member_record(gdev) && !gdev->closed)
+			return;
+	iommu_liveupdate_forget_pasids(group);
+	if (!__iommu_group_alloc_blocking_domain(group))
+		group->domain = group->blocking_domain;
+}
 
 static struct device *iommu_liveupdate_first_device(struct iommu_group *group)
 {
@@ -130,11 +212,29 @@ void iommu_liveupdate_init_device(struct device *dev,
  *
  * Context: Any. @dev->iommu is there.
  * Return: A copy of the record, valid until @dev is released. NULL if @dev is
- * not incoming. An error pointer if it is, but failed: it is blocked or about
- * to be.
+ * not incoming, or has left its restored domains with its group. An error pointer
+ * if it is, but failed: it is blocked or about to be.
  */
 const struct iommu_device_ser *
 iommu_liveupdate_device_record(struct device *dev)
+{
+	return iommu_liveupdate_device_incoming(dev) ?
+	       iommu_liveupdate_incoming_record(dev) : NULL;
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_device_record);
+
+/**
+ * iommu_liveupdate_incoming_record - Find the record of a device that may be taken
+ * @dev: Device that is probed
+ *
+ * For whoever stands for the device in a session.
+ *
+ * Context: Any. @dev->iommu is there.
+ * Return: As iommu_liveupdate_device_record(); and the record as well of a device
+ * that has left its restored domains with its group, before it was taken.
+ */
+const struct iommu_device_ser *
+iommu_liveupdate_incoming_record(struct device *dev)
 {
 	struct iommu_liveupdate_in_device *in_dev;
 	int err;
@@ -146,7 +246,42 @@ iommu_liveupdate_device_record(struct device *dev)
 	err = READ_ONCE(in_dev->err);
 	return err ? ERR_PTR(err) : &in_dev->ser;
 }
-EXPORT_SYMBOL_GPL(iommu_liveupdate_device_record);
+EXPORT_SYMBOL_GPL(iommu_liveupdate_incoming_record);
+
+/**
+ * iommu_liveupdate_device_incoming - Is hardware to be left alone for a device?
+ * @dev: Device that is probed
+ *
+ * Context: Any. @dev->iommu is there.
+ * Return: true from its probe on if it came in, until it has left its restored
+ * domains.
+ */
+bool iommu_liveupdate_device_incoming(struct device *dev)
+{
+	struct iommu_liveupdate_in_device *in_dev;
+
+	in_dev = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
+	return in_dev && READ_ONCE(in_dev->state) != IOMMU_LIVEUPDATE_DEV_LEFT;
+}
+
+/**
+ * iommu_liveupdate_untaken - Has nobody taken a device that came in?
+ * @dev: The device
+ *
+ * Somebody may have taken others of its group.
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true until it was taken, or was reset and is like any other.
+ */
+bool iommu_liveupdate_untaken(struct device *dev)
+{
+	struct iommu_liveupdate_in_device *in_dev;
+
+	lockdep_assert_held(&dev->iommu_group->mutex);
+
+	in_dev = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
+	return in_dev && !in_dev->taken;
+}
 
 /**
  * iommu_liveupdate_release_device - A device loses its software state
@@ -175,7 +310,7 @@ void iommu_liveupdate_release_device(struct device *dev)
  * @group: The group
  *
  * Context: The caller holds group->mutex.
- * Return: true if the group's device came in and was not taken over.
+ * Return: true if its devices came in and none was taken over.
  */
 bool iommu_liveupdate_owns_group(struct iommu_group *group)
 {
@@ -192,18 +327,68 @@ bool iommu_liveupdate_owns_group(struct iommu_group *group)
  * nothing else: the device may be running.
  *
  * Context: The caller holds group->mutex.
- * Return: true if it is.
+ * Return: true if it is, or if a PASID of it is.
  */
 bool iommu_liveupdate_group_restored(struct iommu_group *group)
 {
+	unsigned long pasid;
+	void *entry;
+
 	lockdep_assert_held(&group->mutex);
 
-	return group->domain &&
-	       READ_ONCE(group->domain->liveupdate) == IOMMU_LIVEUPDATE_RESTORED;
+	if (iommu_liveupdate_pasid_restored(group, IOMMU_NO_PASID))
+		return true;
+	xa_for_each_start(&group->pasid_array, pasid, entry, IOMMU_NO_PASID + 1)
+		if (iommu_liveupdate_pasid_restored(group, pasid))
+			return true;
+	return false;
 }
 
 /**
- * iommu_liveupdate_device_owned - Does live update own the group of a device?
+ * iommu_liveupdate_pasid_restored - Is a PASID of a group on a restored domain?
+ * @group: The group
+ * @pasid: The PASID, IOMMU_NO_PASID for what has none
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true if it is.
+ */
+bool iommu_liveupdate_pasid_restored(struct iommu_group *group, ioasid_t pasid)
+{
+	struct iommu_domain *domain = group->domain;
+	void *entry;
+
+	lockdep_assert_held(&group->mutex);
+
+	if (pasid != IOMMU_NO_PASID) {
+		entry = xa_load(&group->pasid_array, pasid);
+		domain = entry ? iommu_pasid_array_domain(entry) : NULL;
+	}
+	return domain &&
+	       READ_ONCE(domain->liveupdate) == IOMMU_LIVEUPDATE_RESTORED;
+}
+
+/**
+ * iommu_liveupdate_detached_domain - Which domain is a PASID detached from?
+ * @group: The group
+ * @pasid: The PASID
+ * @domain: What the caller takes it for
+ *
+ * Nobody but live update knows a restored domain.
+ *
+ * Context: The caller holds group->mutex.
+ * Return: The domain.
+ */
+struct iommu_domain *
+iommu_liveupdate_detached_domain(struct iommu_group *group, ioasid_t pasid,
+				 struct iommu_domain *domain)
+{
+	if (!iommu_liveupdate_pasid_restored(group, pasid))
+		return domain;
+	return iommu_pasid_array_domain(xa_load(&group->pasid_array, pasid));
+}
+
+/**
+ * iommu_liveupdate_device_owned - Is a device live update's, and nobody else's?
  * @dev: Device
  *
  * For the bus and for VFIO, before they let a driver or a file have @dev. An
@@ -211,7 +396,8 @@ bool iommu_liveupdate_group_restored(struct iommu_group *group)
  * get a driver either.
  *
  * Context: May sleep. Takes group->mutex.
- * Return: true if it does.
+ * Return: true if live update owns its group, or if somebody has taken others of
+ * the group, and not the device.
  */
 bool iommu_liveupdate_device_owned(struct device *dev)
 {
@@ -222,7 +408,8 @@ bool iommu_liveupdate_device_owned(struct device *dev)
 		return false;
 
 	scoped_guard(mutex, &group->mutex)
-		owned = iommu_liveupdate_owns_group(group);
+		owned = iommu_liveupdate_owns_group(group) ||
+			iommu_liveupdate_untaken(dev);
 	iommu_group_put(group);
 	return owned;
 }
@@ -273,6 +460,9 @@ iommu_liveupdate_restore_domain(struct device *dev,
 
 	if (dom->err)
 		return ERR_PTR(dom->err);
+	/* All have left it, this device as well, which has gone and come back since */
+	if (dom->freed)
+		return ERR_PTR(-ESTALE);
 	if (dom->domain) {
 		/* One page table cannot serve units of different drivers */
 		if (dom->domain->owner != ops)
@@ -322,27 +512,46 @@ static int iommu_liveupdate_adopt_attachment(struct iommu_group *group,
 					     const char **reason)
 {
 	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
+	ioasid_t pasid = att->ser.pasid;
 	struct iommu_domain *domain;
 	int ret;
 
 	*reason = "a PASID of it was preserved";
-	if (att->ser.pasid != IOMMU_ATTACHMENT_SER_NO_PASID)
+	if (pasid != IOMMU_NO_PASID &&
+	    (!ops->pasids || pasid >= dev->iommu->max_pasids))
 		return -EOPNOTSUPP;
 
 	*reason = "its domain cannot be restored";
 	domain = iommu_liveupdate_restore_domain(dev, att->domain);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
+	*reason = "the others of its group are on another domain";
+	if (pasid == IOMMU_NO_PASID &&
+	    iommu_liveupdate_pasid_restored(group, pasid) && group->domain != domain)
+		return -EINVAL;
+	*reason = "the PASID is not its own";
+	if (pasid != IOMMU_NO_PASID) {
+		ret = xa_insert(&group->pasid_array, pasid, XA_ZERO_ENTRY,
+				GFP_KERNEL);
+		if (ret)
+			return ret;
+	}
 
 	*reason = "the IOMMU driver cannot adopt it";
 	ret = ops->att_adopt(dev, domain, &att->device->ser, &att->ser);
 	if (ret) {
+		if (pasid != IOMMU_NO_PASID)
+			xa_release(&group->pasid_array, pasid);
 		iommu_liveupdate_drop_domain(att->domain);
 		return ret;
 	}
 
 	att->domain->used = true;
-	group->domain = domain;
+	if (pasid == IOMMU_NO_PASID)
+		group->domain = domain;
+	else	/* The place is reserved. What came in has no handle. */
+		xa_store(&group->pasid_array, pasid,
+			 iommu_make_pasid_array_entry(domain, NULL), GFP_KERNEL);
 	return 0;
 }
 
@@ -367,19 +576,20 @@ static int iommu_liveupdate_adopt_device(struct iommu_group *group,
 		ret = iommu_liveupdate_adopt_attachment(group, dev, att, reason);
 		if (ret)
 			return ret;
+		att->left = false;
 	}
 	iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_RESTORED, 0);
 	return 0;
 }
 
-/* Members that came before the incoming device, and have no domain as yet */
+/* Members that came before the incoming device and did not come in, and have no domain */
 static void iommu_liveupdate_block_others(struct iommu_group *group,
 					  struct device *dev)
 {
 	struct group_device *gdev;
 
 	for_each_group_device(group, gdev) {
-		if (gdev->dev == dev)
+		if (iommu_liveupdate_member_record(gdev))
 			continue;
 		dev_err(gdev->dev,
 			"live update: DMA is blocked: shares its group with %s\n",
@@ -388,6 +598,51 @@ static void iommu_liveupdate_block_others(struct iommu_group *group,
 			group->blocking_domain->ops->attach_dev(group->blocking_domain,
 								gdev->dev, NULL);
 	}
+}
+
+static bool iommu_liveupdate_same_group(const struct iommu_liveupdate_in_device *a,
+					const struct iommu_liveupdate_in_device *b)
+{
+	return a != &iommu_liveupdate_no_record &&
+	       b != &iommu_liveupdate_no_record &&
+	       a->ser.segment == b->ser.segment &&
+	       a->ser.group_key == b->ser.group_key;
+}
+
+/*
+ * A group that is not live update's as yet has no domain either. One that is has
+ * nobody but those that were in one group in the previous kernel: two of that could
+ * be on one domain by chance, and belong to two programs.
+ */
+static bool iommu_liveupdate_may_join(struct iommu_group *group, struct device *dev)
+{
+	struct iommu_liveupdate_in_device *in_dev = dev->iommu->liveupdate;
+	struct iommu_liveupdate_in_device *other;
+	struct group_device *gdev;
+
+	if (!iommu_liveupdate_owns_group(group))
+		return !group->owner && !group->owner_cnt && !group->domain;
+	if (group->stay_blocked)
+		return false;
+	for_each_group_device(group, gdev) {
+		other = iommu_liveupdate_member_record(gdev);
+		if (gdev->dev != dev && other &&
+		    !iommu_liveupdate_same_group(other, in_dev))
+			return false;
+	}
+	return true;
+}
+
+/* Members that neither came in nor are bridges could do what they like */
+static bool iommu_liveupdate_has_company(struct iommu_group *group)
+{
+	struct group_device *gdev;
+
+	for_each_group_device(group, gdev)
+		if (!iommu_liveupdate_member_record(gdev) &&
+		    !iommu_liveupdate_is_bridge(gdev->dev))
+			return true;
+	return false;
 }
 
 /**
@@ -399,11 +654,13 @@ static void iommu_liveupdate_block_others(struct iommu_group *group,
  * update, in either kernel: it would share the translation of a virtual machine
  * unseen.
  *
- * An incoming device that is alone gets its restored domain, and its group live
- * update as owner. If anything of that fails it is blocked and owned likewise.
- * An incoming device that is not alone cannot get its domain, since that would
+ * An incoming device gets its restored domain, and its group live update as owner,
+ * if all members came in as one group, bridges aside. If anything of that fails it is
+ * blocked and owned likewise, and the other members go on.
+ * An incoming device with others cannot get its domain, since that would
  * be everybody's. If nobody else has one either, all are blocked; if somebody
- * has, they go on, and the incoming device is blocked and turned away.
+ * has, or came in as another group, or was taken already, they go on, and the
+ * incoming device is blocked and turned away.
  *
  * This must run before anything that can fail, and before the group is on any
  * list, for what fails or comes later has to find the owner.
@@ -422,7 +679,7 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 	lockdep_assert_held(&group->mutex);
 
 	if (!in_dev && (group->preserved || iommu_liveupdate_owns_group(group) ||
-		     iommu_liveupdate_group_restored(group))) {
+			iommu_liveupdate_group_restored(group))) {
 		dev_err(dev, "stays blocked: live update keeps group %d as it is\n",
 			group->id);
 		return -ENODEV;
@@ -430,12 +687,12 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 	if (!in_dev)
 		return 0;
 
-	if (group->owner || group->owner_cnt || group->domain) {
+	if (!iommu_liveupdate_may_join(group, dev)) {
 		iommu_liveupdate_block_device(dev, -EBUSY, reason);
 		return -ENODEV;
 	}
 
-	if (list_is_singular(&group->devices))
+	if (!iommu_liveupdate_has_company(group))
 		ret = iommu_liveupdate_adopt_device(group, dev, &reason);
 
 	group->owner = &iommu_liveupdate_owner;
@@ -444,19 +701,19 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 		iommu_liveupdate_device_group(in_dev, group);
 	if (ret) {
 		iommu_liveupdate_block_device(dev, ret, reason);
-		if (!__iommu_group_alloc_blocking_domain(group))
-			group->domain = group->blocking_domain;
+		iommu_liveupdate_gdev(group, dev)->closed = true;
+		iommu_liveupdate_settle_group(group);
 		iommu_liveupdate_block_others(group, dev);
 	}
 	return 0;
 }
 
 /**
- * iommu_liveupdate_leave_group - The last device has left a group
- * @group: Group without members
+ * iommu_liveupdate_leave_group - A device has left a group
+ * @group: Group without that member
  *
- * The restored domain stays with its record. The group goes with its last
- * reference.
+ * The restored domain stays with its record. With its last member the group goes,
+ * by its last reference.
  *
  * Context: The caller holds group->mutex.
  */
@@ -464,7 +721,12 @@ void iommu_liveupdate_leave_group(struct iommu_group *group)
 {
 	if (!iommu_liveupdate_owns_group(group))
 		return;
+	if (!list_empty(&group->devices)) {
+		iommu_liveupdate_settle_group(group);
+		return;
+	}
 
+	iommu_liveupdate_forget_pasids(group);
 	group->owner = NULL;
 	group->owner_cnt = 0;
 	group->stay_blocked = false;
@@ -515,7 +777,7 @@ bool iommu_liveupdate_keep_blocked(struct iommu_group *group)
  * @group: The group
  *
  * Context: The caller holds group->mutex.
- * Return: true if it may not, because its device is preserved or came in. A line
+ * Return: true if it may not, because devices of it are preserved or came in. A line
  * for debugging says so, as the owner of the device may try again and again.
  */
 bool iommu_liveupdate_refuse_group(struct iommu_group *group)

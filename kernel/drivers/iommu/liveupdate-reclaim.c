@@ -11,11 +11,16 @@
  *
  * A device that is taken over by its program:
  *
- * 1. iommu_device_reclaim() hands the group from live update to the iommufd.
+ * 1. iommu_device_reclaim() hands the group from live update to the iommufd, with
+ *    its first device that is taken. The others are for the same iommufd, one by one.
  *    Domain and hardware stay as they are.
- * 2. iommufd replaces the domain, or detaches the device, in the ordinary way.
+ * 2. iommufd replaces the domain, or detaches the device, in the ordinary way, which
+ *    is that all members change over at once, those that nobody has taken as well.
  *    The driver replaces a restored domain without a gap or not at all.
- * 3. iommu_liveupdate_replaced(): its record is done with.
+ * 3. iommu_liveupdate_replaced(): the records of all that were taken are done with,
+ *    of a device with PASIDs when each has left what it came in on. Whoever was
+ *    not has *left*: it may be taken yet, and until then it is the session's, to
+ *    be blocked if nobody comes.
  * 4. If the device was abandoned in between, and cannot be reset when its file
  *    is closed, iommu_liveupdate_stay_blocked() gets its group back.
  *
@@ -24,8 +29,9 @@
  * 1. iommu_liveupdate_block() blocks it at the IOMMU.
  * 2. The caller tries to reset it.
  * 3. iommu_liveupdate_abandon(): its record is done with. A device that was
- *    reset is given back to the kernel. One that was not may still be running:
- *    it stays blocked and owned by live update.
+ *    reset is given back to the kernel, with the last one of its group if that is
+ *    still live update's, or follows its group if that is somebody's. One that was
+ *    not may still be running: it stays blocked and owned by live update.
  *
  * iommu_liveupdate_can_block() says before, without any effect, whether 1. will stop
  * the device. If not, and if it cannot be reset, its memory must not be given back:
@@ -205,15 +211,42 @@ static void iommu_liveupdate_free_domain(struct iommu_liveupdate_in_domain *dom)
 	iommu_liveupdate_free_later(dom, domain);
 }
 
-/*
- * A device has left all that its record names. If it was the last of a domain, that
- * goes.
- */
+static bool
+iommu_liveupdate_all_left(const struct iommu_liveupdate_in_device *in_dev)
+{
+	struct iommu_liveupdate_in_attachment *att;
+
+	list_for_each_entry(att, &in_dev->attachments, device_entry)
+		if (!att->left)
+			return false;
+	return true;
+}
+
+/* Once. If it was the last of a domain, that goes. */
+static void
+iommu_liveupdate_release_attachment(struct iommu_device *iommu,
+				    struct iommu_liveupdate_in_attachment *att)
+{
+	struct iommu_liveupdate_in_unit *unit = att->device->unit;
+	struct iommu_liveupdate_in_domain *dom = att->domain;
+
+	if (att->released)
+		return;
+
+	att->released = true;
+	if (iommu)
+		iommu_liveupdate_ops_of(iommu)->att_release(iommu, dom->domain,
+							    &att->ser,
+							    iommu_liveupdate_last(dom, unit));
+	if (!dom->freed && iommu_liveupdate_last(dom, NULL))
+		iommu_liveupdate_free_domain(dom);
+}
+
+/* A device has left all that its record names */
 static void iommu_liveupdate_release(struct iommu_liveupdate_in_device *in_dev)
 {
 	struct iommu_device *iommu = iommu_liveupdate_unit_device(&in_dev->unit->ser);
 	struct iommu_liveupdate_in_attachment *att;
-	struct iommu_liveupdate_in_domain *dom;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
@@ -224,16 +257,21 @@ static void iommu_liveupdate_release(struct iommu_liveupdate_in_device *in_dev)
 	in_dev->released = true;
 	if (iommu)
 		iommu_liveupdate_ops_of(iommu)->dev_release(iommu, &in_dev->ser);
-	list_for_each_entry(att, &in_dev->attachments, device_entry) {
-		dom = att->domain;
-		att->released = true;
-		if (iommu)
-			iommu_liveupdate_ops_of(iommu)->att_release(iommu, dom->domain,
-								    &att->ser,
-								    iommu_liveupdate_last(dom, in_dev->unit));
-		if (!dom->freed && iommu_liveupdate_last(dom, NULL))
-			iommu_liveupdate_free_domain(dom);
-	}
+	list_for_each_entry(att, &in_dev->attachments, device_entry)
+		iommu_liveupdate_release_attachment(iommu, att);
+}
+
+/* Likewise of what the device was on without PASID, or by one of its PASIDs */
+static void iommu_liveupdate_release_left(struct iommu_liveupdate_in_attachment *att)
+{
+	struct iommu_liveupdate_in_device *in_dev = att->device;
+	struct iommu_device *iommu;
+
+	iommu = iommu_liveupdate_unit_device(&in_dev->unit->ser);
+	if (iommu_liveupdate_all_left(in_dev))
+		iommu_liveupdate_release(in_dev);
+	else if (!in_dev->live)
+		iommu_liveupdate_release_attachment(iommu, att);
 }
 
 /**
@@ -287,19 +325,63 @@ static int iommu_liveupdate_default_domain(struct iommu_group *group)
 	return 0;
 }
 
+static enum iommu_liveupdate_dev_state
+iommu_liveupdate_state(const struct iommu_liveupdate_in_device *in_dev)
+{
+	guard(mutex)(&iommu_liveupdate_incoming_lock);
+	return in_dev->state;
+}
+
 static int iommu_liveupdate_reclaim_check(struct iommu_group *group,
 					  struct iommu_liveupdate_in_device *in_dev)
 {
-	enum iommu_liveupdate_dev_state state;
+	enum iommu_liveupdate_dev_state state = iommu_liveupdate_state(in_dev);
 
-	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		state = in_dev->state;
-	if (READ_ONCE(in_dev->err) || state != IOMMU_LIVEUPDATE_DEV_RESTORED)
+	if (READ_ONCE(in_dev->err))
 		return -EIO;
-	/* It is alone in its group, on its domain; else it was blocked */
+	if (state == IOMMU_LIVEUPDATE_DEV_LEFT)
+		return 0;
+	if (state != IOMMU_LIVEUPDATE_DEV_RESTORED)
+		return -EIO;
+	/* It is on the domain of its group; else it was blocked */
 	if (WARN_ON_ONCE(!iommu_liveupdate_group_restored(group)))
 		return -EIO;
 	return 0;
+}
+
+/* All that may be needed later and could not be had then */
+static int iommu_liveupdate_reclaim_group(struct iommu_group *group)
+{
+	int ret = __iommu_group_alloc_blocking_domain(group);
+
+	return ret ?: iommu_liveupdate_default_domain(group);
+}
+
+/* From here on @dev is released and probed like any other */
+static void iommu_liveupdate_drop_record(struct device *dev)
+{
+	struct iommu_liveupdate_in_device *in_dev = dev->iommu->liveupdate;
+
+	lockdep_assert_held(&dev->iommu_group->mutex);
+
+	WRITE_ONCE(dev->iommu->liveupdate, NULL);
+	iommu_liveupdate_put_device(in_dev);
+}
+
+static void iommu_liveupdate_take(struct iommu_group *group, struct device *dev,
+				  void *owner)
+{
+	struct iommu_liveupdate_in_device *in_dev = dev->iommu->liveupdate;
+
+	if (iommu_liveupdate_owns_group(group))
+		group->owner = owner;
+	else
+		group->owner_cnt++;
+	in_dev->taken = true;
+	if (iommu_liveupdate_state(in_dev) == IOMMU_LIVEUPDATE_DEV_LEFT) {
+		iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_REPLACED, 0);
+		iommu_liveupdate_drop_record(dev);
+	}
 }
 
 /**
@@ -313,11 +395,14 @@ static int iommu_liveupdate_reclaim_check(struct iommu_group *group,
  * here on the group can be given another domain by iommu_replace_group_handle()
  * or be detached; there is no handle of the restored attachment.
  *
+ * Of a group that @owner has by another member nothing changes at all. If it has
+ * another domain by now, then @dev has it as well, and is a device like any other.
+ *
  * Context: May sleep. Takes group->mutex. The caller makes sure that @dev stays.
  * Return: 0. -ENODEV if @dev did not come in by live update, or is not on its
- * restored domain any more. -EPERM if it was taken over before. -EIO if it was
- * blocked. -ENOMEM or another errno of the IOMMU driver if it has no domain for
- * the time after. Nothing has changed then.
+ * restored domain any more. -EPERM if it, or another of its group by another owner,
+ * was taken over before. -EIO if it was blocked. -ENOMEM or another errno of the
+ * IOMMU driver if it has no domain for the time after. Nothing has changed then.
  */
 int iommu_device_reclaim(struct device *dev, void *owner)
 {
@@ -334,68 +419,141 @@ int iommu_device_reclaim(struct device *dev, void *owner)
 	in_dev = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
 	if (!in_dev)
 		return -ENODEV;
-	if (!iommu_liveupdate_owns_group(group))
+	if (in_dev->taken || (!iommu_liveupdate_owns_group(group) &&
+			      group->owner != owner))
 		return -EPERM;
 	ret = iommu_liveupdate_reclaim_check(group, in_dev);
 	if (ret)
 		return ret;
-	ret = __iommu_group_alloc_blocking_domain(group);
-	if (ret)
-		return ret;
-	ret = iommu_liveupdate_default_domain(group);
-	if (ret)
-		return ret;
+	if (iommu_liveupdate_owns_group(group)) {
+		ret = iommu_liveupdate_reclaim_group(group);
+		if (ret)
+			return ret;
+	}
 
-	group->owner = owner;
+	iommu_liveupdate_take(group, dev, owner);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommu_device_reclaim, "IOMMUFD_INTERNAL");
 
-/* From here on @dev is released and probed like any other */
-static void iommu_liveupdate_drop_record(struct device *dev)
+/* A member that was blocked and then reset gets what its group has */
+static int iommu_liveupdate_give_back_member(struct iommu_group *group,
+					     struct group_device *gdev)
 {
-	struct iommu_liveupdate_in_device *in_dev = dev->iommu->liveupdate;
+	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(gdev->dev)->liveupdate_ops;
+	int ret = 0;
 
-	lockdep_assert_held(&dev->iommu_group->mutex);
+	lockdep_assert_held(&group->mutex);
 
-	WRITE_ONCE(dev->iommu->liveupdate, NULL);
-	iommu_liveupdate_put_device(in_dev);
+	/* Not what came in, which the others will leave */
+	if (iommu_liveupdate_group_restored(group))
+		return -EAGAIN;
+	if (ops)
+		ret = ops->dev_unblock(gdev->dev);
+	if (!ret && group->domain != group->blocking_domain)
+		ret = group->domain->ops->attach_dev(group->domain, gdev->dev,
+						     group->blocking_domain);
+	if (ret)
+		return ret;
+	gdev->closed = false;
+	iommu_liveupdate_drop_record(gdev->dev);
+	return 0;
+}
+
+static void iommu_liveupdate_give_back_waiting(struct iommu_group *group)
+{
+	struct iommu_liveupdate_in_device *in_dev;
+	struct group_device *gdev;
+
+	for_each_group_device(group, gdev) {
+		in_dev = iommu_liveupdate_member_record(gdev);
+		if (in_dev && in_dev->reset)
+			iommu_liveupdate_give_back_member(group, gdev);
+	}
+}
+
+static struct iommu_liveupdate_in_attachment *
+iommu_liveupdate_attachment(struct iommu_liveupdate_in_device *in_dev,
+			    u32 pasid)
+{
+	struct iommu_liveupdate_in_attachment *att;
+
+	list_for_each_entry(att, &in_dev->attachments, device_entry)
+		if (att->ser.pasid == pasid)
+			return att;
+	return NULL;
+}
+
+/* A member whose record says that it is on what the group has left, with a reference */
+static struct iommu_liveupdate_in_attachment *
+iommu_liveupdate_next_left(struct iommu_group *group, u32 pasid)
+{
+	struct iommu_liveupdate_in_attachment *att;
+	struct iommu_liveupdate_in_device *in_dev;
+	struct group_device *gdev;
+
+	lockdep_assert_held(&group->mutex);
+
+	for_each_group_device(group, gdev) {
+		in_dev = iommu_liveupdate_member_record(gdev);
+		if (!in_dev || READ_ONCE(in_dev->err) ||
+		    iommu_liveupdate_state(in_dev) != IOMMU_LIVEUPDATE_DEV_RESTORED)
+			continue;
+		att = iommu_liveupdate_attachment(in_dev, pasid);
+		if (!att || att->left)
+			continue;
+		kref_get(&in_dev->in->ref);
+		att->left = true;
+		if (!iommu_liveupdate_all_left(in_dev))
+			return att;
+		iommu_liveupdate_set_state(in_dev, in_dev->taken ?
+					   IOMMU_LIVEUPDATE_DEV_REPLACED :
+					   IOMMU_LIVEUPDATE_DEV_LEFT, 0);
+		if (in_dev->taken)
+			iommu_liveupdate_drop_record(gdev->dev);
+		return att;
+	}
+	return NULL;
 }
 
 /**
- * iommu_liveupdate_replaced - A device has left its restored domain
- * @dev: The device, reclaimed, and attached to another domain since
+ * iommu_liveupdate_replaced - A group has left its restored domain
+ * @dev: A device of it, reclaimed, and attached to another domain since
+ * @pasid: The PASID by which it was on it, IOMMU_NO_PASID for none
  *
  * If it was the last one the domain is freed, so the caller must not use it any
- * more. Does nothing for a device that is not on a restored domain.
+ * more. Does nothing for a group that is not on a restored domain.
  *
  * Context: May sleep. Takes iommu_probe_device_lock, group->mutex and locks of the
  * IOMMU driver.
  */
-void iommu_liveupdate_replaced(struct device *dev)
+void iommu_liveupdate_replaced(struct device *dev, u32 pasid)
 {
 	struct iommu_group *group = dev->iommu_group;
-	struct iommu_liveupdate_in_device *in_dev;
+	struct iommu_liveupdate_in_attachment *att;
+	struct iommu_liveupdate_incoming *in;
 
 	if (!group)
 		return;
 
 	guard(mutex)(&iommu_probe_device_lock);
-	scoped_guard(mutex, &group->mutex) {
-		in_dev = dev->iommu ? READ_ONCE(dev->iommu->liveupdate) : NULL;
-		if (!in_dev || iommu_liveupdate_owns_group(group) ||
-		    READ_ONCE(in_dev->err))
-			return;
-		/* The table is live; a caller that comes too early loses it */
-		if (WARN_ON_ONCE(iommu_liveupdate_group_restored(group)))
-			return;
-
-		kref_get(&in_dev->in->ref);
-		iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_REPLACED, 0);
-		iommu_liveupdate_drop_record(dev);
-	}
-	iommu_liveupdate_release(in_dev);
-	iommu_liveupdate_incoming_put(in_dev->in);
+	do {
+		scoped_guard(mutex, &group->mutex) {
+			if (iommu_liveupdate_owns_group(group))
+				return;
+			/* The table is live; a caller that comes too early loses it */
+			if (WARN_ON_ONCE(iommu_liveupdate_pasid_restored(group, pasid)))
+				return;
+			att = iommu_liveupdate_next_left(group, pasid);
+			if (!att)
+				iommu_liveupdate_give_back_waiting(group);
+		}
+		if (att) {
+			in = att->device->in;
+			iommu_liveupdate_release_left(att);
+			iommu_liveupdate_incoming_put(in);
+		}
+	} while (att);
 }
 EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_replaced, "IOMMUFD_INTERNAL");
 
@@ -404,23 +562,28 @@ EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_replaced, "IOMMUFD_INTERNAL");
  * @dev: The device
  *
  * Context: May sleep. Takes group->mutex. The caller makes sure that @dev stays.
- * Return: true from its probe until it is replaced, detached or blocked, whoever
- * owns it.
+ * Return: true from its probe until its group is replaced or detached, or it is
+ * blocked, whoever owns it.
  */
 bool iommu_liveupdate_device_restored(struct device *dev)
 {
 	struct iommu_group *group = dev->iommu_group;
+	struct group_device *gdev;
 
 	if (!group)
 		return false;
 
 	guard(mutex)(&group->mutex);
-	return iommu_liveupdate_group_restored(group);
+	for_each_group_device(group, gdev)
+		if (gdev->dev == dev)
+			return !gdev->closed &&
+			       iommu_liveupdate_group_restored(group);
+	return false;
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_device_restored);
 
-/* The device of a record, as long as the group is locked */
-static struct device *
+/* The member of a record, as long as the group is locked */
+static struct group_device *
 iommu_liveupdate_member(struct iommu_group *group,
 			struct iommu_liveupdate_in_device *in_dev)
 {
@@ -429,9 +592,8 @@ iommu_liveupdate_member(struct iommu_group *group,
 	lockdep_assert_held(&group->mutex);
 
 	for_each_group_device(group, gdev)
-		if (gdev->dev->iommu &&
-		    READ_ONCE(gdev->dev->iommu->liveupdate) == in_dev)
-			return gdev->dev;
+		if (iommu_liveupdate_member_record(gdev) == in_dev)
+			return gdev;
 	return NULL;
 }
 
@@ -442,26 +604,46 @@ iommu_liveupdate_group_of(struct iommu_liveupdate_in_device *in_dev)
 	return in_dev->group ? iommu_group_ref_get(in_dev->group) : NULL;
 }
 
+/* Ops are there, as the PASIDs could be adopted */
+static void iommu_liveupdate_block_pasids(struct iommu_group *group,
+					  struct device *dev)
+{
+	struct iommu_domain *blocked = group->blocking_domain;
+	unsigned long pasid;
+	void *entry;
+
+	xa_for_each_start(&group->pasid_array, pasid, entry, IOMMU_NO_PASID + 1) {
+		if (!iommu_liveupdate_pasid_restored(group, pasid))
+			continue;
+		WARN_ON_ONCE(blocked->ops->set_dev_pasid(blocked, dev, pasid,
+							 iommu_pasid_array_domain(entry)));
+		xa_erase(&group->pasid_array, pasid);
+	}
+}
+
 /* Not by the core's way, which the group's owner bars */
 static bool iommu_liveupdate_block_member(struct iommu_group *group,
 					  struct iommu_liveupdate_in_device *in_dev)
 {
-	struct device *dev;
+	struct group_device *gdev;
 	int ret;
 
 	guard(mutex)(&group->mutex);
-	dev = iommu_liveupdate_member(group, in_dev);
-	if (!dev || !iommu_liveupdate_group_restored(group))
+	gdev = iommu_liveupdate_member(group, in_dev);
+	if (!gdev || gdev->closed)
 		return false;
 
 	ret = __iommu_group_alloc_blocking_domain(group);
 	if (!ret)
 		ret = group->blocking_domain->ops->attach_dev(group->blocking_domain,
-							      dev, group->domain);
+							      gdev->dev,
+							      group->domain);
 	/* Drivers with live update have a blocking domain that cannot fail */
 	if (WARN_ON_ONCE(ret))
 		return false;
-	group->domain = group->blocking_domain;
+	iommu_liveupdate_block_pasids(group, gdev->dev);
+	gdev->closed = true;
+	iommu_liveupdate_settle_group(group);
 	return true;
 }
 
@@ -493,16 +675,13 @@ bool iommu_liveupdate_block_ids(struct iommu_liveupdate_in_device *in_dev)
 static void
 iommu_liveupdate_block_record(struct iommu_liveupdate_in_device *in_dev)
 {
-	enum iommu_liveupdate_dev_state state;
 	struct iommu_group *group;
 	bool blocked = false;
 
 	lockdep_assert_held(&iommu_probe_device_lock);
 
-	scoped_guard(mutex, &iommu_liveupdate_incoming_lock)
-		state = in_dev->state;
-	if (state != IOMMU_LIVEUPDATE_DEV_INCOMING &&
-	    state != IOMMU_LIVEUPDATE_DEV_RESTORED)
+	/* Those before have something of their own to be blocked */
+	if (iommu_liveupdate_state(in_dev) >= IOMMU_LIVEUPDATE_DEV_BLOCKED)
 		return;
 
 	group = iommu_liveupdate_group_of(in_dev);
@@ -608,43 +787,97 @@ void iommu_liveupdate_block(u32 segment, u32 rid)
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_block);
 
-/* Ops are there, else the device could not have been preserved */
-static int iommu_liveupdate_give_back(struct iommu_group *group,
-				      struct iommu_liveupdate_in_device *in_dev)
+/* Was whoever is not a bridge reset? A stranger that was blocked with it was not */
+static int iommu_liveupdate_group_reset(struct iommu_group *group)
+{
+	struct iommu_liveupdate_in_device *in_dev;
+	struct group_device *gdev;
+	int ret = 0;
+
+	for_each_group_device(group, gdev) {
+		in_dev = iommu_liveupdate_member_record(gdev);
+		if (!in_dev && !iommu_liveupdate_is_bridge(gdev->dev))
+			return -EBUSY;
+		if (in_dev && !in_dev->reset)
+			ret = -EAGAIN;
+	}
+	return ret;
+}
+
+/* Ops are there, else the devices could not have been preserved */
+static int iommu_liveupdate_unblock_group(struct iommu_group *group)
 {
 	const struct iommu_liveupdate_ops *ops;
-	struct device *dev;
+	struct group_device *gdev;
+	int ret;
+
+	for_each_group_device(group, gdev) {
+		ops = dev_iommu_ops(gdev->dev)->liveupdate_ops;
+		if (!ops || !iommu_liveupdate_member_record(gdev))
+			continue;
+		ret = ops->dev_unblock(gdev->dev);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void iommu_liveupdate_set_closed(struct iommu_group *group, bool closed)
+{
+	struct group_device *gdev;
+
+	for_each_group_device(group, gdev)
+		if (iommu_liveupdate_member_record(gdev))
+			gdev->closed = closed;
+}
+
+/* With the last of its members to be reset */
+static int iommu_liveupdate_give_back_group(struct iommu_group *group)
+{
+	struct group_device *gdev;
 	void *owner;
 	int ret;
 
-	guard(mutex)(&group->mutex);
-	dev = iommu_liveupdate_member(group, in_dev);
-	if (!dev)
-		return 0;
-	/* A group that it has not had for itself may hold more of its kind */
-	if (!iommu_liveupdate_owns_group(group) ||
-	    !list_is_singular(&group->devices))
-		return -EBUSY;
-
+	ret = iommu_liveupdate_group_reset(group);
+	if (ret)
+		return ret;
 	ret = iommu_liveupdate_default_domain(group);
 	if (ret)
 		return ret;
-	ops = dev_iommu_ops(dev)->liveupdate_ops;
-	ret = ops ? ops->dev_unblock(dev) : 0;
+	ret = iommu_liveupdate_unblock_group(group);
 	if (ret)
 		return ret;
 
 	owner = group->owner;
 	group->owner = NULL;
 	group->owner_cnt = 0;
+	iommu_liveupdate_set_closed(group, false);
 	ret = iommu_liveupdate_set_domain(group, group->default_domain);
 	if (ret) {
+		iommu_liveupdate_set_closed(group, true);
 		group->owner = owner;
 		group->owner_cnt = 1;
 		return ret;
 	}
-	iommu_liveupdate_drop_record(dev);
+	for_each_group_device(group, gdev)
+		if (iommu_liveupdate_member_record(gdev))
+			iommu_liveupdate_drop_record(gdev->dev);
 	return 0;
+}
+
+static int iommu_liveupdate_give_back(struct iommu_group *group,
+				      struct iommu_liveupdate_in_device *in_dev)
+{
+	struct group_device *gdev;
+
+	guard(mutex)(&group->mutex);
+	gdev = iommu_liveupdate_member(group, in_dev);
+	if (!gdev)
+		return 0;
+	in_dev->reset = true;
+	if (iommu_liveupdate_owns_group(group))
+		return iommu_liveupdate_give_back_group(group);
+	return iommu_liveupdate_give_back_member(group, gdev);
 }
 
 static bool iommu_liveupdate_return(struct iommu_liveupdate_in_device *in_dev,
@@ -659,7 +892,10 @@ static bool iommu_liveupdate_return(struct iommu_liveupdate_in_device *in_dev,
 
 	if (reset_done && !in_dev->live)
 		ret = iommu_liveupdate_give_back(group, in_dev);
-	if (ret && reset_done)
+	if (ret == -EAGAIN)
+		pr_info(IOMMU_LIVEUPDATE_BDF " stays blocked until it is the turn of its group\n",
+			iommu_liveupdate_bdf(&in_dev->ser));
+	else if (ret && reset_done)
 		pr_err(IOMMU_LIVEUPDATE_BDF " stays blocked: %pe\n",
 		       iommu_liveupdate_bdf(&in_dev->ser), ERR_PTR(ret));
 	iommu_group_put(group);

@@ -36,9 +36,10 @@
  *    iommu_unmap() does nothing.
  * 3. VFIO asks iommufd, and iommufd calls iommu_device_preserve(). With the
  *    first device of a unit the unit is preserved, too. From here on the group
- *    of the device keeps its domain, its owner and its only member.
- * 4. iommu_liveupdate_freeze() is the last step that may fail. The drivers
- *    compare hardware and records once more.
+ *    of the device keeps its domain and its owner, and nobody joins it.
+ * 4. iommu_liveupdate_freeze() is the last step that may fail. Each member of a
+ *    group is preserved by now, or none; the drivers compare hardware and records
+ *    once more.
  * 5. Syscore shutdown calls iommu_liveupdate_handover(), which cannot fail:
  *    the drivers block whatever is not preserved and leave translation on.
  * 6. In the next kernel iommu_liveupdate_init() has the records checked and
@@ -47,12 +48,12 @@
  *    live tables in place.
  * 8. At probe of a device, iommu_liveupdate_init_device() finds its record
  *    before the driver sees it, and iommu_liveupdate_join_group() gives the new
- *    group its owner, live update, and the restored domain. A default domain is
- *    allocated, but not attached.
- * 9. iommu_device_reclaim() hands the group to the iommufd of the session,
- *    which replaces the domain. A device that nobody takes is blocked and
- *    abandoned. With its last device the restored domain goes. See
- *    liveupdate-reclaim.c.
+ *    group its owner, live update, and the restored domain. The other members
+ *    follow as they come. A default domain is allocated, but not attached.
+ * 9. iommu_device_reclaim() of the first member hands the group to the iommufd of
+ *    the session, which replaces the domain of all. A device that nobody takes is
+ *    blocked and abandoned, and only that. With its last device the restored domain
+ *    goes. See liveupdate-reclaim.c.
  * 10. When the last iommufd is finished the FLB's finish gives the memory of
  *     the records back. The device can be preserved again.
  *
@@ -73,8 +74,11 @@
  * the device goes away before, it ends with the group; the record stays and the
  * next probe attaches it again.
  *
- * Not handled here: PASIDs (a device that uses them is refused), registers and
- * the layout of hardware tables (the driver
+ * What a PASID is attached to is preserved, restored and replaced like what the
+ * device is attached to without, if the driver can do so, and if the device has its
+ * group for itself: a PASID that is attached is one of all members.
+ *
+ * Not handled here: registers and the layout of hardware tables (the driver
  * does them), page tables (generic_pt does them), the mapped memory (it belongs
  * to the preserved memfd).
  *
@@ -163,19 +167,35 @@ bool iommu_liveupdate_identify(struct device *dev,
 }
 
 /**
+ * iommu_liveupdate_is_bridge - Does a member of a group only forward for others?
+ * @dev: The member
+ *
+ * What forwards has no page table of anybody, and need not be preserved.
+ *
+ * Context: Any.
+ * Return: true for a PCI bridge, by its header.
+ */
+bool iommu_liveupdate_is_bridge(struct device *dev)
+{
+	return dev_is_pci(dev) &&
+	       to_pci_dev(dev)->hdr_type != PCI_HEADER_TYPE_NORMAL;
+}
+
+/**
  * iommu_liveupdate_register_flb - Hang the IOMMU records on a file handler
  * @fh: iommufd's file handler, registered already
  *
  * From then on the outgoing records exist while at least one file of @fh is
  * preserved. Nothing is allocated before that.
  *
- * Context: May sleep, takes LUO's registration lock. Called once at boot.
+ * Context: May sleep, takes LUO's registration lock. Called once per handler.
  * Return: 0, or the negative errno of liveupdate_register_flb().
  */
 int iommu_liveupdate_register_flb(struct liveupdate_file_handler *fh)
 {
 	return liveupdate_register_flb(fh, &iommu_liveupdate_flb);
 }
+EXPORT_SYMBOL_NS_GPL(iommu_liveupdate_register_flb, "IOMMUFD_INTERNAL");
 
 /*
  * The list of callbacks is walked from its end, so that what registers early

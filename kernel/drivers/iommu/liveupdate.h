@@ -18,6 +18,7 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+struct group_device;
 struct iommu_liveupdate_type;
 struct pci_dev;
 
@@ -59,6 +60,8 @@ struct iommu_liveupdate_in_domain {
 enum iommu_liveupdate_dev_state {
 	IOMMU_LIVEUPDATE_DEV_INCOMING,
 	IOMMU_LIVEUPDATE_DEV_RESTORED,
+	/* Its group was given another domain, and nobody has taken it as yet */
+	IOMMU_LIVEUPDATE_DEV_LEFT,
 	IOMMU_LIVEUPDATE_DEV_BLOCKED,
 	IOMMU_LIVEUPDATE_DEV_REPLACED,
 	IOMMU_LIVEUPDATE_DEV_ABANDONED,
@@ -84,6 +87,10 @@ struct iommu_liveupdate_in_device {
 	bool released;
 	/* Cannot be blocked, and was reset instead */
 	bool stopped;
+	/* An iommufd has it. Under group->mutex. */
+	bool taken;
+	/* Abandoned and reset, waits for its group. Under group->mutex. */
+	bool reset;
 	int err;
 };
 
@@ -94,7 +101,9 @@ struct iommu_liveupdate_in_attachment {
 	struct iommu_attachment_ser ser;
 	struct iommu_liveupdate_in_device *device;
 	struct iommu_liveupdate_in_domain *domain;
-	/* Its device has left the domain */
+	/* Its device, or the PASID of it, has left the domain */
+	bool left;
+	/* And was done with */
 	bool released;
 };
 
@@ -218,6 +227,7 @@ extern int iommu_liveupdate_unusable;
 extern bool iommu_liveupdate_panic;
 
 /* liveupdate.c */
+bool iommu_liveupdate_is_bridge(struct device *dev);
 bool iommu_liveupdate_identify(struct device *dev,
 			       const struct iommu_liveupdate_ops *ops,
 			       struct iommu_device_ser *id);
@@ -227,6 +237,7 @@ int iommu_liveupdate_outgoing_preserve(struct liveupdate_flb_op_args *argp);
 void iommu_liveupdate_outgoing_unpreserve(struct liveupdate_flb_op_args *argp);
 void iommu_liveupdate_seal(struct iommu_liveupdate_outgoing *out);
 int iommu_liveupdate_verify(struct iommu_liveupdate_outgoing *out);
+int iommu_liveupdate_check_groups(void);
 
 /* liveupdate-handover.c */
 void iommu_liveupdate_handover(void);
@@ -253,6 +264,10 @@ void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
 
 /* liveupdate-probe.c */
 bool iommu_liveupdate_pci_incoming(struct pci_dev *pci);
+struct iommu_liveupdate_in_device *
+iommu_liveupdate_member_record(const struct group_device *gdev);
+void iommu_liveupdate_settle_group(struct iommu_group *group);
+bool iommu_liveupdate_pasid_restored(struct iommu_group *group, ioasid_t pasid);
 
 /* liveupdate-reclaim.c */
 bool iommu_liveupdate_block_ids(struct iommu_liveupdate_in_device *in_dev);

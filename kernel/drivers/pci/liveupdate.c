@@ -204,6 +204,7 @@ int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
 {
 	return liveupdate_register_flb(fh, &pci_liveupdate_flb);
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_register_flb);
 
 /* Device locks */
 
@@ -248,6 +249,7 @@ bool pci_liveupdate_trylock(struct pci_dev *dev)
 	return pci_liveupdate_retry(pci_liveupdate_device_trylock, dev,
 				    pci_liveupdate_in_a_second());
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_trylock);
 
 /**
  * pci_liveupdate_trylock_reset - Lock a function for a reset
@@ -264,6 +266,7 @@ bool pci_liveupdate_trylock_reset(struct pci_dev *dev)
 	return pci_liveupdate_retry(pci_dev_trylock, dev,
 				    pci_liveupdate_in_a_second());
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_trylock_reset);
 
 /* Will somebody take the lock of this function, and wait for its driver with it? */
 static bool pci_liveupdate_will_be_held(struct pci_dev *dev, ktime_t deadline)
@@ -306,6 +309,7 @@ bool pci_liveupdate_can_shut_down(void)
 	}
 	return true;
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_can_shut_down);
 
 /* Old kernel: preserve */
 
@@ -560,6 +564,7 @@ out_unlock:
 	device_unlock(&pdev->dev);
 	return err;
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
 
 /**
  * pci_liveupdate_unpreserve - Undo pci_liveupdate_preserve()
@@ -595,6 +600,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 	pci_liveupdate_renew_crc(out);
 	liveupdate_flb_put_outgoing(&pci_liveupdate_flb);
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 
 /**
  * pci_liveupdate_seal - The records are final
@@ -678,6 +684,7 @@ size_t pci_export_saved_state(const struct pci_saved_state *state,
 	}
 	return len;
 }
+EXPORT_SYMBOL_GPL(pci_export_saved_state);
 
 /* Both kernels: what must not happen meanwhile */
 

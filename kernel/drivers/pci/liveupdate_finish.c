@@ -154,6 +154,7 @@ pci_liveupdate_saved_state(struct pci_dev *dev,
 	state->config_space[PCI_COMMAND / 4] &= ~PCI_COMMAND_MASTER;
 	return state;
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_saved_state);
 
 static int pci_liveupdate_reset_locked(struct pci_dev *dev)
 {
@@ -229,6 +230,7 @@ int pci_liveupdate_reset(struct pci_dev *dev)
 	}
 	return pci_liveupdate_try_reset(dev);
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_reset);
 
 /**
  * pci_liveupdate_abandon - Stop an incoming function that nobody has taken over
@@ -254,3 +256,4 @@ bool pci_liveupdate_abandon(u32 segment, u16 rid)
 	pci_liveupdate_silence(dev);
 	return !pci_liveupdate_try_reset(dev);
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_abandon);

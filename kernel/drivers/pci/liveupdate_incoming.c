@@ -534,6 +534,7 @@ bool pci_liveupdate_incoming(struct pci_dev *pdev)
 {
 	return READ_ONCE(pdev->liveupdate.incoming);
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_incoming);
 
 /**
  * pci_liveupdate_failed - Did the previous kernel leave unusable PCI records?
@@ -671,3 +672,4 @@ void pci_liveupdate_finish(u32 segment, u16 rid)
 	pci_liveupdate_in.obj = NULL;
 	liveupdate_flb_put_incoming(&pci_liveupdate_flb);
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_finish);

@@ -66,6 +66,7 @@ int vfio_device_refuse_preserved(struct vfio_device *device, const char *what)
 			     "live update: %s refused, it is preserved\n", what);
 	return -EBUSY;
 }
+EXPORT_SYMBOL_GPL(vfio_device_refuse_preserved);
 
 /* True until the live update is finished, also after BIND_IOMMUFD */
 static bool vfio_device_running(struct vfio_device *device)
@@ -109,6 +110,7 @@ struct vfio_device *vfio_device_from_cdev_file(struct file *file)
 		return NULL;
 	return df->device;
 }
+EXPORT_SYMBOL_GPL(vfio_device_from_cdev_file);
 
 /**
  * vfio_device_of_file - The device that a file belongs to
@@ -124,6 +126,7 @@ struct vfio_device *vfio_device_of_file(struct file *file)
 
 	return file->f_op == &vfio_device_fops ? df->device : NULL;
 }
+EXPORT_SYMBOL_GPL(vfio_device_of_file);
 
 /**
  * vfio_cdev_file_is_bound - Is this the file by which the device is in use?
@@ -140,6 +143,7 @@ bool vfio_cdev_file_is_bound(struct file *file)
 	/* Paired with smp_store_release() of whoever binds it */
 	return smp_load_acquire(&df->access_granted);
 }
+EXPORT_SYMBOL_GPL(vfio_cdev_file_is_bound);
 
 /**
  * vfio_device_retrieve_file - Make the file of a running device
@@ -194,6 +198,7 @@ err_put_registration:
 	vfio_device_put_registration(device);
 	return ERR_PTR(err);
 }
+EXPORT_SYMBOL_GPL(vfio_device_retrieve_file);
 
 /**
  * vfio_device_finish_file - Make an ordinary file of a retrieved one
@@ -211,6 +216,7 @@ void vfio_device_finish_file(struct file *file)
 	WRITE_ONCE(df->retrieved_ictx, NULL);
 	iommufd_ctx_put(ictx);
 }
+EXPORT_SYMBOL_GPL(vfio_device_finish_file);
 
 /**
  * vfio_device_detach_abandoned - Take a device off what it came in on
@@ -227,6 +233,7 @@ void vfio_device_detach_abandoned(struct vfio_device *device)
 	iommufd_device_detach(device->iommufd_device, IOMMU_NO_PASID);
 	device->iommufd_attached = false;
 }
+EXPORT_SYMBOL_GPL(vfio_device_detach_abandoned);
 
 /**
  * vfio_df_retrieved - Does this file come from a session that goes on?

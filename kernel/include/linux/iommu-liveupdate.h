@@ -42,6 +42,10 @@ enum iommu_liveupdate_domain_state {
  *	no PCI function, by facts that it has in every kernel, and that no PCI
  *	function has, @rid in 16 bits. Comes before the driver's probe_device.
  *	Returns false for a device that cannot be known again. NULL if none can.
+ * @groups: Devices of groups of several can be preserved. They change over one after
+ *	the other, and if one cannot then the others are attached to the restored
+ *	domain again that they came in on.
+ * @pasids: Attachments of PASIDs can be preserved.
  * @unit_preserve: The first device of the unit is being preserved. Refuse an
  *	unsuitable state, fill @unit but for flags and number of devices, hand
  *	the tables that all devices share to the core by
@@ -56,7 +60,8 @@ enum iommu_liveupdate_domain_state {
  *	May sleep. group->mutex is held.
  * @dev_unpreserve: Undo @dev_preserve and each @att_preserve.
  * @att_preserve: Preserve the attachment of @dev, or of a PASID of it, to @domain:
- *	fill the hardware id of @att, compare the live entry. The driver may set
+ *	fill the hardware id of @att, compare the live entry. The PASID in @att is
+ *	set, the attachment without one comes first. The driver may set
  *	domain_flags of @dser, the domain's record. As @dev_preserve, which came
  *	before.
  * @unit_freeze: Last step that may fail. Compare the hardware with the records,
@@ -72,8 +77,8 @@ enum iommu_liveupdate_domain_state {
  * @att_adopt: Next kernel: software half of an attach. The live entry is
  *	compared with what it should be, never written. @devrec is one of the
  *	device's unit, see iommu_liveupdate_next_device(), @att one of its
- *	attachments. Comes again if the device is released, which leaves hardware
- *	alone, and probed again.
+ *	attachments, with a PASID or without. Comes again if the device is released,
+ *	which leaves hardware alone, and probed again.
  * @dev_block: Next kernel: @dev cannot be trusted; make its entries not
  *	present, translation stays on. The unit may have been failed, and @dev
  *	may have no record of its own. Returns false if the unit may still
@@ -89,18 +94,21 @@ enum iommu_liveupdate_domain_state {
  * @att_release: Next kernel: the device of the attachment was taken over or
  *	blocked for good, and none of its entries leads to the domain any more.
  *	With @last that goes for all devices of the unit: flush the id of the
- *	attachment from the caches and let others have it. @domain is the restored
+ *	attachment from the caches and let others have it. The other attachments of
+ *	the device may still be as they came in. @domain is the restored
  *	domain, or NULL if there is none; it is freed after the last. The unit may
  *	not have been adopted. May sleep.
  * @dev_release: Next kernel: that was the last attachment of the device. Block
  *	what is left of the entries that the record names, free the tables that
  *	came in for it and that no device has. Comes before the @att_release of
- *	its attachments. The unit may not have been adopted. May sleep.
+ *	that attachment. The unit may not have been adopted. May sleep.
  *
  * A driver offers all of them, but for @dev_identify, or none.
  */
 struct iommu_liveupdate_ops {
 	const struct iommu_liveupdate_type *type;
+	bool groups;
+	bool pasids;
 	bool (*dev_identify)(struct device *dev, struct iommu_device_ser *id);
 	int (*unit_preserve)(struct iommu_device *iommu,
 			     struct iommu_unit_ser *unit);
@@ -157,10 +165,11 @@ int iommu_liveupdate_preserve_table(struct iommu_unit_ser *unit, u16 kind,
 
 /* Incoming: for the PCI core and VFIO */
 bool iommu_liveupdate_device_owned(struct device *dev);
+const struct iommu_device_ser *iommu_liveupdate_incoming_record(struct device *dev);
 
 /* Incoming, the way back: for iommufd and VFIO */
 int iommu_device_reclaim(struct device *dev, void *owner);
-void iommu_liveupdate_replaced(struct device *dev);
+void iommu_liveupdate_replaced(struct device *dev, u32 pasid);
 bool iommu_liveupdate_device_restored(struct device *dev);
 bool iommu_liveupdate_can_block(u32 segment, u32 rid);
 void iommu_liveupdate_stopped(u32 segment, u32 rid);
@@ -194,12 +203,18 @@ static inline bool iommu_liveupdate_device_owned(struct device *dev)
 	return false;
 }
 
+static inline const struct iommu_device_ser *
+iommu_liveupdate_incoming_record(struct device *dev)
+{
+	return NULL;
+}
+
 static inline int iommu_device_reclaim(struct device *dev, void *owner)
 {
 	return -ENODEV;
 }
 
-static inline void iommu_liveupdate_replaced(struct device *dev)
+static inline void iommu_liveupdate_replaced(struct device *dev, u32 pasid)
 {
 }
 

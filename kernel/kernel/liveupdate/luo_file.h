@@ -19,7 +19,9 @@
 /**
  * struct luo_file - Represents a single preserved file instance.
  * @fh:            Pointer to the &struct liveupdate_file_handler that manages
- *                 this type of file.
+ *                 this type of file. In the new kernel NULL until a handler was
+ *                 found, under the session mutex.
+ * @compatible:    In the new kernel, the handler that is needed.
  * @session:       The session the file belongs to.
  * @file:          Pointer to the kernel's &struct file that is being preserved.
  *                 This is NULL in the new kernel until the file is successfully
@@ -39,7 +41,8 @@
  *                 has not been attempted, a positive value means the retrieve()
  *                 was successful, and a negative value means the retrieve()
  *                 failed, and the value is the error code of the call. Failures
- *                 by -EAGAIN and -ENOMEM do not count as attempts.
+ *                 by -EAGAIN and -ENOMEM do not count as attempts, nor does the
+ *                 lack of a handler.
  * @mutex:         A mutex that protects the fields of this specific instance
  *                 (e.g., @retrieved, @file), ensuring that operations like
  *                 retrieving or finishing a file are atomic.
@@ -61,6 +64,7 @@
  */
 struct luo_file {
 	struct liveupdate_file_handler *fh;
+	char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
 	struct luo_session *session;
 	struct file *file;
 	u64 serialized_data;

@@ -97,6 +97,7 @@ int liveupdate_get_token_outgoing(struct liveupdate_session *session,
 
 	return -ENOENT;
 }
+EXPORT_SYMBOL_GPL(liveupdate_get_token_outgoing);
 
 /**
  * liveupdate_get_file_incoming - Get the file of a token in a session.
@@ -153,3 +154,4 @@ int liveupdate_get_file_incoming(struct liveupdate_session *session,
 
 	return luo_retrieve_file(file_set, token, filep);
 }
+EXPORT_SYMBOL_GPL(liveupdate_get_file_incoming);

@@ -13,13 +13,13 @@
  *
  * 2. A session of the previous kernel holds files that want an explicit finish,
  *    and was not finished. What came from the previous kernel is not passed on
- *    to the next one.
+ *    to the next one. A file for which there was no handler when the session was
+ *    read may be one of these. If that comes with a module, it can be finished.
  *
  * 3. A session of the previous kernel could not be read completely. It is in the
  *    way if one of its files wants an explicit finish, and also if that is not
- *    known: this kernel has no handler for one of them, which may be that of a
- *    device, or the list of files is damaged. If all of its files are known to
- *    need no such care, as memfds, nothing but their content is lost.
+ *    known, because the list of files is damaged. If all of its files are known
+ *    to need no such care, as memfds, nothing but their content is lost.
  *    As /dev/liveupdate cannot be opened after that, the same goes for complete
  *    sessions: nobody can finish them any more.
  *

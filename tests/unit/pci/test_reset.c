@@ -52,7 +52,9 @@ static void put_reference(struct pci_dev **dev)
 
 #define __free(how)			__attribute__((cleanup(put_reference)))
 #define device_lock_assert(device)	assert_true((device)->locked)
+#define EXPORT_SYMBOL_GPL(symbol)
 #define PCI_BUS_NUM(rid)		((rid) >> 8)
+#define EXPORT_SYMBOL_GPL(symbol)
 #define pci_liveupdate_say(pdev, ...)	\
 	snprintf(kernel.said, sizeof(kernel.said), __VA_ARGS__)
 

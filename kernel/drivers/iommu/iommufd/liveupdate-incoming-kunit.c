@@ -120,7 +120,7 @@ static void test_replace(struct kunit *test)
 	struct iommufd_hw_pagetable hwpt = {};
 	struct iommufd_hw_pagetable *restored = &iommufd_hwpt_restored;
 	struct iommufd_group igroup = {};
-	struct iommufd_attach attach = {};
+	struct iommufd_attach attach = {}, pasid_attach = {};
 	struct iommufd_device idev = { .dev = dev, .igroup = &igroup };
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
@@ -155,7 +155,19 @@ static void test_replace(struct kunit *test)
 			iommufd_device_check_replace(&idev, restored, &hwpt));
 	mutex_unlock(&igroup.lock);
 
+	/* No PASID comes, and one that came in counts */
+	mutex_lock(&igroup.lock);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommufd_device_check_attach(&idev, 5));
+	KUNIT_EXPECT_EQ(test, 0,
+			iommufd_device_check_attach(&idev, IOMMU_NO_PASID));
 	attach.hwpt = &hwpt;
+	KUNIT_EXPECT_EQ(test, 0, iommufd_device_check_attach(&idev, 5));
+	mutex_unlock(&igroup.lock);
+	KUNIT_EXPECT_FALSE(test, iommufd_device_is_restored(&idev));
+	pasid_attach.hwpt = restored;
+	xa_store(&igroup.pasid_attach, 5, &pasid_attach, GFP_KERNEL);
+	KUNIT_EXPECT_TRUE(test, iommufd_device_is_restored(&idev));
+	pasid_attach.hwpt = &hwpt;
 	KUNIT_EXPECT_FALSE(test, iommufd_device_is_restored(&idev));
 	xa_destroy(&igroup.pasid_attach);
 	xa_destroy(&attach.device_array);

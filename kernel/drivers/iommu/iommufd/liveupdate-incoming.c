@@ -22,10 +22,12 @@
  *    which keeps a copy of it.
  * 2. iommufd_device_reclaim(), called by VFIO instead of iommufd_device_bind(),
  *    takes over the group of a device that came in on one of the domains of the
- *    record. Nothing changes for the hardware.
+ *    record, or follows another device of it. Nothing changes for the hardware.
  * 3. User space attaches the device to a HWPT of its own. For iommufd this is a
- *    replace as any other, after which iommufd_device_left_restored() tells the
- *    core. A detach, which blocks, ends in the same way.
+ *    replace as any other, of the whole group, after which
+ *    iommufd_device_left_restored() tells the core. A detach of the last device,
+ *    which blocks, ends in the same way. Who is reclaimed after that counts as
+ *    attached to what its group has.
  * 4. iommufd_liveupdate_finish(): what the domains map gets another use. It is the
  *    file of a device that refuses this before, as long as the device is where it
  *    came in and somebody needs it; and iommufd_liveupdate_can_finish(), if a
@@ -71,6 +73,8 @@
 /* Where a device is attached that has not left the domain it came in on */
 VISIBLE_IF_KUNIT struct iommufd_hw_pagetable iommufd_hwpt_restored = {
 	.obj.users = REFCOUNT_INIT(1),
+	/* No PASID comes to it that did not come in */
+	.pasid_compat = true,
 };
 
 /**
@@ -219,7 +223,7 @@ static int device_check_incoming(struct iommufd_ctx *ictx, struct device *dev)
 	const struct iommu_attachment_ser *att = NULL;
 	const struct iommu_device_ser *devrec;
 
-	devrec = iommu_liveupdate_device_record(dev);
+	devrec = iommu_liveupdate_incoming_record(dev);
 	if (!devrec)
 		return -ENODEV;
 	if (IS_ERR(devrec))
@@ -255,35 +259,150 @@ static void attach_free(struct iommufd_attach *attach)
 	kfree(attach);
 }
 
+/* The slot is reserved, so there is nothing to allocate */
+static void attach_join(struct iommufd_attach *attach,
+			struct iommufd_device *idev)
+{
+	refcount_inc(&attach->hwpt->obj.users);
+	xa_store(&attach->device_array, idev->obj.id, idev, GFP_KERNEL);
+}
+
+/* For each attachment of the record, with a place in the group */
+static int attaches_alloc(struct iommufd_device *idev, struct xarray *attaches)
+{
+	const struct iommu_attachment_ser *att = NULL;
+	const struct iommu_device_ser *devrec;
+	struct iommufd_attach *attach;
+	int rc;
+
+	devrec = iommu_liveupdate_incoming_record(idev->dev);
+	if (IS_ERR_OR_NULL(devrec))
+		return -EIO;
+	while ((att = iommu_liveupdate_next_attachment(devrec, att))) {
+		attach = attach_alloc(idev);
+		if (IS_ERR(attach))
+			return PTR_ERR(attach);
+		rc = xa_insert(attaches, att->pasid, attach, GFP_KERNEL);
+		if (rc) {
+			attach_free(attach);
+			return rc;
+		}
+		/* One that fails is not given back, as it is somebody else's */
+		rc = xa_insert(&idev->igroup->pasid_attach, att->pasid,
+			       XA_ZERO_ENTRY, GFP_KERNEL);
+		if (rc) {
+			xa_erase(attaches, att->pasid);
+			attach_free(attach);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static void attaches_free(struct iommufd_group *igroup, struct xarray *attaches)
+{
+	struct iommufd_attach *attach;
+	unsigned long pasid;
+
+	xa_for_each(attaches, pasid, attach) {
+		xa_release(&igroup->pasid_attach, pasid);
+		attach_free(attach);
+	}
+}
+
+/* All slots are reserved, so there is nothing to allocate */
+static void attaches_install(struct iommufd_device *idev, struct xarray *attaches)
+{
+	struct iommufd_attach *attach;
+	unsigned long pasid;
+
+	xa_for_each(attaches, pasid, attach) {
+		attach->hwpt = &iommufd_hwpt_restored;
+		attach_join(attach, idev);
+		/* Pairs with iommufd_device_detach() */
+		refcount_inc(&idev->obj.users);
+		xa_store(&idev->igroup->pasid_attach, pasid, attach, GFP_KERNEL);
+	}
+}
+
 /* All that may fail is before the call of the core, and that is all or nothing */
 static int device_take_over(struct iommufd_device *idev,
-			    struct iommufd_group *igroup,
-			    struct iommufd_attach *attach)
+			    struct iommufd_group *igroup)
 {
+	struct xarray attaches;
+	int rc;
+
+	lockdep_assert_held(&igroup->lock);
+
+	/* Its group was detached, and it is blocked like the others */
+	if (!iommu_liveupdate_device_restored(idev->dev))
+		return -EIO;
+
+	xa_init(&attaches);
+	rc = attaches_alloc(idev, &attaches);
+	if (!rc)
+		rc = iommu_device_reclaim(idev->dev, idev->ictx);
+	if (rc)
+		attaches_free(igroup, &attaches);
+	else
+		attaches_install(idev, &attaches);
+	xa_destroy(&attaches);
+	return rc;
+}
+
+/* Likewise when others of the group are attached to what the device is on as well */
+static int device_follow(struct iommufd_device *idev,
+			 struct iommufd_attach *attach)
+{
+	struct iommufd_hwpt_paging *hwpt_paging = NULL;
+	int rc;
+
+	lockdep_assert_held(&idev->igroup->lock);
+
+	rc = iommufd_device_check_mutable(idev, NULL, "bind");
+	if (rc)
+		return rc;
+	if (!iommufd_hwpt_is_restored(attach->hwpt))
+		hwpt_paging = find_hwpt_paging(attach->hwpt);
+
+	rc = xa_reserve(&attach->device_array, idev->obj.id, GFP_KERNEL);
+	if (rc)
+		return rc;
+	if (hwpt_paging) {
+		rc = iommufd_device_attach_reserved_iova(idev, hwpt_paging);
+		if (rc)
+			goto err_release;
+	}
+	rc = iommu_device_reclaim(idev->dev, idev->ictx);
+	if (rc)
+		goto err_unresv;
+
+	attach_join(attach, idev);
+	refcount_inc(&idev->obj.users);
+	return 0;
+
+err_unresv:
+	if (hwpt_paging)
+		iopt_remove_reserved_iova(&hwpt_paging->ioas->iopt, idev->dev);
+err_release:
+	xa_release(&attach->device_array, idev->obj.id);
+	return rc;
+}
+
+static int device_join(struct iommufd_device *idev, struct iommufd_group *igroup)
+{
+	struct iommufd_attach *attach;
 	int rc;
 
 	guard(mutex)(&igroup->lock);
 
-	/* -EBUSY if the group has an attachment, which cannot be */
-	rc = xa_insert(&igroup->pasid_attach, IOMMU_NO_PASID, XA_ZERO_ENTRY,
-		       GFP_KERNEL);
-	if (rc)
-		return rc;
-
-	rc = iommu_device_reclaim(idev->dev, idev->ictx);
-	if (rc) {
-		xa_release(&igroup->pasid_attach, IOMMU_NO_PASID);
-		return rc;
-	}
-
-	/* From here on destroying the device releases the group */
+	/* From here on destroying the device releases the group, unless it fails */
 	idev->igroup = igroup;
-	attach->hwpt = &iommufd_hwpt_restored;
-	refcount_inc(&attach->hwpt->obj.users);
-	/* Both slots are reserved, so there is nothing to allocate */
-	xa_store(&attach->device_array, idev->obj.id, idev, GFP_KERNEL);
-	xa_store(&igroup->pasid_attach, IOMMU_NO_PASID, attach, GFP_KERNEL);
-	return 0;
+	attach = xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
+	rc = attach ? device_follow(idev, attach) : device_take_over(idev, igroup);
+	if (rc)
+		idev->igroup = NULL;
+	return rc;
 }
 
 /**
@@ -293,19 +412,20 @@ static int device_take_over(struct iommufd_device *idev,
  * @id: Set to the ID of the device object
  *
  * Instead of iommufd_device_bind() and iommufd_device_attach() for a device that
- * goes on with DMA. The group is handed over from live update to @ictx, and the
- * device counts as attached, without PASID. Neither hardware nor the domain of the
- * group is touched. Everything is allocated before, so that a failure changes
- * nothing.
+ * goes on with DMA. The group is handed over from live update to @ictx, unless it has
+ * the group by another device of it, and the device counts as attached to what it
+ * came in on, with each of its PASIDs, or to what its group was moved to since. Neither
+ * hardware nor the domain of the group is touched. Everything is allocated
+ * before, so that a failure changes nothing.
  *
- * Must be undone by iommufd_device_detach(), as long as something is attached,
- * and iommufd_device_unbind().
+ * Must be undone by iommufd_device_detach() of each PASID, as long as something is
+ * attached, and iommufd_device_unbind().
  *
  * Context: May sleep. The caller keeps other threads from binding or unbinding
  *	    @dev, and its session from being finished. Takes the lock of the group.
  * Return: The device object, or an error pointer,
  *	   -ENODEV if @dev did not come in,
- *	   -EIO if it is blocked,
+ *	   -EIO if it is blocked, by itself or with its group,
  *	   -EPERM if it did not come in by @ictx, or without secure interrupts,
  *	   -EINVAL if it is not cache coherent, or
  *	   what iommu_device_reclaim() returns.
@@ -313,7 +433,6 @@ static int device_take_over(struct iommufd_device *idev,
 struct iommufd_device *iommufd_device_reclaim(struct iommufd_ctx *ictx,
 					      struct device *dev, u32 *id)
 {
-	struct iommufd_attach *attach;
 	struct iommufd_device *idev;
 	struct iommufd_group *igroup;
 	int rc;
@@ -336,26 +455,18 @@ struct iommufd_device *iommufd_device_reclaim(struct iommufd_ctx *ictx,
 		goto err_abort_device;
 	}
 
-	attach = attach_alloc(idev);
-	if (IS_ERR(attach)) {
-		rc = PTR_ERR(attach);
-		goto err_put_group;
-	}
-
-	rc = device_take_over(idev, igroup, attach);
+	rc = device_join(idev, igroup);
 	if (rc)
-		goto err_free_attach;
+		goto err_put_group;
 
 	if (!iommufd_selftest_is_mock_dev(dev))
 		iommufd_ctx_get(ictx);
-	/* One as after iommufd_device_bind(), one as after an attach */
-	refcount_add(2, &idev->obj.users);
+	/* As after iommufd_device_bind() */
+	refcount_inc(&idev->obj.users);
 	*id = idev->obj.id;
 	iommufd_object_finalize(ictx, &idev->obj);
 	return idev;
 
-err_free_attach:
-	attach_free(attach);
 err_put_group:
 	iommufd_put_group(igroup);
 err_abort_device:
@@ -377,22 +488,24 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_reclaim, "IOMMUFD");
  *
  * Context: May sleep. Takes the lock of the group, and does not wait long for it.
  * Return: true from iommufd_device_reclaim() until the device is attached to
- *	   a HWPT or detached; also if that is just under way and does not
+ *	   a HWPT or detached, and each PASID of it; also if that is just under way and does not
  *	   come to an end.
  */
 bool iommufd_device_is_restored(struct iommufd_device *idev)
 {
 	struct iommufd_group *igroup = idev->igroup;
 	struct iommufd_attach *attach;
-	bool restored;
+	bool restored = false;
+	unsigned long pasid;
 
 	if (!mutex_lock_until(&igroup->lock, jiffies + IOMMUFD_LIVEUPDATE_WAIT)) {
 		dev_warn_ratelimited(idev->dev,
 				     "iommufd: an attach of its owner does not end, does it wait for a page fault?\n");
 		return true;
 	}
-	attach = xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
-	restored = attach && iommufd_hwpt_is_restored(attach->hwpt);
+	xa_for_each(&igroup->pasid_attach, pasid, attach)
+		if (iommufd_hwpt_is_restored(attach->hwpt))
+			restored = true;
 	mutex_unlock(&igroup->lock);
 	return restored;
 }
@@ -425,19 +538,45 @@ int iommufd_device_check_replace(struct iommufd_device *idev,
 }
 
 /**
- * iommufd_device_left_restored() - A device has another domain now
+ * iommufd_device_check_attach() - May a device be attached on a PASID?
  * @idev: The device
+ * @pasid: The PASID, IOMMU_NO_PASID for none
+ *
+ * Nobody knows whether what the device came in on could have one more.
+ *
+ * Context: iommufd_group::lock is held.
+ * Return: 0, or -EBUSY if it is a PASID and the device has not left what it came in
+ *	   on without one.
+ */
+int iommufd_device_check_attach(struct iommufd_device *idev, u32 pasid)
+{
+	struct iommufd_attach *attach;
+
+	lockdep_assert_held(&idev->igroup->lock);
+
+	attach = xa_load(&idev->igroup->pasid_attach, IOMMU_NO_PASID);
+	if (pasid == IOMMU_NO_PASID || !attach ||
+	    !iommufd_hwpt_is_restored(attach->hwpt))
+		return 0;
+	dev_dbg(idev->dev, "iommufd: attach of a PASID refused, it came in by a live update and was not moved to a HWPT\n");
+	return -EBUSY;
+}
+
+/**
+ * iommufd_device_left_restored() - A device and its group have another domain now
+ * @idev: The device
+ * @pasid: The PASID of which this goes, IOMMU_NO_PASID for none
  * @old: What it was attached to, restored or not
  *
  * The restored domain goes with its last attachment.
  *
  * Context: May sleep. iommufd_group::lock is held.
  */
-void iommufd_device_left_restored(struct iommufd_device *idev,
+void iommufd_device_left_restored(struct iommufd_device *idev, u32 pasid,
 				  struct iommufd_hw_pagetable *old)
 {
 	lockdep_assert_held(&idev->igroup->lock);
 
 	if (iommufd_hwpt_is_restored(old))
-		iommu_liveupdate_replaced(idev->dev);
+		iommu_liveupdate_replaced(idev->dev, pasid);
 }

@@ -39,7 +39,7 @@
  * What happens in the next kernel is in liveupdate-incoming.c.
  *
  * Not handled: HWPTs that are nested, can fault or were created automatically;
- * attachments on a PASID; devices that have a vDEVICE; MSI pages that iommufd
+ * devices that have a vDEVICE; MSI pages that iommufd
  * maps on its own for platforms whose IOMMU translates MSIs. All of these are
  * refused.
  *
@@ -86,6 +86,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/rwsem.h>
@@ -593,6 +594,29 @@ static struct liveupdate_file_handler iommufd_liveupdate_handler = {
 
 /* Preserving a device of it */
 
+static int device_check_hwpt(struct iommufd_device *idev,
+			     struct iommufd_hw_pagetable *hwpt)
+{
+	if (iommufd_hwpt_is_restored(hwpt)) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: it came in by a live update and was not moved to a HWPT\n");
+		return -EBUSY;
+	}
+	if (!hwpt_is_paging(hwpt) || hwpt->fault) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: HWPT %u is nested or able to fault\n",
+				     hwpt->obj.id);
+		return -EOPNOTSUPP;
+	}
+	if (!to_hwpt_paging(hwpt)->liveupdate.preserved) {
+		dev_warn_ratelimited(idev->dev,
+				     "iommufd: cannot preserve: HWPT %u is not preserved\n",
+				     hwpt->obj.id);
+		return -ENOENT;
+	}
+	return 0;
+}
+
 /**
  * iommufd_device_preserved_hwpt() - The HWPT that a device can be preserved with
  * @idev: The device
@@ -600,16 +624,17 @@ static struct liveupdate_file_handler iommufd_liveupdate_handler = {
  * Looks at all attachments of the group, on whatever PASID.
  *
  * Context: iommufd_group::lock is held.
- * Return: The HWPT, preserved, to which this device alone is attached, without
- *	   PASID; else an error of iommufd_device_preserve().
+ * Return: The HWPT, preserved, to which this device is attached, without PASID, and
+ *	   whoever else of its group is, if all others are preserved as well by which
+ *	   it has PASIDs; else an error of iommufd_device_preserve().
  */
 struct iommufd_hwpt_paging *
 iommufd_device_preserved_hwpt(struct iommufd_device *idev)
 {
 	struct iommufd_group *igroup = idev->igroup;
-	unsigned long index = IOMMU_NO_PASID;
-	struct iommufd_device *other;
-	struct iommufd_attach *attach;
+	struct iommufd_attach *attach, *other;
+	unsigned long index;
+	int rc;
 
 	lockdep_assert_held(&igroup->lock);
 
@@ -619,44 +644,17 @@ iommufd_device_preserved_hwpt(struct iommufd_device *idev)
 		return ERR_PTR(-EOPNOTSUPP);
 	}
 
-	if (xa_find_after(&igroup->pasid_attach, &index, ULONG_MAX, XA_PRESENT)) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: attached on PASID %lu\n",
-				     index);
-		return ERR_PTR(-EOPNOTSUPP);
-	}
-
 	attach = xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
 	if (!attach || !xa_load(&attach->device_array, idev->obj.id)) {
 		dev_warn_ratelimited(idev->dev,
 				     "iommufd: cannot preserve: not attached\n");
 		return ERR_PTR(-ENOENT);
 	}
-	xa_for_each(&attach->device_array, index, other) {
-		if (other == idev)
-			continue;
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: %s is attached with it\n",
-				     dev_name(other->dev));
-		return ERR_PTR(-EOPNOTSUPP);
-	}
 
-	if (iommufd_hwpt_is_restored(attach->hwpt)) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: it came in by a live update and was not moved to a HWPT\n");
-		return ERR_PTR(-EBUSY);
-	}
-	if (!hwpt_is_paging(attach->hwpt) || attach->hwpt->fault) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: HWPT %u is nested or able to fault\n",
-				     attach->hwpt->obj.id);
-		return ERR_PTR(-EOPNOTSUPP);
-	}
-	if (!to_hwpt_paging(attach->hwpt)->liveupdate.preserved) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: HWPT %u is not preserved\n",
-				     attach->hwpt->obj.id);
-		return ERR_PTR(-ENOENT);
+	xa_for_each(&igroup->pasid_attach, index, other) {
+		rc = device_check_hwpt(idev, other->hwpt);
+		if (rc)
+			return ERR_PTR(rc);
 	}
 	return to_hwpt_paging(attach->hwpt);
 }
@@ -693,10 +691,11 @@ static int device_preserve_locked(struct iommufd_device *idev, u64 token)
  * @idev: The device
  * @iommufd_token: Set to the token of the device's iommufd in @session
  *
- * Fixes the no-PASID attachment of the device to its HWPT and records it for
- * the next kernel, so that it goes on translating. From then on attach and
- * replace of the device, on any PASID, and a vDEVICE for it get -EBUSY, and the
- * caller must not detach or unbind it. Other devices can leave the HWPT.
+ * Fixes the attachments of the device to its HWPTs, with PASIDs and without, and
+ * records them for the next kernel, so that it goes on translating. From then on attach and
+ * replace of its group, on any PASID, and a vDEVICE for it get -EBUSY, and the
+ * caller must not detach or unbind it. Other devices can leave the HWPT; those of
+ * its group have to be preserved as well before the kexec.
  *
  * Does not preserve the HWPT, which has to be preserved before, nor anything of
  * the device beyond its translation.
@@ -706,9 +705,8 @@ static int device_preserve_locked(struct iommufd_device *idev, u64 token)
  * Return: 0, or
  *	   -ENOENT if the iommufd is not preserved in @session, the device is not
  *	   attached, or its HWPT is not preserved,
- *	   -EOPNOTSUPP if the device has no IOMMU, has a vDEVICE, is attached on
- *	   a PASID or together with other devices of its group, or to a HWPT that
- *	   is nested or able to fault,
+ *	   -EOPNOTSUPP if the device has no IOMMU, has a vDEVICE, or is attached to a
+ *	   HWPT that is nested or able to fault,
  *	   -EBUSY if the device is preserved already, or came in by a live update
  *	   and was not moved since, or if its owner holds a call on it up, or
  *	   what iommu_device_preserve() returns.
@@ -776,26 +774,50 @@ void iommufd_device_unpreserve(struct iommufd_device *idev)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unpreserve, "IOMMUFD");
 
-/*
- * Not later than late_initcall: the first open of /dev/liveupdate must find the
- * handler. -EOPNOTSUPP means that live update is off, which is fine.
+static bool iommufd_liveupdate_registered;
+
+/**
+ * iommufd_liveupdate_init() - Register the file handler
+ *
+ * Without it iommufd works as ever, but nothing can be preserved or retrieved,
+ * so a failure is only reported. Live update being off is no failure.
+ *
+ * Context: Process context, once, when iommufd is loaded. Sessions of the
+ *	    previous kernel may have been read by then: LUO looks for the handler
+ *	    again when it needs one.
  */
-static int __init iommufd_liveupdate_init(void)
+void __init iommufd_liveupdate_init(void)
 {
 	int rc;
 
 	rc = liveupdate_register_file_handler(&iommufd_liveupdate_handler);
 	if (rc)
-		goto out;
+		goto err_report;
 
 	rc = iommu_liveupdate_register_flb(&iommufd_liveupdate_handler);
 	if (rc)
-		liveupdate_unregister_file_handler(&iommufd_liveupdate_handler);
-out:
-	if (rc == -EOPNOTSUPP)
-		return 0;
-	if (rc)
+		goto err_unregister;
+	iommufd_liveupdate_registered = true;
+	return;
+
+err_unregister:
+	liveupdate_unregister_file_handler(&iommufd_liveupdate_handler);
+err_report:
+	if (rc != -EOPNOTSUPP)
 		pr_err("cannot register the file handler: %pe\n", ERR_PTR(rc));
-	return rc;
 }
-late_initcall(iommufd_liveupdate_init);
+
+/**
+ * iommufd_liveupdate_exit() - Unregister the file handler
+ *
+ * Context: Process context, when iommufd is unloaded. No file is preserved or
+ *	    incoming that the handler was found for: each holds a reference to
+ *	    the module.
+ */
+void __exit iommufd_liveupdate_exit(void)
+{
+	if (iommufd_liveupdate_registered)
+		liveupdate_unregister_file_handler(&iommufd_liveupdate_handler);
+}
+
+MODULE_ALIAS_LIVEUPDATE(IOMMUFD_SER_FH_COMPATIBLE);

@@ -113,6 +113,8 @@ int iommufd_device_check_mutable(struct iommufd_device *idev,
 				 struct iommufd_hwpt_paging *hwpt_paging,
 				 const char *what);
 bool iommufd_device_is_preserved(struct iommufd_device *idev);
+void iommufd_liveupdate_init(void);
+void iommufd_liveupdate_exit(void);
 
 /* liveupdate-areas.c */
 void iopt_pages_note_seals(struct iopt_pages *pages);
@@ -127,7 +129,8 @@ void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args);
 int iommufd_device_check_replace(struct iommufd_device *idev,
 				 struct iommufd_hw_pagetable *old,
 				 struct iommufd_hw_pagetable *hwpt);
-void iommufd_device_left_restored(struct iommufd_device *idev,
+int iommufd_device_check_attach(struct iommufd_device *idev, u32 pasid);
+void iommufd_device_left_restored(struct iommufd_device *idev, u32 pasid,
 				  struct iommufd_hw_pagetable *old);
 
 /* For liveupdate_kunit.c and liveupdate-incoming-kunit.c */
@@ -189,6 +192,14 @@ static inline bool iommufd_device_is_preserved(struct iommufd_device *idev)
 	return false;
 }
 
+static inline void iommufd_liveupdate_init(void)
+{
+}
+
+static inline void iommufd_liveupdate_exit(void)
+{
+}
+
 static inline bool
 iommufd_hwpt_is_restored(const struct iommufd_hw_pagetable *hwpt)
 {
@@ -203,8 +214,14 @@ iommufd_device_check_replace(struct iommufd_device *idev,
 	return 0;
 }
 
+static inline int iommufd_device_check_attach(struct iommufd_device *idev,
+					      u32 pasid)
+{
+	return 0;
+}
+
 static inline void
-iommufd_device_left_restored(struct iommufd_device *idev,
+iommufd_device_left_restored(struct iommufd_device *idev, u32 pasid,
 			     struct iommufd_hw_pagetable *old)
 {
 }

@@ -37,6 +37,7 @@
  * @other: A device that is not attached
  * @ioas: Where @hwpt is from
  * @hwpt: What @idev is attached to, a paging HWPT
+ * @unmarked: One that is not preserved
  * @nested: A nested HWPT
  */
 struct world {
@@ -47,6 +48,7 @@ struct world {
 	struct iommufd_device other;
 	struct iommufd_ioas ioas;
 	struct iommufd_hwpt_paging hwpt;
+	struct iommufd_hwpt_paging unmarked;
 	struct iommufd_hwpt_nested nested;
 };
 
@@ -94,6 +96,8 @@ static int world_init(struct kunit *test)
 	w->hwpt.common.obj.type = IOMMUFD_OBJ_HWPT_PAGING;
 	w->hwpt.liveupdate.marked = true;
 	w->hwpt.liveupdate.preserved = true;
+	w->unmarked.ioas = &w->ioas;
+	w->unmarked.common.obj.type = IOMMUFD_OBJ_HWPT_PAGING;
 	w->nested.common.obj.type = IOMMUFD_OBJ_HWPT_NESTED;
 	w->nested.parent = &w->hwpt;
 
@@ -156,33 +160,33 @@ static void test_attached_on_pasid(struct kunit *test)
 		 GFP_KERNEL);
 	xa_store(&w->igroup.pasid_attach, SOME_PASID, &w->pasid_attach,
 		 GFP_KERNEL);
-	expect_hwpt(test, -EOPNOTSUPP);
+	expect_hwpt(test, 0);
 
 	/* On a PASID only */
 	xa_erase(&w->igroup.pasid_attach, IOMMU_NO_PASID);
-	expect_hwpt(test, -EOPNOTSUPP);
+	expect_hwpt(test, -ENOENT);
 	xa_store(&w->igroup.pasid_attach, IOMMU_NO_PASID, &w->attach,
 		 GFP_KERNEL);
 
-	/* The last PASID there is */
+	/* The last PASID there is, on what is not fit */
 	xa_erase(&w->igroup.pasid_attach, SOME_PASID);
 	xa_store(&w->igroup.pasid_attach, HIGH_PASID, &w->pasid_attach,
 		 GFP_KERNEL);
+	w->pasid_attach.hwpt = &w->nested.common;
 	expect_hwpt(test, -EOPNOTSUPP);
+	w->pasid_attach.hwpt = &w->unmarked.common;
+	expect_hwpt(test, -ENOENT);
 
 	xa_erase(&w->igroup.pasid_attach, HIGH_PASID);
 	expect_hwpt(test, 0);
 }
 
+/* Each of a group for itself; whether all of it were is asked before the kexec */
 static void test_attached_with_others(struct kunit *test)
 {
 	struct world *w = test->priv;
 
 	xa_store(&w->attach.device_array, OTHER_ID, &w->other, GFP_KERNEL);
-	expect_hwpt(test, -EOPNOTSUPP);
-
-	/* An attachment that failed leaves a reserved entry at most */
-	xa_store(&w->attach.device_array, OTHER_ID, XA_ZERO_ENTRY, GFP_KERNEL);
 	expect_hwpt(test, 0);
 }
 

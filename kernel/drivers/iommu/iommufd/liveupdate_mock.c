@@ -43,6 +43,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/property.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -74,7 +75,7 @@ struct mock_ser {
  * @mdev: The device, with a reference
  * @lock: Guards the rest
  * @idev: Its object in iommufd, if it is bound
- * @attached: It has a page table
+ * @attached: One bit for each PASID that has a page table, 0 for requests without one
  * @retrieved: The iommufd of the session it came from, until that is finished
  */
 struct mock_file {
@@ -82,8 +83,14 @@ struct mock_file {
 	/* Taken before mock_lock */
 	struct mutex lock;
 	struct iommufd_device *idev;
-	bool attached;
+	unsigned long attached;
 	struct iommufd_ctx *retrieved;
+};
+
+/* As firmware tells it of other devices */
+static const struct property_entry mock_properties[] = {
+	PROPERTY_ENTRY_U32("pasid-num-bits", ilog2(MOCK_PASIDS)),
+	{}
 };
 
 static DEFINE_MUTEX(mock_lock);
@@ -135,12 +142,21 @@ static int mock_device_add(u32 rid)
 	mdev->dev.bus = &mock_bus;
 	mdev->dev.release = mock_device_free;
 	ret = dev_set_name(&mdev->dev, "iommu_mock.%u", rid);
-	if (!ret)
-		ret = iommu_mock_device_add(&mdev->dev, &unit->iommu);
 	if (ret)
-		put_device(&mdev->dev);
-	else
-		mock_hw()->present |= BIT_ULL(rid);
+		goto err_put;
+	ret = device_create_managed_software_node(&mdev->dev, mock_properties, NULL);
+	if (ret)
+		goto err_put;
+	ret = iommu_mock_device_add(&mdev->dev, &unit->iommu);
+	if (ret)
+		goto err_node;
+	mock_hw()->present |= BIT_ULL(rid);
+	return 0;
+
+err_node:
+	device_remove_software_node(&mdev->dev);
+err_put:
+	put_device(&mdev->dev);
 	return ret;
 }
 
@@ -196,8 +212,24 @@ static int mock_unit_remove(unsigned int nr)
 
 /* The file of a device */
 
+/* What a device came in attached by */
+static unsigned long mock_file_restored(struct mock_file *mf)
+{
+	const struct iommu_attachment_ser *att = NULL;
+	const struct iommu_device_ser *devrec;
+	unsigned long pasids = 0;
+
+	devrec = iommu_liveupdate_incoming_record(&mf->mdev->dev);
+	if (IS_ERR_OR_NULL(devrec))
+		return 0;
+	while ((att = iommu_liveupdate_next_attachment(devrec, att)))
+		pasids |= BIT(att->pasid);
+	return pasids;
+}
+
 static long mock_file_bind(struct mock_file *mf, struct mock_cmd *cmd)
 {
+	unsigned long restored = mf->retrieved ? mock_file_restored(mf) : 0;
 	struct iommufd_device *idev;
 	struct iommufd_ctx *ictx;
 
@@ -219,7 +251,7 @@ static long mock_file_bind(struct mock_file *mf, struct mock_cmd *cmd)
 
 	mf->idev = idev;
 	/* What is attached next replaces what it came in on */
-	mf->attached = mf->retrieved;
+	mf->attached = restored;
 	return 0;
 }
 
@@ -227,29 +259,35 @@ static long mock_file_attach(struct mock_file *mf, struct mock_cmd *cmd)
 {
 	int ret;
 
-	if (!mf->idev)
+	if (!mf->idev || cmd->pasid >= MOCK_PASIDS)
 		return -EINVAL;
-	if (mf->attached)
-		return iommufd_device_replace(mf->idev, IOMMU_NO_PASID, &cmd->nr);
-	ret = iommufd_device_attach(mf->idev, IOMMU_NO_PASID, &cmd->nr);
-	mf->attached = !ret;
+	if (mf->attached & BIT(cmd->pasid))
+		return iommufd_device_replace(mf->idev, cmd->pasid, &cmd->nr);
+	ret = iommufd_device_attach(mf->idev, cmd->pasid, &cmd->nr);
+	if (!ret)
+		mf->attached |= BIT(cmd->pasid);
 	return ret;
 }
 
-static void mock_file_detach_locked(struct mock_file *mf)
+static void mock_file_detach_all(struct mock_file *mf)
 {
-	if (mf->attached)
-		iommufd_device_detach(mf->idev, IOMMU_NO_PASID);
-	mf->attached = false;
+	unsigned int pasid;
+
+	for_each_set_bit(pasid, &mf->attached, MOCK_PASIDS)
+		iommufd_device_detach(mf->idev, pasid);
+	mf->attached = 0;
 }
 
-static long mock_file_detach(struct mock_file *mf)
+/* As VFIO has it, what came in is not detached from all before it is finished */
+static long mock_file_detach(struct mock_file *mf, struct mock_cmd *cmd)
 {
-	if (!mf->idev || !mf->attached)
+	if (!mf->idev || cmd->pasid >= MOCK_PASIDS ||
+	    !(mf->attached & BIT(cmd->pasid)))
 		return -EINVAL;
-	if (mf->retrieved || mf->mdev->preserved)
+	if ((mf->retrieved && !cmd->pasid) || mf->mdev->preserved)
 		return -EBUSY;
-	mock_file_detach_locked(mf);
+	iommufd_device_detach(mf->idev, cmd->pasid);
+	mf->attached &= ~BIT(cmd->pasid);
 	return 0;
 }
 
@@ -264,7 +302,7 @@ static long mock_file_command(struct mock_file *mf, unsigned int nr,
 	case MOCK_ATTACH:
 		return mock_file_attach(mf, cmd);
 	case MOCK_DETACH:
-		return mock_file_detach(mf);
+		return mock_file_detach(mf, cmd);
 	default:
 		return -ENOTTY;
 	}
@@ -293,7 +331,7 @@ static int mock_file_release(struct inode *inode, struct file *file)
 	struct mock_file *mf = file->private_data;
 
 	if (mf->idev) {
-		mock_file_detach_locked(mf);
+		mock_file_detach_all(mf);
 		iommufd_device_unbind(mf->idev);
 	}
 	if (mf->retrieved)
@@ -372,7 +410,7 @@ static int mock_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	ACQUIRE(mutex_try, locked)(&mf->lock);
 	if (ACQUIRE_ERR(mutex_try, &locked))
 		return -EBUSY;
-	if (!mf->idev || !mf->attached)
+	if (!mf->idev || !(mf->attached & BIT(IOMMU_NO_PASID)))
 		return -EINVAL;
 	ser = kho_alloc_preserve(sizeof(*ser));
 	if (IS_ERR(ser))
@@ -428,7 +466,7 @@ static struct file *mock_liveupdate_get_file(u32 rid, struct iommufd_ctx *ictx)
 	/* Its unit may be added yet */
 	if (!mdev)
 		return ERR_PTR(-EAGAIN);
-	if (IS_ERR_OR_NULL(iommu_liveupdate_device_record(&mdev->dev)))
+	if (IS_ERR_OR_NULL(iommu_liveupdate_incoming_record(&mdev->dev)))
 		file = ERR_PTR(-EIO);
 	else
 		file = mock_file_open(rid, ictx);
@@ -498,7 +536,7 @@ static bool mock_liveupdate_settle(struct file *file)
 		return false;
 	if (file_count(file) == 1 && iommufd_device_is_restored(mf->idev)) {
 		mock_hw_master(mf->mdev->rid, false);
-		mock_file_detach_locked(mf);
+		mock_file_detach_all(mf);
 	}
 	return true;
 }
@@ -584,7 +622,8 @@ static long mock_command(unsigned int nr, struct mock_cmd *cmd)
 		mock_hw_master(cmd->nr, cmd->on);
 		return 0;
 	case MOCK_DMA:
-		return mock_hw_dma(cmd->nr, cmd->iova, cmd->on, &cmd->value);
+		return mock_hw_dma(cmd->nr, cmd->pasid, cmd->iova, cmd->on,
+				   &cmd->value);
 	case MOCK_OPEN:
 		return mock_open(cmd->nr);
 	default:

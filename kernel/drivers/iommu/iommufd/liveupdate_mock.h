@@ -23,19 +23,31 @@
 /* struct mock_hw_unit.control */
 #define MOCK_HW_TRANSLATE	BIT_ULL(0)
 
-/* struct mock_hw_entry.root: the rest is the address of the top table */
+/* struct mock_hw_slot.root: the rest is the address of the top table */
 #define MOCK_HW_PRESENT		BIT_ULL(0)
 #define MOCK_HW_LEVEL		GENMASK_ULL(11, 9)
 #define MOCK_HW_ROOT		GENMASK_ULL(51, 12)
 
 /**
- * struct mock_hw_entry - What hardware reads about a device
- * @root: MOCK_HW_*, and the top table of the device's page table
+ * struct mock_hw_slot - What hardware reads about a device or a PASID of it
+ * @root: MOCK_HW_*, and the top table of the page table
  * @id: Under which its translations are cached, not 0
  */
-struct mock_hw_entry {
+struct mock_hw_slot {
 	u64 root;
 	u64 id;
+};
+
+/**
+ * struct mock_hw_entry - What hardware reads about a device
+ * @slot: For requests without a PASID
+ * @pasids: Address of MOCK_PASIDS more of them, of which the first is not used, or 0
+ * @reserved: 0
+ */
+struct mock_hw_entry {
+	struct mock_hw_slot slot;
+	u64 pasids;
+	u64 reserved;
 };
 
 struct mock_hw_tlb {
@@ -73,9 +85,11 @@ int mock_hw_init(void);
 void mock_hw_exit(void);
 struct mock_hw *mock_hw(void);
 struct mock_hw_unit *mock_hw_unit(u32 rid);
-void mock_hw_write_entry(u32 rid, u64 root, u64 id);
+struct mock_hw_slot *mock_hw_slot(u32 rid, u32 pasid);
+void mock_hw_write_slot(u32 rid, u32 pasid, u64 root, u64 id);
+void mock_hw_write_pasids(u32 rid, u64 pasids);
 void mock_hw_flush(unsigned int unit, u64 id);
-int mock_hw_dma(u32 rid, u64 iova, bool write, u64 *value);
+int mock_hw_dma(u32 rid, u32 pasid, u64 iova, bool write, u64 *value);
 void mock_hw_master(u32 rid, bool on);
 
 /* The IOMMU driver */
@@ -91,8 +105,6 @@ void mock_hw_master(u32 rid, bool on);
  * @record: What came in for it and is in force, or NULL
  * @started: It translates by tables that are this kernel's, be it registered or not
  * @registered: It is there
- * @adopted: One bit for each device whose entry came in and was not given up
- * @preserved: Likewise for the next kernel
  */
 struct mock_unit {
 	struct iommu_device iommu;
@@ -101,8 +113,6 @@ struct mock_unit {
 	const struct iommu_unit_ser *record;
 	bool started;
 	bool registered;
-	DECLARE_BITMAP(adopted, MOCK_DEVICES);
-	DECLARE_BITMAP(preserved, MOCK_DEVICES);
 };
 
 /**

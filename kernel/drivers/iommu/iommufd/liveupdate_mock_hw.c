@@ -7,10 +7,11 @@
  * DOC: Mock IOMMU, the hardware
  *
  * Two units with a device table and a cache of translations each, and devices that
- * do DMA when they are told to. Like real ones they go on with what they have while
- * the kernel is replaced: registers, caches and who is a bus master lie in a page
- * that is handed over by KHO, and is no part of any record. What is in the tables
- * hardware reads for itself, so nothing of the driver or of generic_pt is used here.
+ * do DMA when they are told to, with a PASID or without. Like real ones they go
+ * on with what they have while the kernel is replaced: registers, caches and who
+ * is a bus master lie in a page that is handed over by KHO, and is no part of any
+ * record. What is in the tables hardware reads for itself, so nothing of the
+ * driver or of generic_pt is used here.
  *
  * The cache is filled by each access, and forgets only what it is told to: a
  * driver that forgets a flush is seen.
@@ -105,14 +106,42 @@ void mock_hw_exit(void)
 	free_page((unsigned long)mock_hw_page);
 }
 
-void mock_hw_write_entry(u32 rid, u64 root, u64 id)
+static struct mock_hw_entry *mock_hw_entry(u32 rid)
 {
-	struct mock_hw_entry *entry;
+	struct mock_hw_entry *table = phys_to_virt(mock_hw_unit(rid)->table);
+
+	return &table[rid];
+}
+
+/* What is read for a request, NULL if the device has no table for its PASIDs */
+struct mock_hw_slot *mock_hw_slot(u32 rid, u32 pasid)
+{
+	struct mock_hw_entry *entry = mock_hw_entry(rid);
+	struct mock_hw_slot *slots;
+
+	if (!pasid)
+		return &entry->slot;
+	if (!entry->pasids || pasid >= MOCK_PASIDS)
+		return NULL;
+	slots = phys_to_virt(entry->pasids);
+	return &slots[pasid];
+}
+
+/* Of a PASID: there is a table */
+void mock_hw_write_slot(u32 rid, u32 pasid, u64 root, u64 id)
+{
+	struct mock_hw_slot *slot;
 
 	guard(spinlock_irqsave)(&mock_hw_lock);
-	entry = phys_to_virt(mock_hw_unit(rid)->table);
-	entry[rid].id = id;
-	entry[rid].root = root;
+	slot = mock_hw_slot(rid, pasid);
+	slot->id = id;
+	slot->root = root;
+}
+
+void mock_hw_write_pasids(u32 rid, u64 pasids)
+{
+	guard(spinlock_irqsave)(&mock_hw_lock);
+	mock_hw_entry(rid)->pasids = pasids;
 }
 
 /* With @id 0 all of it */
@@ -179,15 +208,15 @@ static u64 mock_hw_walk(u64 root, u64 iova)
 }
 
 static u64 mock_hw_translate(struct mock_hw_unit *unit,
-			     const struct mock_hw_entry *entry, u64 iova)
+			     const struct mock_hw_slot *slot, u64 iova)
 {
 	u64 page = ALIGN_DOWN(iova, PAGE_SIZE);
 	struct mock_hw_tlb *tlb = &unit->tlb[(page >> PAGE_SHIFT) % MOCK_HW_TLB];
 
-	if (tlb->id != entry->id || tlb->iova != page) {
-		tlb->pa = mock_hw_walk(entry->root, page);
+	if (tlb->id != slot->id || tlb->iova != page) {
+		tlb->pa = mock_hw_walk(slot->root, page);
 		tlb->iova = page;
-		tlb->id = tlb->pa ? entry->id : 0;
+		tlb->id = tlb->pa ? slot->id : 0;
 	}
 	return tlb->pa ? tlb->pa + (iova - page) : 0;
 }
@@ -195,6 +224,7 @@ static u64 mock_hw_translate(struct mock_hw_unit *unit,
 /**
  * mock_hw_dma - One access of a device to memory
  * @rid: The device
+ * @pasid: Its PASID, or 0
  * @iova: Its address, that of a u64
  * @write: From the device to memory
  * @value: What is written, or was read
@@ -204,10 +234,10 @@ static u64 mock_hw_translate(struct mock_hw_unit *unit,
  * -EFAULT if nothing is mapped there. -ENXIO if the unit is switched off: then real
  * hardware would have taken the address for a physical one.
  */
-int mock_hw_dma(u32 rid, u64 iova, bool write, u64 *value)
+int mock_hw_dma(u32 rid, u32 pasid, u64 iova, bool write, u64 *value)
 {
 	struct mock_hw_unit *unit = mock_hw_unit(rid);
-	const struct mock_hw_entry *entry;
+	const struct mock_hw_slot *slot;
 	u64 *memory, pa;
 
 	if (!IS_ALIGNED(iova, sizeof(*value)))
@@ -218,11 +248,10 @@ int mock_hw_dma(u32 rid, u64 iova, bool write, u64 *value)
 		return -ENODEV;
 	if (!(unit->control & MOCK_HW_TRANSLATE))
 		return -ENXIO;
-	entry = phys_to_virt(unit->table);
-	entry += rid;
-	if (!(entry->root & MOCK_HW_PRESENT))
+	slot = mock_hw_slot(rid, pasid);
+	if (!slot || !(slot->root & MOCK_HW_PRESENT))
 		return -EACCES;
-	pa = mock_hw_translate(unit, entry, iova);
+	pa = mock_hw_translate(unit, slot, iova);
 	if (!pa)
 		return -EFAULT;
 

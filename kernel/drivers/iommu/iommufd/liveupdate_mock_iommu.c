@@ -25,8 +25,8 @@
  * Locking: mock_entry_lock guards the entries of all devices, and whether the unit
  * was handed over. Before it comes the lock of a domain's top table, under which
  * an attach reads what it is to write. mock_id_lock, a mutex, guards which ids came
- * in. Bits of adopted and preserved devices are changed one by one, atomically: each
- * device has a group of its own.
+ * in. Bits of what was adopted are changed one by one, atomically: only devices of one
+ * group exclude each other. What is preserved is guarded by the core.
  */
 
 #define pr_fmt(fmt) "iommu mock: " fmt
@@ -57,6 +57,8 @@
 /* struct iommu_unit_ser.tables */
 #define MOCK_TABLE		0
 #define MOCK_TABLE_KIND		1
+/* struct iommu_device_ser.table */
+#define MOCK_PASID_KIND		2
 
 #define MOCK_MIN_ID		1
 #define MOCK_MAX_ID		0xffff
@@ -88,11 +90,25 @@ enum mock_harm {
 	MOCK_HARM_NR,
 	MOCK_HARM_CONTROL,
 	MOCK_HARM_TABLE_KIND,
+	MOCK_HARM_PASID,
+	MOCK_HARM_FREEZE,
 };
+
+/* A slot that is preserved, and what was found there */
+struct mock_kept {
+	struct list_head list;
+	u32 rid;
+	u32 pasid;
+	struct mock_hw_slot slot;
+};
+
+static int mock_failing = -1;
+module_param_named(failing, mock_failing, int, 0644);
+MODULE_PARM_DESC(failing, "Device that no page table can be attached to, -1 for none");
 
 static unsigned int mock_harm;
 module_param_named(harm, mock_harm, uint, 0644);
-MODULE_PARM_DESC(harm, "What is wrong with the record of unit 0, see enum mock_harm");
+MODULE_PARM_DESC(harm, "What is wrong with the record or a table of unit 0, see enum mock_harm");
 
 static struct mock_unit mock_units[MOCK_UNITS];
 static DEFINE_SPINLOCK(mock_entry_lock);
@@ -101,6 +117,15 @@ static struct mock_hw_entry *mock_table;
 /* In force where there is no other, and never written: no device has an entry */
 static struct mock_hw_entry mock_nothing[PAGE_SIZE / sizeof(struct mock_hw_entry)]
 	__aligned(PAGE_SIZE);
+/* Of each device one bit for each slot that came in and was not given up, 0 for the RID */
+static unsigned long mock_adopted[MOCK_DEVICES];
+/* Its slots for PASIDs, as long as it may have some */
+static struct mock_hw_slot *mock_pasids[MOCK_DEVICES];
+/* Those that KHO gave back, once */
+static DECLARE_BITMAP(mock_claimed, MOCK_DEVICES);
+/* Devices that are there */
+static DECLARE_BITMAP(mock_probed, MOCK_DEVICES);
+static LIST_HEAD(mock_preserved);
 static DEFINE_IDA(mock_ids);
 static DEFINE_MUTEX(mock_id_lock);
 /* Ids that came in, with one bit for each unit that has it */
@@ -121,13 +146,6 @@ static struct mock_unit *to_mock_unit(struct iommu_device *iommu)
 static struct mock_hw_unit *mock_regs(struct mock_unit *unit)
 {
 	return &mock_hw()->unit[unit->nr];
-}
-
-static struct mock_hw_entry *mock_entry(u32 rid)
-{
-	struct mock_hw_entry *table = phys_to_virt(mock_hw_unit(rid)->table);
-
-	return &table[rid];
 }
 
 struct mock_unit *mock_iommu_unit(u32 rid)
@@ -176,22 +194,24 @@ static void mock_iotlb_sync(struct iommu_domain *domain,
 	iommu_put_pages_list(&gather->freelist);
 }
 
-static void mock_close(u32 rid)
+static void mock_close(u32 rid, u32 pasid)
 {
 	unsigned int nr = mock_iommu_unit(rid)->nr;
+	struct mock_hw_slot *slot;
 	u64 id;
 
 	scoped_guard(spinlock_irqsave, &mock_entry_lock) {
-		id = mock_entry(rid)->id;
+		slot = mock_hw_slot(rid, pasid);
+		id = slot ? slot->id : 0;
 		if (id)
-			mock_hw_write_entry(rid, 0, 0);
+			mock_hw_write_slot(rid, pasid, 0, 0);
 	}
 	if (id)
 		mock_hw_flush(nr, id);
 }
 
-/* Returns the id that the entry had before, 0 if it was not present */
-static int mock_open_entry(u32 rid, u64 root, u64 id)
+/* Returns the id that the slot had before, 0 if it was not present */
+static int mock_open_slot(u32 rid, u32 pasid, u64 root, u64 id)
 {
 	struct mock_unit *unit = mock_iommu_unit(rid);
 	int old_id;
@@ -199,42 +219,101 @@ static int mock_open_entry(u32 rid, u64 root, u64 id)
 	guard(spinlock_irqsave)(&mock_entry_lock);
 	if (iommu_kept_is(&unit->iommu, IOMMU_KEPT_HANDED_OVER))
 		return -EBUSY;
-	old_id = mock_entry(rid)->id;
-	mock_hw_write_entry(rid, root, id);
+	if (pasid)
+		mock_hw_write_pasids(rid, virt_to_phys(mock_pasids[rid]));
+	old_id = mock_hw_slot(rid, pasid)->id;
+	mock_hw_write_slot(rid, pasid, root, id);
 	return old_id;
 }
 
-/* The live entry leads to the old or to the new table whenever hardware looks */
-static int mock_attach(struct iommu_domain *domain, struct device *dev,
-		       struct iommu_domain *old)
+static const struct iommu_attachment_ser *
+mock_attachment(const struct iommu_device_ser *devrec, u32 pasid)
+{
+	const struct iommu_attachment_ser *att = NULL;
+
+	while ((att = iommu_liveupdate_next_attachment(devrec, att)))
+		if (att->pasid == pasid)
+			return att;
+	return NULL;
+}
+
+/* That of a restored domain is what the unit has it by. 0 if the device was not on it */
+static u32 mock_id(struct mock_domain *mock, struct device *dev, u32 pasid)
+{
+	const struct iommu_attachment_ser *att = NULL;
+	const struct iommu_device_ser *devrec;
+
+	if (mock->id)
+		return mock->id;
+	devrec = iommu_liveupdate_device_record(dev);
+	if (!IS_ERR_OR_NULL(devrec))
+		att = mock_attachment(devrec, pasid);
+	return att ? att->hw_id : 0;
+}
+
+/* The live slot leads to the old or to the new table whenever hardware looks */
+static int mock_attach_slot(struct iommu_domain *domain, struct device *dev,
+			    u32 pasid)
 {
 	struct mock_device *mdev = to_mock_device(dev);
 	struct mock_unit *unit = mock_iommu_unit(mdev->rid);
 	struct mock_domain *mock = to_mock_domain(domain);
+	u32 id = mock_id(mock, dev, pasid);
 	int old_id;
 
+	if (!id)
+		return -EINVAL;
+	if (mock_failing == mdev->rid)
+		return -EIO;
 	scoped_guard(spinlock_irqsave, &mock->top_lock)
-		old_id = mock_open_entry(mdev->rid, mock_root(mock), mock->id);
+		old_id = mock_open_slot(mdev->rid, pasid, mock_root(mock), id);
 	if (old_id < 0)
 		return old_id;
 	if (old_id)
 		mock_hw_flush(unit->nr, old_id);
-	clear_bit(mdev->rid, unit->adopted);
+	/* A replace that fails for another of its group is taken back */
+	assign_bit(pasid, &mock_adopted[mdev->rid], !mock->id);
+	return 0;
+}
+
+static int mock_attach(struct iommu_domain *domain, struct device *dev,
+		       struct iommu_domain *old)
+{
+	return mock_attach_slot(domain, dev, 0);
+}
+
+static int mock_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
+			      ioasid_t pasid, struct iommu_domain *old)
+{
+	u32 rid = to_mock_device(dev)->rid;
+
+	if (!mock_pasids[rid])
+		mock_pasids[rid] = iommu_alloc_pages_sz(GFP_KERNEL, PAGE_SIZE);
+	if (!mock_pasids[rid])
+		return -ENOMEM;
+	return mock_attach_slot(domain, dev, pasid);
+}
+
+static int mock_blocked_set_dev_pasid(struct iommu_domain *domain,
+				      struct device *dev, ioasid_t pasid,
+				      struct iommu_domain *old)
+{
+	struct mock_device *mdev = to_mock_device(dev);
+
+	mock_close(mdev->rid, pasid);
+	clear_bit(pasid, &mock_adopted[mdev->rid]);
 	return 0;
 }
 
 static int mock_blocked_attach(struct iommu_domain *domain, struct device *dev,
 			       struct iommu_domain *old)
 {
-	struct mock_device *mdev = to_mock_device(dev);
-
-	mock_close(mdev->rid);
-	clear_bit(mdev->rid, mock_iommu_unit(mdev->rid)->adopted);
-	return 0;
+	return mock_blocked_set_dev_pasid(domain, dev, 0, old);
 }
 
 static const struct iommu_domain_ops mock_blocked_ops = {
 	.attach_dev = mock_blocked_attach,
+	.set_dev_pasid = mock_blocked_set_dev_pasid,
 };
 
 static struct iommu_domain mock_blocked_domain = {
@@ -242,22 +321,32 @@ static struct iommu_domain mock_blocked_domain = {
 	.ops = &mock_blocked_ops,
 };
 
+static bool mock_has_id(u32 rid, u32 pasid, u32 id)
+{
+	struct mock_hw_slot *slot;
+
+	if (!mock_iommu_unit(rid)->registered)
+		return false;
+	slot = mock_hw_slot(rid, pasid);
+	return slot && slot->id == id;
+}
+
 /* The page table has grown at its top: whoever is attached follows */
 static void mock_change_top(struct pt_iommu *iommu_table, phys_addr_t top,
 			    unsigned int top_level)
 {
 	struct mock_domain *mock = container_of(iommu_table, struct mock_domain,
 						iommu);
-	u32 rid;
+	u64 root = mock_root_of(top, top_level + 1);
+	u32 rid, pasid;
 
 	/* One that is handed over maps nothing new, so that its top stays */
 	scoped_guard(spinlock_irqsave, &mock_entry_lock)
 		for (rid = 0; rid < MOCK_DEVICES; rid++)
-			if (mock_iommu_unit(rid)->registered &&
-			    mock_entry(rid)->id == mock->id)
-				mock_hw_write_entry(rid,
-						    mock_root_of(top, top_level + 1),
-						    mock->id);
+			for (pasid = 0; pasid < MOCK_PASIDS; pasid++)
+				if (mock_has_id(rid, pasid, mock->id))
+					mock_hw_write_slot(rid, pasid, root,
+							   mock->id);
 	mock_flush_domain(mock);
 }
 
@@ -275,6 +364,7 @@ static const struct iommu_domain_ops mock_domain_ops = {
 	IOMMU_PT_DOMAIN_OPS(amdv1),
 	.free = mock_domain_free,
 	.attach_dev = mock_attach,
+	.set_dev_pasid = mock_set_dev_pasid,
 	.iotlb_sync = mock_iotlb_sync,
 };
 
@@ -305,7 +395,7 @@ mock_domain_alloc(struct device *dev, u32 flags,
 	struct mock_domain *mock;
 	int ret;
 
-	if (flags || user_data)
+	if (flags & ~IOMMU_HWPT_ALLOC_PASID || user_data)
 		return ERR_PTR(-EOPNOTSUPP);
 	mock = mock_domain_new();
 	if (!mock)
@@ -331,7 +421,47 @@ err_free:
 
 static struct iommu_device *mock_probe_device(struct device *dev)
 {
-	return &mock_iommu_unit(to_mock_device(dev)->rid)->iommu;
+	u32 rid = to_mock_device(dev)->rid;
+
+	set_bit(rid, mock_probed);
+	return &mock_iommu_unit(rid)->iommu;
+}
+
+/* No PASID is in use any more, or the table belongs to what came in and goes on */
+static void mock_free_pasids(u32 rid)
+{
+	scoped_guard(spinlock_irqsave, &mock_entry_lock)
+		if (mock_iommu_unit(rid)->started)
+			mock_hw_write_pasids(rid, 0);
+	iommu_free_pages(mock_pasids[rid]);
+	mock_pasids[rid] = NULL;
+}
+
+static void mock_release_device(struct device *dev)
+{
+	u32 rid = to_mock_device(dev)->rid;
+
+	clear_bit(rid, mock_probed);
+	if (!iommu_liveupdate_device_record(dev))
+		mock_free_pasids(rid);
+}
+
+static int mock_is_twin(struct device *dev, const void *rid)
+{
+	return to_mock_device(dev)->rid == (*(const u32 *)rid ^ 1);
+}
+
+/* Two and two, as functions behind a bridge that lets them reach each other */
+static struct iommu_group *mock_device_group(struct device *dev)
+{
+	struct device *twin;
+	struct iommu_group *group = NULL;
+
+	twin = bus_find_device(dev->bus, NULL, &to_mock_device(dev)->rid, mock_is_twin);
+	if (twin)
+		group = iommu_group_get(twin);
+	put_device(twin);
+	return group ?: generic_device_group(dev);
 }
 
 static bool mock_capable(struct device *dev, enum iommu_cap cap)
@@ -368,7 +498,11 @@ static const char *mock_check_device(const struct iommu_device_ser *devrec,
 	    devrec->ids[0] != devrec->rid ||
 	    devrec->rid / MOCK_PER_UNIT != part->nr)
 		return "no such device";
-	if (devrec->table.pa || devrec->ats.enabled ||
+	if (devrec->table.pa &&
+	    (devrec->table.kind != MOCK_PASID_KIND || devrec->table.order ||
+	     devrec->max_pasid != MOCK_PASIDS))
+		return "another table than one of PASIDs";
+	if (devrec->ats.enabled ||
 	    memchr_inv(devrec->driver_data, 0, sizeof(devrec->driver_data)))
 		return "device with something that it cannot have";
 	return NULL;
@@ -379,8 +513,6 @@ static const char *mock_check_attachment(const struct iommu_attachment_ser *att,
 					 const struct iommu_unit_ser *unit,
 					 const struct iommu_domain_ser *dser)
 {
-	if (att->pasid != IOMMU_ATTACHMENT_SER_NO_PASID)
-		return "attachment of a PASID";
 	if (att->hw_id < MOCK_MIN_ID || att->hw_id > MOCK_MAX_ID)
 		return "impossible domain id";
 	if (dser->pt_format != IOMMU_DOMAIN_SER_AMDV1 || dser->domain_flags)
@@ -431,22 +563,42 @@ static void mock_unit_unpreserve(struct iommu_device *iommu,
 static int mock_dev_preserve(struct device *dev, struct iommu_unit_ser *unit,
 			     struct iommu_device_ser *devrec)
 {
-	set_bit(devrec->rid, to_mock_unit(dev->iommu->iommu_dev)->preserved);
+	struct mock_hw_slot *slots = mock_hw_slot(devrec->rid, 1) ?
+				     mock_pasids[devrec->rid] : NULL;
+	int ret;
+
+	/* It has never had a PASID */
+	if (!slots)
+		return 0;
+	ret = iommu_preserve_page(slots);
+	if (ret)
+		return ret;
+	devrec->table.pa = virt_to_phys(slots);
+	devrec->table.kind = MOCK_PASID_KIND;
+	devrec->max_pasid = MOCK_PASIDS;
 	return 0;
 }
 
 static void mock_dev_unpreserve(struct device *dev, struct iommu_unit_ser *unit,
 				struct iommu_device_ser *devrec)
 {
-	clear_bit(devrec->rid, to_mock_unit(dev->iommu->iommu_dev)->preserved);
+	struct mock_kept *kept, *next;
+
+	list_for_each_entry_safe(kept, next, &mock_preserved, list) {
+		if (kept->rid != devrec->rid)
+			continue;
+		list_del(&kept->list);
+		kfree(kept);
+	}
+	if (devrec->table.pa)
+		iommu_unpreserve_page(phys_to_virt(devrec->table.pa));
 }
 
-/* Is the live entry what an attach would write? */
-static bool mock_entry_right(u32 rid, struct mock_domain *domain, u64 id)
+static bool mock_slot_is(u32 rid, u32 pasid, const struct mock_hw_slot *want)
 {
-	const struct mock_hw_entry *entry = mock_entry(rid);
+	const struct mock_hw_slot *slot = mock_hw_slot(rid, pasid);
 
-	return entry->root == mock_root(domain) && entry->id == id;
+	return slot && slot->root == want->root && slot->id == want->id;
 }
 
 static int mock_att_preserve(struct device *dev, struct iommu_domain *domain,
@@ -455,30 +607,94 @@ static int mock_att_preserve(struct device *dev, struct iommu_domain *domain,
 			     struct iommu_domain_ser *dser)
 {
 	struct mock_domain *mock = to_mock_domain(domain);
+	struct mock_kept *kept;
 
+	kept = kzalloc_obj(*kept);
+	if (!kept)
+		return -ENOMEM;
+	kept->rid = devrec->rid;
+	kept->pasid = att->pasid;
+	/* What an attach would write */
+	kept->slot.root = mock_root(mock);
+	kept->slot.id = mock->id;
+	if (!mock_slot_is(kept->rid, kept->pasid, &kept->slot)) {
+		kfree(kept);
+		return -EINVAL;
+	}
 	att->hw_id = mock->id;
-	return mock_entry_right(devrec->rid, mock, mock->id) ? 0 : -EINVAL;
+	list_add_tail(&kept->list, &mock_preserved);
+	return 0;
+}
+
+static int mock_compare_kept(struct mock_unit *mock)
+{
+	struct mock_kept *kept;
+
+	list_for_each_entry(kept, &mock_preserved, list) {
+		if (mock_iommu_unit(kept->rid) != mock ||
+		    mock_slot_is(kept->rid, kept->pasid, &kept->slot))
+			continue;
+		pr_err("device %u: entry of PASID %u is not what was preserved\n",
+		       kept->rid, kept->pasid);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Something else has written to it, once more it is as it was */
+static void mock_damage_pasid(void)
+{
+	struct mock_hw_slot *slot;
+	struct mock_kept *kept;
+
+	list_for_each_entry(kept, &mock_preserved, list) {
+		if (!kept->pasid)
+			continue;
+		slot = mock_hw_slot(kept->rid, kept->pasid);
+		slot->root ^= MOCK_HW_ROOT & -MOCK_HW_ROOT;
+		return;
+	}
 }
 
 static int mock_unit_freeze(struct iommu_device *iommu,
 			    struct iommu_unit_ser *unit)
 {
-	const struct mock_hw_unit *regs = mock_regs(to_mock_unit(iommu));
+	struct mock_unit *mock = to_mock_unit(iommu);
+	const struct mock_hw_unit *regs = mock_regs(mock);
+	int ret;
 
+	/* As long as it is looked at */
+	if (mock_harm == MOCK_HARM_FREEZE)
+		mock_damage_pasid();
+	ret = mock_compare_kept(mock);
+	if (mock_harm == MOCK_HARM_FREEZE)
+		mock_damage_pasid();
+	if (ret)
+		return ret;
 	if (regs->control != MOCK_HW_TRANSLATE ||
 	    regs->table != unit->tables[MOCK_TABLE].pa)
 		return -EINVAL;
 	return 0;
 }
 
-/* Nobody but the devices in @kept can translate through the unit any more */
+static void mock_scrub_device(u32 rid, unsigned long kept)
+{
+	u32 pasid;
+
+	for (pasid = 0; pasid < MOCK_PASIDS; pasid++)
+		if (mock_hw_slot(rid, pasid) && !(kept & BIT(pasid)))
+			mock_hw_write_slot(rid, pasid, 0, 0);
+	if (!kept)
+		mock_hw_write_pasids(rid, 0);
+}
+
+/* Nothing but what is in @kept, by device, can translate through the unit any more */
 static void mock_scrub(struct mock_unit *unit, const unsigned long *kept)
 {
 	u32 rid, first = unit->nr * MOCK_PER_UNIT;
 
 	for (rid = first; rid < first + MOCK_PER_UNIT; rid++)
-		if (!kept || !test_bit(rid, kept))
-			mock_hw_write_entry(rid, 0, 0);
+		mock_scrub_device(rid, kept[rid]);
 	mock_hw_flush(unit->nr, 0);
 }
 
@@ -504,17 +720,24 @@ static void mock_damage(struct iommu_unit_ser *unit)
 	case MOCK_HARM_TABLE_KIND:
 		unit->tables[MOCK_TABLE].kind++;
 		break;
+	case MOCK_HARM_PASID:
+		mock_damage_pasid();
+		break;
 	}
 }
 
 static void mock_unit_handover(struct iommu_device *iommu,
 			       struct iommu_unit_ser *unit)
 {
+	unsigned long preserved[MOCK_DEVICES] = {};
 	struct mock_unit *mock = to_mock_unit(iommu);
+	struct mock_kept *kept;
 
+	list_for_each_entry(kept, &mock_preserved, list)
+		preserved[kept->rid] |= BIT(kept->pasid);
 	scoped_guard(spinlock_irqsave, &mock_entry_lock) {
 		iommu_kept_set(iommu, IOMMU_KEPT_HANDED_OVER);
-		mock_scrub(mock, mock->preserved);
+		mock_scrub(mock, preserved);
 	}
 	if (!mock->nr)
 		mock_damage(unit);
@@ -552,17 +775,24 @@ static int mock_att_adopt(struct device *dev, struct iommu_domain *domain,
 			  const struct iommu_attachment_ser *att)
 {
 	struct mock_device *mdev = to_mock_device(dev);
+	struct mock_hw_slot want = {
+		.root = mock_root(to_mock_domain(domain)),
+		.id = att->hw_id,
+	};
 
-	if (!test_bit(mdev->rid, mock_iommu_unit(mdev->rid)->adopted) ||
-	    !mock_entry_right(mdev->rid, to_mock_domain(domain), att->hw_id))
+	if (!test_bit(att->pasid, &mock_adopted[mdev->rid]) ||
+	    !mock_slot_is(mdev->rid, att->pasid, &want))
 		return -EINVAL;
 	return 0;
 }
 
 static bool mock_close_adopted(u32 rid)
 {
-	if (test_and_clear_bit(rid, mock_iommu_unit(rid)->adopted))
-		mock_close(rid);
+	u32 pasid;
+
+	for (pasid = 0; pasid < MOCK_PASIDS; pasid++)
+		if (test_and_clear_bit(pasid, &mock_adopted[rid]))
+			mock_close(rid, pasid);
 	return true;
 }
 
@@ -586,6 +816,12 @@ static void mock_dev_release(struct iommu_device *iommu,
 			     const struct iommu_device_ser *devrec)
 {
 	mock_close_adopted(devrec->rid);
+	if (!test_bit(devrec->rid, mock_probed))
+		mock_free_pasids(devrec->rid);
+	/* A unit that was not adopted has not got it */
+	if (devrec->table.pa && !test_and_set_bit(devrec->rid, mock_claimed))
+		iommu_free_pages(iommu_restore_page(devrec->table.pa,
+						    devrec->table.order));
 }
 
 /* The units have their ids in common, so it is free when the last has no use for it */
@@ -641,6 +877,8 @@ static void mock_att_release(struct iommu_device *iommu,
 
 static const struct iommu_liveupdate_ops mock_liveupdate_ops = {
 	.type = &mock_type,
+	.groups = true,
+	.pasids = true,
 	.dev_identify = mock_dev_identify,
 	.unit_preserve = mock_unit_preserve,
 	.unit_unpreserve = mock_unit_unpreserve,
@@ -667,38 +905,70 @@ static const struct iommu_ops mock_iommu_ops = {
 	.capable = mock_capable,
 	.domain_alloc_paging_flags = mock_domain_alloc,
 	.probe_device = mock_probe_device,
-	.device_group = generic_device_group,
+	.release_device = mock_release_device,
+	.device_group = mock_device_group,
 	.liveupdate_ops = &mock_liveupdate_ops,
 };
 
 /* Units */
 
-static const char *mock_verify(struct mock_unit *unit,
-			       const struct iommu_unit_ser *rec)
+static const char *mock_verify_device(const struct iommu_device_ser *devrec)
 {
-	const struct iommu_attachment_ser *att;
-	const struct iommu_device_ser *devrec = NULL;
-	const struct mock_hw_entry *entry;
+	const struct mock_hw_entry *table = phys_to_virt(mock_hw_unit(devrec->rid)->table);
+	const struct iommu_attachment_ser *att = NULL;
+	const struct mock_hw_slot *slot;
 
-	if (mock_regs(unit)->table != rec->tables[MOCK_TABLE].pa)
-		return "device table";
-	while ((devrec = iommu_liveupdate_next_device(rec, devrec))) {
-		att = iommu_liveupdate_next_attachment(devrec, NULL);
-		entry = mock_entry(devrec->rid);
-		if (!(entry->root & MOCK_HW_PRESENT) || entry->id != att->hw_id)
+	/* Before anything is looked up in it */
+	if (table[devrec->rid].pasids != devrec->table.pa)
+		return "table of PASIDs";
+	while ((att = iommu_liveupdate_next_attachment(devrec, att))) {
+		slot = mock_hw_slot(devrec->rid, att->pasid);
+		if (!slot || !(slot->root & MOCK_HW_PRESENT) ||
+		    slot->id != att->hw_id)
 			return "entry of a device";
 	}
 	return NULL;
 }
 
+static const char *mock_verify(struct mock_unit *unit,
+			       const struct iommu_unit_ser *rec)
+{
+	const struct iommu_device_ser *devrec = NULL;
+	const char *differs;
+
+	if (mock_regs(unit)->table != rec->tables[MOCK_TABLE].pa)
+		return "device table";
+	while ((devrec = iommu_liveupdate_next_device(rec, devrec))) {
+		differs = mock_verify_device(devrec);
+		if (differs)
+			return differs;
+	}
+	return NULL;
+}
+
+/* Walks the attachments of all devices of a unit */
+static const struct iommu_attachment_ser *
+mock_next(const struct iommu_unit_ser *rec, const struct iommu_device_ser **devrec,
+	  const struct iommu_attachment_ser *att)
+{
+	if (*devrec)
+		att = iommu_liveupdate_next_attachment(*devrec, att);
+	while (!att) {
+		*devrec = iommu_liveupdate_next_device(rec, *devrec);
+		if (!*devrec)
+			break;
+		att = iommu_liveupdate_next_attachment(*devrec, NULL);
+	}
+	return att;
+}
+
 static void mock_put_ids_until(unsigned int nr, const struct iommu_unit_ser *rec,
 			       const struct iommu_attachment_ser *end)
 {
-	const struct iommu_attachment_ser *att;
+	const struct iommu_attachment_ser *att = NULL;
 	const struct iommu_device_ser *devrec = NULL;
 
-	while ((devrec = iommu_liveupdate_next_device(rec, devrec))) {
-		att = iommu_liveupdate_next_attachment(devrec, NULL);
+	while ((att = mock_next(rec, &devrec, att))) {
 		if (att == end)
 			return;
 		if (iommu_liveupdate_first_with_id(rec, att))
@@ -708,12 +978,11 @@ static void mock_put_ids_until(unsigned int nr, const struct iommu_unit_ser *rec
 
 static int mock_reserve_ids(unsigned int nr, const struct iommu_unit_ser *rec)
 {
-	const struct iommu_attachment_ser *att;
+	const struct iommu_attachment_ser *att = NULL;
 	const struct iommu_device_ser *devrec = NULL;
 	int ret;
 
-	while ((devrec = iommu_liveupdate_next_device(rec, devrec))) {
-		att = iommu_liveupdate_next_attachment(devrec, NULL);
+	while ((att = mock_next(rec, &devrec, att))) {
 		if (!iommu_liveupdate_first_with_id(rec, att))
 			continue;
 		ret = mock_reserve_id(nr, att->hw_id);
@@ -751,8 +1020,26 @@ static void mock_reserve_all_ids(void)
 	}
 }
 
+static int mock_claim_pasids(const struct iommu_unit_ser *rec)
+{
+	const struct iommu_device_ser *devrec = NULL;
+	u32 rid;
+
+	while ((devrec = iommu_liveupdate_next_device(rec, devrec))) {
+		rid = devrec->rid;
+		if (!devrec->table.pa || test_and_set_bit(rid, mock_claimed))
+			continue;
+		mock_pasids[rid] = iommu_restore_page(devrec->table.pa,
+						      devrec->table.order);
+		if (!mock_pasids[rid])
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static int mock_adopt(struct mock_unit *unit, const struct iommu_unit_ser *rec)
 {
+	const struct iommu_attachment_ser *att = NULL;
 	const struct iommu_device_ser *devrec = NULL;
 	const char *differs = mock_verify(unit, rec);
 	struct mock_hw_entry *table;
@@ -767,10 +1054,12 @@ static int mock_adopt(struct mock_unit *unit, const struct iommu_unit_ser *rec)
 		return -EINVAL;
 	if (!mock_table)
 		mock_table = table;
+	if (mock_claim_pasids(rec))
+		return -EINVAL;
 
-	while ((devrec = iommu_liveupdate_next_device(rec, devrec)))
-		set_bit(devrec->rid, unit->adopted);
-	mock_scrub(unit, unit->adopted);
+	while ((att = mock_next(rec, &devrec, att)))
+		set_bit(att->pasid, &mock_adopted[devrec->rid]);
+	mock_scrub(unit, mock_adopted);
 	iommu_kept_set(&unit->iommu, IOMMU_KEPT_ADOPTED);
 	unit->started = true;
 	unit->record = rec;
@@ -785,6 +1074,8 @@ static int mock_adopt(struct mock_unit *unit, const struct iommu_unit_ser *rec)
  */
 static int mock_start(struct mock_unit *unit, const char *name)
 {
+	u32 rid, first = unit->nr * MOCK_PER_UNIT;
+
 	if (iommu_kept_block(&unit->iommu, name)) {
 		mock_regs(unit)->table = __pa_symbol(mock_nothing);
 		mock_hw_flush(unit->nr, 0);
@@ -795,10 +1086,13 @@ static int mock_start(struct mock_unit *unit, const char *name)
 	if (!mock_table)
 		return -ENOMEM;
 
-	memset(mock_table + unit->nr * MOCK_PER_UNIT, 0,
-	       MOCK_PER_UNIT * sizeof(*mock_table));
+	memset(mock_table + first, 0, MOCK_PER_UNIT * sizeof(*mock_table));
 	mock_regs(unit)->table = virt_to_phys(mock_table);
 	mock_hw_flush(unit->nr, 0);
+	/* Whoever came in has lost them, and the next in its place gets them empty */
+	for (rid = first; rid < first + MOCK_PER_UNIT; rid++)
+		if (mock_pasids[rid])
+			memset(mock_pasids[rid], 0, PAGE_SIZE);
 	mock_regs(unit)->control = MOCK_HW_TRANSLATE;
 	unit->started = true;
 	iommu_kept_started(&unit->iommu);
@@ -832,7 +1126,8 @@ static void mock_give_up(struct mock_unit *unit, const char *name)
 		iommu_liveupdate_fail_unit(unit->record, -EIO);
 		unit->record = NULL;
 	}
-	bitmap_zero(unit->adopted, MOCK_DEVICES);
+	memset(&mock_adopted[unit->nr * MOCK_PER_UNIT], 0,
+	       MOCK_PER_UNIT * sizeof(mock_adopted[0]));
 	mock_start(unit, name);
 }
 
@@ -855,6 +1150,7 @@ int mock_iommu_add_unit(unsigned int nr, const struct bus_type *bus)
 	unit->nr = nr;
 	snprintf(name, sizeof(name), "iommu-mock%u", nr);
 
+	unit->iommu.max_pasids = MOCK_PASIDS;
 	ret = mock_set_up(unit, name);
 	if (ret)
 		return ret;

@@ -16,6 +16,8 @@
 #define MOCK_UNITS		2
 #define MOCK_DEVICES		64
 #define MOCK_PER_UNIT		(MOCK_DEVICES / MOCK_UNITS)
+/* Of a device; 0 stands for requests without one */
+#define MOCK_PASIDS		16
 
 /**
  * struct mock_cmd - Argument of all ioctls
@@ -23,12 +25,16 @@
  *	object; for MOCK_ATTACH the id of a page table or IOAS
  * @on: 1 to add or to switch on, 0 to remove or to switch off; for MOCK_DMA 1 if
  *	the device writes
+ * @pasid: Of MOCK_DMA, MOCK_ATTACH and MOCK_DETACH, or 0
+ * @reserved: Not looked at
  * @iova: Of MOCK_DMA
  * @value: Of MOCK_DMA, what is written, or was read
  */
 struct mock_cmd {
 	__u32 nr;
 	__u32 on;
+	__u32 pasid;
+	__u32 reserved;
 	__u64 iova;
 	__u64 value;
 };

@@ -104,6 +104,24 @@
 /* How long dev_set->lock is tried: a bind resets, and may reset a whole bus */
 #define VFIO_PCI_LIVEUPDATE_SET_US	(4 * USEC_PER_SEC)
 
+/* Of vfio-pci, while the handler is registered */
+static const struct vfio_device_ops *vfio_pci_liveupdate_device_ops;
+
+/**
+ * vfio_pci_liveupdate_knows - Is this a device of vfio-pci?
+ * @core_vdev: Any device of VFIO
+ *
+ * Context: Any.
+ * Return: false for those of other drivers, variants of vfio-pci among them.
+ */
+bool vfio_pci_liveupdate_knows(const struct vfio_device *core_vdev)
+{
+	const struct vfio_device_ops *ops;
+
+	ops = READ_ONCE(vfio_pci_liveupdate_device_ops);
+	return ops && core_vdev->ops == ops;
+}
+
 /* Sets of devices that are reset together */
 
 /**
@@ -292,7 +310,7 @@ static int vfio_pci_liveupdate_check_kind(struct file *file)
 {
 	struct vfio_device *core_vdev = vfio_device_of_file(file);
 
-	if (core_vdev->ops != &vfio_pci_ops) {
+	if (!vfio_pci_liveupdate_knows(core_vdev)) {
 		dev_warn_ratelimited(core_vdev->dev,
 				     "live update: driver %s cannot preserve it, use vfio-pci\n",
 				     core_vdev->ops->name);
@@ -329,7 +347,8 @@ static int vfio_pci_liveupdate_check(struct vfio_pci_core_device *vdev,
 		vfio_pci_liveupdate_say(vdev, "VFs and their PFs cannot be preserved\n");
 		return -EOPNOTSUPP;
 	}
-	if (vfio_pci_is_vga(pdev) || vfio_pci_is_intel_display(pdev)) {
+	if (vfio_pci_is_vga(pdev) ||
+	    (pdev->vendor == PCI_VENDOR_ID_INTEL && pci_is_display(pdev))) {
 		vfio_pci_liveupdate_say(vdev, "display devices cannot be preserved\n");
 		return -EOPNOTSUPP;
 	}
@@ -375,6 +394,12 @@ static int vfio_pci_liveupdate_hold(struct vfio_pci_core_device *vdev,
 				    u64 *iommufd_token)
 {
 	int err;
+
+	/* The next kernel would have to know which of them the file has */
+	if (!ida_is_empty(&vdev->vdev.pasids)) {
+		vfio_pci_liveupdate_say(vdev, "is attached on a PASID\n");
+		return -EOPNOTSUPP;
+	}
 
 	err = vfio_pci_liveupdate_mark(vdev);
 	if (err)
@@ -617,7 +642,7 @@ static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 	vfio_pci_liveupdate_open(vdev);
 }
 
-static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
+static struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 	.can_preserve = vfio_pci_liveupdate_can_preserve,
 	.preserve = vfio_pci_liveupdate_preserve,
 	.unpreserve = vfio_pci_liveupdate_unpreserve,
@@ -626,7 +651,6 @@ static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 	.retrieve = vfio_pci_liveupdate_retrieve,
 	.can_finish = vfio_pci_liveupdate_can_finish,
 	.finish = vfio_pci_liveupdate_finish,
-	.owner = THIS_MODULE,
 };
 
 static struct liveupdate_file_handler vfio_pci_liveupdate_handler = {
@@ -635,31 +659,69 @@ static struct liveupdate_file_handler vfio_pci_liveupdate_handler = {
 	.explicit_finish = true,
 };
 
-/**
- * vfio_pci_liveupdate_init - Register the file handler
- *
- * Without it vfio-pci works as ever, but nothing can be preserved, so a failure
- * is only reported. Live update being off is no failure.
- *
- * Context: Process context, once, before user space can open /dev/liveupdate.
- */
-void __init vfio_pci_liveupdate_init(void)
+static int vfio_pci_liveupdate_register(void)
 {
 	int err;
 
 	err = liveupdate_register_file_handler(&vfio_pci_liveupdate_handler);
 	if (err)
-		goto err_report;
+		return err;
 
 	err = pci_liveupdate_register_flb(&vfio_pci_liveupdate_handler);
+	if (err)
+		liveupdate_unregister_file_handler(&vfio_pci_liveupdate_handler);
+	return err;
+}
+
+/**
+ * vfio_pci_liveupdate_init - Register the file handler
+ * @ops: Of the devices that it is for, with the file operations of
+ *	 vfio_pci_liveupdate_user.c
+ * @owner: The module of their driver
+ *
+ * The handler is part of the VFIO PCI core, whose functions ask it, but it is
+ * for the devices of vfio-pci only, and comes and goes with it. Files that are
+ * preserved, or incoming and asked for, keep @owner.
+ *
+ * Without it vfio-pci works as ever, but nothing can be preserved or retrieved,
+ * so a failure is only reported. Live update being off is no failure.
+ *
+ * Context: Process context, when vfio-pci is loaded. Sessions of the previous
+ * kernel may have been read by then: LUO looks for the handler again when it
+ * needs one.
+ */
+void vfio_pci_liveupdate_init(const struct vfio_device_ops *ops,
+			      struct module *owner)
+{
+	int err;
+
+	vfio_pci_liveupdate_ops.owner = owner;
+	WRITE_ONCE(vfio_pci_liveupdate_device_ops, ops);
+	err = vfio_pci_liveupdate_register();
 	if (!err)
 		return;
 
-	liveupdate_unregister_file_handler(&vfio_pci_liveupdate_handler);
-err_report:
+	WRITE_ONCE(vfio_pci_liveupdate_device_ops, NULL);
 	if (err != -EOPNOTSUPP)
 		pr_err("could not register the file handler: %pe\n",
 		       ERR_PTR(err));
 }
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_init);
+
+/**
+ * vfio_pci_liveupdate_exit - Unregister the file handler
+ *
+ * Context: Process context, when vfio-pci is unloaded. No file is left that is
+ * preserved, or incoming and was asked for: each has a reference to the module.
+ */
+void vfio_pci_liveupdate_exit(void)
+{
+	if (!vfio_pci_liveupdate_device_ops)
+		return;
+
+	liveupdate_unregister_file_handler(&vfio_pci_liveupdate_handler);
+	WRITE_ONCE(vfio_pci_liveupdate_device_ops, NULL);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_exit);
 
 MODULE_IMPORT_NS("IOMMUFD");

@@ -13,9 +13,8 @@
 #include <linux/vfio-liveupdate.h>
 #include <linux/vfio_pci_core.h>
 
-extern const struct vfio_device_ops vfio_pci_ops;
-
 struct liveupdate_file_op_args;
+struct module;
 struct vfio_pci_ser;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
@@ -65,7 +64,10 @@ vm_fault_t vfio_pci_frozen_wait(struct vfio_pci_core_device *vdev,
 				struct vm_fault *vmf);
 int vfio_pci_liveupdate_reset(struct vfio_pci_core_device *vdev);
 int vfio_pci_liveupdate_flr(struct vfio_pci_core_device *vdev);
-void vfio_pci_liveupdate_init(void);
+void vfio_pci_liveupdate_init(const struct vfio_device_ops *ops,
+			      struct module *owner);
+void vfio_pci_liveupdate_exit(void);
+bool vfio_pci_liveupdate_knows(const struct vfio_device *core_vdev);
 u32 vfio_pci_ser_crc(const struct vfio_pci_ser *ser);
 
 int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args);
@@ -130,7 +132,15 @@ static inline int vfio_pci_liveupdate_flr(struct vfio_pci_core_device *vdev)
 	return 0;
 }
 
-static inline void vfio_pci_liveupdate_init(void) { }
+static inline void
+vfio_pci_liveupdate_init(const struct vfio_device_ops *ops,
+			 struct module *owner)
+{
+}
+
+static inline void vfio_pci_liveupdate_exit(void)
+{
+}
 
 static inline bool vfio_pci_retrieved(struct vfio_pci_core_device *vdev)
 {

@@ -214,7 +214,7 @@ vfio_pci_liveupdate_bound(struct pci_dev *pdev)
 	if (!pdev->driver || !pdev->driver->liveupdate_incoming)
 		return NULL;
 	vdev = pci_get_drvdata(pdev);
-	return vdev && vdev->vdev.ops == &vfio_pci_ops ? vdev : NULL;
+	return vdev && vfio_pci_liveupdate_knows(&vdev->vdev) ? vdev : NULL;
 }
 
 static struct file *
@@ -259,7 +259,7 @@ static struct file *vfio_pci_liveupdate_get_file(struct pci_dev *pdev,
 	if (!vdev) {
 		vfio_pci_ser_say(warn, ser, "cannot be retrieved before vfio-pci is bound\n");
 		file = ERR_PTR(-EAGAIN);
-	} else if (IS_ERR_OR_NULL(iommu_liveupdate_device_record(&pdev->dev))) {
+	} else if (IS_ERR_OR_NULL(iommu_liveupdate_incoming_record(&pdev->dev))) {
 		vfio_pci_ser_say(warn, ser, "retrieve refused, the IOMMU has blocked it\n");
 		file = ERR_PTR(-EIO);
 	} else {

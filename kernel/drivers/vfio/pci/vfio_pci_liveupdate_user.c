@@ -80,6 +80,7 @@ long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 {
 	return vfio_pci_liveupdate_call(vfio_pci_core_ioctl, core_vdev, cmd, arg);
 }
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_ioctl);
 
 /**
  * vfio_pci_liveupdate_feature - vfio_pci_core_ioctl_feature() unless frozen
@@ -97,6 +98,7 @@ int vfio_pci_liveupdate_feature(struct vfio_device *core_vdev, u32 flags,
 	return vfio_pci_liveupdate_call(vfio_pci_core_ioctl_feature, core_vdev,
 					flags, arg, argsz);
 }
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_feature);
 
 /**
  * vfio_pci_liveupdate_region_info - vfio_pci_ioctl_get_region_info() unless
@@ -117,6 +119,7 @@ int vfio_pci_liveupdate_region_info(struct vfio_device *core_vdev,
 	return vfio_pci_liveupdate_call(vfio_pci_ioctl_get_region_info,
 					core_vdev, info, caps);
 }
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_region_info);
 
 /**
  * vfio_pci_liveupdate_read - vfio_pci_core_read() unless frozen
@@ -134,6 +137,7 @@ ssize_t vfio_pci_liveupdate_read(struct vfio_device *core_vdev,
 	return vfio_pci_liveupdate_call(vfio_pci_core_read, core_vdev, buf,
 					count, ppos);
 }
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_read);
 
 /**
  * vfio_pci_liveupdate_write - vfio_pci_core_write() unless frozen
@@ -152,6 +156,7 @@ ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
 	return vfio_pci_liveupdate_call(vfio_pci_core_write, core_vdev, buf,
 					count, ppos);
 }
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_write);
 
 /**
  * vfio_pci_liveupdate_mmap - vfio_pci_core_mmap() unless frozen
@@ -166,6 +171,7 @@ int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
 {
 	return vfio_pci_liveupdate_call(vfio_pci_core_mmap, core_vdev, vma);
 }
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_mmap);
 
 /**
  * vfio_pci_frozen_fault - Answer a fault on a BAR of a frozen device
