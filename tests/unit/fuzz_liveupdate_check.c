@@ -317,6 +317,17 @@ static u32 users(const struct all_found *all, u64 pa)
 	return nr;
 }
 
+static bool has_own_attachment(const struct all_found *all, u64 pa)
+{
+	for (unsigned int i = 0; i < all->nr[ATTACHMENTS]; i++) {
+		const struct iommu_attachment_ser *att = all->found[ATTACHMENTS][i].record;
+
+		if (att->device_pa == pa && !att->pasid)
+			return true;
+	}
+	return false;
+}
+
 static void require_devices(struct image *image, const struct all_found *all)
 {
 	const struct found *found = all->found[DEVICES];
@@ -326,6 +337,7 @@ static void require_devices(struct image *image, const struct all_found *all)
 
 		require_device(image, all, dev);
 		require(dev->nr_attachments && dev->nr_attachments == users(all, found[i].pa));
+		require(has_own_attachment(all, found[i].pa));
 		for (unsigned int j = 0; j < i; j++)
 			require_two_devices(dev, found[j].record);
 	}

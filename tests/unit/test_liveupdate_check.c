@@ -231,7 +231,7 @@ X(vtd_dir_legacy, (s->nic->table = s->gpu->table, s->nic->table.pa = s->fs->top_
   -EINVAL, "PASID directory does not fit the unit's mode") \
 X(vtd_max_pasid_0, s->gpu->max_pasid = 0, -EINVAL, "PASID directory is too small") \
 X(vtd_max_pasid_small, s->gpu->max_pasid = 1 << 17, -EINVAL, "PASID directory is too small") \
-X(vtd_pasid, s->disk_att->pasid = 5, -EINVAL, "attachment of a PASID") \
+X(vtd_pasid, image_attach(s->image, s->disk, s->nested, 3)->pasid = 5, -EINVAL, "attachment of a PASID") \
 X(vtd_did, s->nic_att->hw_id = s->alias_att->hw_id = 0x10000, -EINVAL, "impossible domain id") \
 X(vtd_format_fs, (s->ss->pt_format = IOMMU_DOMAIN_SER_X86_64), -EINVAL, "domain format does not fit the unit") \
 X(vtd_format_amd, (s->fs->pt_format = IOMMU_DOMAIN_SER_AMDV1, s->fs->pt_features = IOMMU_DOMAIN_SER_DYNAMIC_TOP), \
@@ -320,6 +320,7 @@ X(att_hw_id_taken, s->disk_att->hw_id = s->gpu_att->hw_id, -EINVAL, "two domains
 X(att_pasid_twice, s->pasid_att->pasid = 0, -EINVAL, "device or PASID on two domains") \
 X(att_pasid_high, s->pasid_att->pasid = 16, -EINVAL, "attachment of an impossible PASID") \
 X(att_pasid_none, s->sibling_att->pasid = 1, -EINVAL, "attachment of an impossible PASID") \
+X(att_pasids_only, s->mock_att->pasid = 3, -EINVAL, "device with PASIDs only") \
 X(att_device_0, s->nic_att->device_pa = 0, -EINVAL, "attachment of a device without a record") \
 X(att_device_inside, s->nic_att->device_pa += 8, -EINVAL, "attachment of a device without a record") \
 X(att_device_old, s->nic_att->device_pa = image_pa(s->image, s->old_dev), -EINVAL, \
@@ -479,7 +480,6 @@ static bool is_free(struct standard *s, unsigned char *byte)
 	       IS(s->nested->pt_format, byte) ||
 	       /* another function on the bus, and 00:00.0 as a third one */
 	       IS(s->alias->nr_ids, byte) || IS(s->alias->ids, byte) || IS(s->pasid_att->pasid, byte) ||
-	       IS(s->mock_att->pasid, byte) ||
 	       /* nobody is behind it */
 	       IS(s->mock_peer->flags, byte);
 }
