@@ -161,12 +161,14 @@ run_mock()
 	compile "$BUILD_DIR/selftests-mock/luo_iommu_mock" "$selftests/liveupdate/luo_iommu_mock.c" \
 		"$selftests"/liveupdate/lib/*.c
 	mock_run mock-chain --updates 3
+	mock_run mock-group-partly --guest lu_arguments=-k
 	mock_run mock-late-unit --new-append iommu_liveupdate_mock.units=1
 	mock_damaged 1 type -X
 	mock_damaged 2 length -x
 	mock_damaged 3 nr -x
 	mock_damaged 4 control -x
 	mock_damaged 5 table-kind -X
+	mock_damaged 6 pasid -p
 }
 
 # run_kunit [SUITE] ; each suite counts, and the log of the whole run. The others of
