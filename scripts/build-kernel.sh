@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: build-kernel.sh VARIANT
 # Builds a kernel and prints its directory (last line of standard output), with
-# arch/x86/boot/bzImage, System.map, vmlinux and .config in it. That directory
+# arch/x86/boot/bzImage, System.map, vmlinux and .config in it, and with
+# modules/RELEASE/NAME.ko if it has modules. That directory
 # belongs to this very content: base, series, configuration and compiler. When
 # it is there already nothing is built.
 #
@@ -11,6 +12,9 @@
 #                         follow up to coverage-, have switches to break rules, of tests/kernel/
 #   wide-old, wide-new    the same with much of what a distribution has: huge pages, NUMA,
 #                         memory and cards that come and go, crash kernels
+#   modular               new, with iommufd and VFIO as modules
+#   debian-old, debian-new  Debian's configuration of a cloud kernel, trimmed
+#                         (debian-config.sh), with iommufd and VFIO as modules
 #   debug-old, debug-new  old and new with KASAN, lockdep and so on
 #   coverage-old, coverage-new, coverage-kunit  with counters in the new files, see coverage.sh
 #   replaced              the kernel with nothing of the series but the part vt-d-replace
@@ -27,7 +31,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
 
-[ $# -eq 1 ] || { sed -n '3,22s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '3,27s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 variant=$1
 variant_files "$variant"
 for fragment in ${EXTRA_CONFIG:-}; do
@@ -37,7 +41,7 @@ for fragment in ${EXTRA_CONFIG:-}; do
 done
 
 need_x86_64
-need_tool gcc make flex bison bc cpio lz4 perl python3 patch flock cmp
+need_tool gcc strip make flex bison bc cpio lz4 perl python3 patch flock cmp
 base=$("$TOP/scripts/fetch-kernel.sh")
 IOMMU_LIVEUPDATE_QUIET=1; export IOMMU_LIVEUPDATE_QUIET
 id=$(base_id)
@@ -49,9 +53,10 @@ set_image()
 	content=$({
 		echo "$id $work"
 		[ "$work" = plain ] || series_hash "$work"
-		for fragment in $files; do basename "$fragment"; cat "$fragment"; done
+		for fragment in $first $files; do basename "$fragment"; cat "$fragment"; done
 		gcc --version | head -n 1
 		[ -z "$profile" ] || echo "$profile"
+		[ -z "$words" ] || echo "$words"
 		echo "format 1"
 	} | sha)
 	image=$CACHE/images/$content/$variant
@@ -79,7 +84,7 @@ if [ "$work" != plain ]; then
 else
 	work_tree plain
 fi
-case $variant in debug*) free_mb "$CACHE" 2500 "the build of $variant" ;;
+case $variant in debug* | debian*) free_mb "$CACHE" 2500 "the build of $variant" ;;
 *) free_mb "$CACHE" 800 "the build of $variant" ;; esac
 
 out=$tree/build-$variant
@@ -97,6 +102,7 @@ mkdir -p "$new/arch/x86/boot"
 cp "$out/arch/x86/boot/bzImage" "$new/arch/x86/boot/" &&
 cp "$out/System.map" "$out/vmlinux" "$out/.config" "$new/" ||
 	die "cannot copy the kernel to $new" "is the disk full?"
+! has_modules || install_modules "$new" || die "cannot copy the modules to $new" "is the disk full?"
 [ -z "$profile" ] ||
 	(cd "$out" && find . -name '*.gcno' -exec tar -cf - {} +) | tar -C "$new" -xf - ||
 	die "cannot copy the notes of gcov to $new" "is the disk full?"

@@ -6,7 +6,7 @@
 # that guards the rule. That has to fail, with the words that the mutation tells.
 # tests/mutations has one patch for each, with these lines in front of the diff:
 #
-#   Kernel: old|new|kunit   which one is built with it
+#   Kernel: old|new|modular|kunit   which one is built with it
 #   Scenario: NAME          what has to fail; of KUnit: SUITE.CASE
 #   Finds: WORDS            a regular expression for a line of its verdict, of KUnit
 #                           for a line of what was expected
@@ -59,6 +59,7 @@ build()
 	build_setup
 	configure "mutated $1" >&2
 	run_logged "kernel $1 with $name" "$CACHE/log/mutated-$1.log" kmake_image >&2 || return 1
+	! has_modules || install_modules "$out" >&2 || return 1
 	printf '%s\n' "$out/arch/x86/boot/bzImage"
 }
 
@@ -69,6 +70,7 @@ run()
 	case $1 in
 	old) KERNEL_OLD=$2; export KERNEL_OLD ;;
 	new) KERNEL_NEW=$2; export KERNEL_NEW ;;
+	modular) KERNEL_MODULAR=$2; export KERNEL_MODULAR ;;
 	kunit)
 		KERNEL_KUNIT=$2 SOURCE_KUNIT=$tree TEST_TIMEOUT=120
 		export KERNEL_KUNIT SOURCE_KUNIT TEST_TIMEOUT
@@ -86,7 +88,7 @@ mutate()
 {
 	name=$1
 	kernel=$(header "$name" Kernel) scenario=$(header "$name" Scenario) finds=$(header "$name" Finds)
-	case $kernel in old | new | kunit) ;; *) fail "it says Kernel: '$kernel'"; return ;; esac
+	case $kernel in old | new | modular | kunit) ;; *) fail "it says Kernel: '$kernel'"; return ;; esac
 	[ -n "$scenario" ] && [ -n "$finds" ] || { fail "it lacks Scenario or Finds"; return; }
 	# as run-kernel-tests.sh shows what a case has found
 	case $kernel-$scenario in

@@ -40,14 +40,14 @@ profiled_objects()
 	} | sort -u | sed 's/.*/GCOV_PROFILE_&.o=y/' | tr '\n' ' '
 }
 
-# variant_files VARIANT: sets $files, the fragments of its configuration, and
-# $work, the tree it is built from; and $profile, words for make. build-kernel.sh says
-# what the variants are.
+# variant_files VARIANT: sets $files, the fragments of its configuration, $first, what
+# they are merged into unless that is a tiny one, and $work, the tree it is built from;
+# and $profile and $words, words for make. build-kernel.sh says what the variants are.
 variant_files()
 {
 	small='vm-min vm-fast'
 	host="$small liveupdate host" tested="$small liveupdate host switches"
-	work=tested profile=
+	work=tested profile='' words='' first=''
 	case $1 in
 	off | ordinary | kunit) work=patched ;;
 	esac
@@ -63,14 +63,22 @@ variant_files()
 	coverage-new) fragments="$tested new coverage"; profile=$(profiled_objects) ;;
 	coverage-kunit) fragments="$tested old kunit kunit-series coverage coverage-kunit"; profile=$(profiled_objects) ;;
 	replaced) fragments="$small old pristine"; work=replaced ;;
+	modular) fragments="$tested new modular" ;;
+	# The same but for the name, so that the second one comes out of ccache.
+	debian-old | debian-new)
+		fragments="debian liveupdate switches"
+		words=LOCALVERSION=-$1
+		first=$("$TOP/scripts/debian-config.sh") || exit 1
+		;;
 	off) fragments="$small old off" ;;
 	ordinary) fragments="$host old ordinary" ;;
 	ordinary-pristine) fragments="$small host old ordinary"; work=plain ;;
 	kunit) fragments="$host old kunit kunit-series" ;;
 	kunit-pristine) fragments="$small host old kunit"; work=plain ;;
 	kunit-front) fragments="$small host old kunit front"; work=front ;;
-	*) die "no such variant: $1" "one of: pristine replaced old new wide-old wide-new debug-old debug-new off" \
-		"coverage-old coverage-new coverage-kunit ordinary ordinary-pristine kunit kunit-pristine kunit-front" ;;
+	*) die "no such variant: $1" "one of: pristine replaced old new wide-old wide-new modular debug-old debug-new off" \
+		"debian-old debian-new coverage-old coverage-new coverage-kunit" \
+		"ordinary ordinary-pristine kunit kunit-pristine kunit-front" ;;
 	esac
 	files=
 	for fragment in $fragments; do
@@ -79,7 +87,7 @@ variant_files()
 }
 
 # shellcheck disable=SC2086
-kmake() { make -C "$tree" O="$out" ARCH=x86_64 CC="$cc" HOSTCC="$cc" ${profile:-} "$@"; }
+kmake() { make -C "$tree" O="$out" ARCH=x86_64 CC="$cc" HOSTCC="$cc" ${profile:-} ${words:-} "$@"; }
 
 # holds_kernel: is the kernel that was linked the one that is wrapped up?
 holds_kernel()
@@ -90,11 +98,27 @@ holds_kernel()
 	cmp -s "$wrap/payload" "$packed"
 }
 
-# kmake_image: a bzImage. With CCACHE_DEPEND ccache does not look for .incbin, and has
+has_modules() { grep -qsx CONFIG_MODULES=y "$out/.config"; }
+
+# install_modules DIR: to DIR/modules/RELEASE, stripped, all in one place: who loads
+# them finds in each what it depends on.
+install_modules()
+{
+	modules=$1/modules/$(cat "$out/include/config/kernel.release")
+	rm -rf "$1/modules"
+	mkdir -p "$modules" &&
+	find "$out" -name '*.ko' ! -path "$out/modules/*" -exec cp {} "$modules/" ';' &&
+	strip --strip-debug "$modules/"*.ko
+}
+
+# kmake_image: a bzImage, and modules. With CCACHE_DEPEND ccache does not look for .incbin, and has
 # given back the object with another kernel in it, packed to the same length.
 kmake_image()
 {
-	kmake -j"$JOBS" bzImage || return 1
+	targets=bzImage
+	! has_modules || targets='bzImage modules'
+	# shellcheck disable=SC2086
+	kmake -j"$JOBS" $targets || return 1
 	! holds_kernel || return 0
 	say "another kernel was wrapped up: wrapping it up again, without ccache"
 	rm -f "$out/arch/x86/boot/compressed/piggy.o"
@@ -105,10 +129,19 @@ kmake_image()
 # The configuration is made beside the one in use, and replaces it only if it
 # differs: else everything would be looked at again. (Without ccache: the many
 # tiny compilations of kconfig only get slower by it.)
+make_first_config()
+{
+	if [ -n "${first:-}" ]; then
+		cp "$first" "$out/.config.new"
+	else
+		kmake CC=gcc KCONFIG_CONFIG=.config.new tinyconfig
+	fi
+}
+
 make_config()
 {
 	# shellcheck disable=SC2086
-	kmake CC=gcc KCONFIG_CONFIG=.config.new tinyconfig &&
+	make_first_config &&
 	(cd "$out" && KCONFIG_CONFIG=.config.new "$tree/scripts/kconfig/merge_config.sh" \
 		-m -O "$out" "$out/.config.new" $files) &&
 	kmake CC=gcc KCONFIG_CONFIG=.config.new olddefconfig || return 1
@@ -123,7 +156,7 @@ touched_kconfig() { grep '/Kconfig' "$tree.touched" || true; }
 config_key()
 {
 	# shellcheck disable=SC2086
-	cat $files
+	cat ${first:-} $files
 	gcc --version | head -n 1
 	if [ "$own" = yes ]; then
 		date +%s%N

@@ -441,6 +441,30 @@ try fail wrap old old
 says 'does not hold the kernel that was linked'
 end
 
+# put_aside: the modules of a build directory with two of them
+put_aside()
+(
+	out=$T/built
+	. "$TOP/scripts/lib.sh"
+	. "$TOP/scripts/kbuild.sh"
+	strip() { shift; for stripped; do echo stripped >"$stripped"; done; }
+	has_modules && install_modules "$T/image"
+)
+
+begin 'modules are put aside, stripped, by the release of their kernel'
+rm -rf "$T/built" "$T/image"
+mkdir -p "$T/built/include/config" "$T/built/drivers/vfio" "$T/built/drivers/iommu" "$T/image/modules/older"
+echo 7.3.4-toy >"$T/built/include/config/kernel.release"
+echo whole >"$T/built/drivers/vfio/vfio.ko"
+echo whole >"$T/built/drivers/iommu/iommufd.ko"
+echo '# CONFIG_MODULES is not set' >"$T/built/.config"
+try fail put_aside
+echo CONFIG_MODULES=y >"$T/built/.config"
+try ok put_aside
+expect "$(cd "$T/image/modules" && echo *)" 7.3.4-toy 'releases'
+expect "$(cd "$T/image/modules/7.3.4-toy" && cat iommufd.ko vfio.ko | uniq -c | tr -s ' ')" ' 2 stripped' 'modules'
+end
+
 begin 'the export is one mail per patch, new files included, and git am takes it'
 series
 try ok env OUT="$T/mails" "$S/make-series.sh"
@@ -818,6 +842,7 @@ toy_vm()
 	printf 'stalls old old\nstalls-once old old\n' >>"$T/vm/scenarios"
 	: >"$T/vm/scenarios.long"
 	: >"$T/vm/scenarios.debug"
+	: >"$T/vm/scenarios.debian"
 	cat >"$T/user/vm-run" <<'V'
 #!/bin/sh
 echo run >>"${0%/*}/runs"
@@ -960,7 +985,8 @@ row_names()
 		printf '%s\n' "$word"
 	done
 }
-sed 's/#.*//' "$TOP"/tests/vm/scenarios "$TOP"/tests/vm/scenarios.long "$TOP"/tests/vm/scenarios.debug |
+sed 's/#.*//' "$TOP"/tests/vm/scenarios "$TOP"/tests/vm/scenarios.long "$TOP"/tests/vm/scenarios.debug \
+	"$TOP"/tests/vm/scenarios.debian |
 	awk 'NF > 1 { print $1 }' >"$T/names"
 # those that need a kernel of the kernel's own tests
 sed -n 's/^	mock_run \(mock-[a-z-]*\) .*/\1/p; s/^	mock_damaged [0-9]* \([a-z-]*\) .*/mock-damaged-\1/p' \
@@ -1024,7 +1050,7 @@ begin 'mutations: each says what is built, what has to fail, and how'
 said() { sed -n "/^diff /q; s/^$1: //p" "$mutation"; }
 for mutation in "$TOP"/tests/mutations/*.patch; do
 	case $(said Kernel) in
-	old | new) is_scenario "$(said Scenario)" ;;
+	old | new | modular) is_scenario "$(said Scenario)" ;;
 	kunit)
 		! is_scenario "$(said Scenario)" || continue
 		suite=$(said Scenario)
