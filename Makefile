@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo check check-scripts check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -33,6 +33,7 @@ help:
 	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
+	@echo "  make check-debian  the scenarios on kernels with Debian's own configuration, with modules"
 	@echo "  make check-mutations  takes one rule of the kernel half away at a time: the scenario"
 	@echo "                     that guards it has to fail; NAMES= for some"
 	@echo "  make replace-baseline  what the VT-d part that replaces a page table without a gap changes,"
@@ -86,7 +87,7 @@ check-planted:
 	@scripts/install-packages.sh unit
 	@PARTS=planted scripts/check.sh
 
-check-debug check-mutations soak chain replace-baseline:
+check-debug check-debian check-mutations soak chain replace-baseline:
 	@scripts/install-packages.sh build
 	@scripts/run.sh $@
 

@@ -6,7 +6,8 @@
 #   COVERAGE  a directory for the counters of kernels with gcov, see scripts/coverage.sh
 #   RESULTS   where the logs go, default $BUILD_DIR/results
 #   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF,
-#   KERNEL_WIDE_OLD, KERNEL_WIDE_NEW                      bzImages
+#   KERNEL_WIDE_OLD, KERNEL_WIDE_NEW, KERNEL_MODULAR,
+#   KERNEL_DEBIAN_OLD, KERNEL_DEBIAN_NEW                  bzImages
 #   RATE      frames per second, default 1000
 #   TIMEOUT   seconds per run, default 180, 900 on debug kernels
 #   MEMORY    of the machine in MB, default 512, 2048 on debug kernels
@@ -97,6 +98,9 @@ options_of_kernel()
 	esac
 }
 
+# modules_of KERNEL ; what build-kernel.sh has put beside it, if there are any
+modules_of() { find "${1%/arch/x86/boot/bzImage}/modules" -maxdepth 0 -type d 2>/dev/null || :; }
+
 vm_start()
 {
 	vm_name=$1 vm_old=$2 vm_new=$3
@@ -104,6 +108,8 @@ vm_start()
 	in_use "$vm_old" "$vm_new"
 	mkdir -p "$results/$vm_name"
 	[ -z "${COVERAGE:-}" ] || set -- "$@" --counters "$here/../coverage/add.sh"
+	[ -z "$(modules_of "$vm_old")" ] || set -- --old-modules "$(modules_of "$vm_old")" "$@"
+	[ -z "$(modules_of "$vm_new")" ] || set -- --new-modules "$(modules_of "$vm_new")" "$@"
 	vm_machine "$@"
 }
 

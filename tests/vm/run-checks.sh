@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: run-checks.sh [NAME...]
 # Runs the scenarios: those of make check, with LONG=yes those of make check-long,
-# with CHECK_DEBUG=1 besides those that need a debug kernel, or the named ones of
-# all; a NAME may be a shell pattern.
+# with DEBIAN=yes those of make check-debian, with CHECK_DEBUG=1 besides those that need
+# a debug kernel, or the named ones of all; a NAME may be a shell pattern.
 # The kernels come from the environment, see lib.sh; KERNEL_OLD and KERNEL_NEW
 # may be any two bzImages.  VMS machines run at a time, by default two where there
 # are two processors: the judge says for each how much its emulator ran.  What each run left behind is kept in $RESULTS/NAME
@@ -41,6 +41,9 @@ kernel()
 	off) printf '%s' "${KERNEL_OFF:-}" ;;
 	wide-old) printf '%s' "${KERNEL_WIDE_OLD:-}" ;;
 	wide-new) printf '%s' "${KERNEL_WIDE_NEW:-}" ;;
+	modular) printf '%s' "${KERNEL_MODULAR:-}" ;;
+	debian-old) printf '%s' "${KERNEL_DEBIAN_OLD:-}" ;;
+	debian-new) printf '%s' "${KERNEL_DEBIAN_NEW:-}" ;;
 	ordinary) printf '%s' "${KERNEL_ORDINARY:-}" ;;
 	ordinary-pristine) printf '%s' "${KERNEL_ORDINARY_PRISTINE:-}" ;;
 	esac
@@ -116,11 +119,12 @@ verdicts() { cat "$work"/*.verdicts | grep -c "^$1 " || :; }
 lists()
 {
 	[ $# -eq 0 ] ||
-		{ cat "$here/scenarios" "$here/scenarios.long"; debug_list; return; }
+		{ cat "$here/scenarios" "$here/scenarios.long" "$here/scenarios.debian"; debug_list; return; }
 	[ -z "${LONG:-}" ] || { cat "$here/scenarios.long"; return; }
+	[ -z "${DEBIAN:-}" ] || { cat "$here/scenarios.debian"; return; }
 	[ -n "${CHECK_DEBUG:-}" ] || { cat "$here/scenarios"; return; }
 	# These kernels come without the checks of the debug kernels.
-	awk '$2 !~ /^wide-/' "$here/scenarios"
+	awk '$2 !~ /^(wide-|modular)/' "$here/scenarios"
 	debug_list
 	long_list_for_debug
 }

@@ -57,6 +57,7 @@ static int pci_liveupdate_lock;
 #define WRITE_ONCE(x, value)		((x) = (value))
 #define guard(type)			(void)
 #define device_lock_assert(device)	assert_true((device)->locked)
+#define EXPORT_SYMBOL_GPL(symbol)
 #define pci_name(pdev)			((pdev)->above ? "port" : "root port")
 #define pci_liveupdate_say(pdev, ...)	\
 	snprintf(kernel.said, sizeof(kernel.said), __VA_ARGS__)

@@ -5,6 +5,7 @@
 
 #include "events.h"
 #include "machine.h"
+#include "module.h"
 #include "scenarios.h"
 
 static const struct scenario scenarios[] = {
@@ -69,6 +70,7 @@ static const struct scenario scenarios[] = {
 	{ "no-scratch", no_scratch_old_kernel, NULL },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 	{ "mock", mock_old_kernel, mock_new_kernel },
+	{ "modules", modules_old_kernel, modules_new_kernel },
 };
 
 static const struct scenario *find_scenario(const char *name)
@@ -77,6 +79,13 @@ static const struct scenario *find_scenario(const char *name)
 		if (!strcmp(scenarios[i].name, name))
 			return &scenarios[i];
 	return NULL;
+}
+
+/* All that there are, unless the next kernel is to go without. */
+static void load_modules(long stage)
+{
+	if (stage == 1 || !strcmp(option_text("modules", ""), ""))
+		modules_load_all();
 }
 
 int main(void)
@@ -90,6 +99,7 @@ int main(void)
 	stage = option_number("stage", 1);
 	event("user-space stage=%ld build=%s at=%s", stage, kernel_build(), kernel_place());
 
+	load_modules(stage);
 	scenario = find_scenario(option_text("script", "update"));
 	if (!scenario)
 		give_up("no such script");

@@ -2,7 +2,8 @@
 /*
  * Two archives in the "newc" format: the inner one holds /init alone and is
  * the next kernel's, the outer one carries the next kernel and the inner one.
- * For several kexecs in a row it carries the old kernel, too.
+ * For several kexecs in a row it carries the old kernel, too. Each has the modules
+ * of its kernel, below the release that uname tells: modules/RELEASE/NAME.ko.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -94,30 +95,54 @@ static void add_acpi_table(const struct run *run, struct archive *archive)
 			 dmar_with_reserved_memory(table));
 }
 
-/* The kernel's own test programs, all of a directory. */
-static int add_tests(struct archive *archive, const char *directory)
+static bool is_directory(const char *path)
+{
+	struct stat status;
+
+	return !stat(path, &status) && S_ISDIR(status.st_mode);
+}
+
+/* A directory of the host as @place, with all that is in it. */
+static int add_directory(struct archive *archive, const char *place, const char *directory)
 {
 	DIR *stream = opendir(directory);
 	struct dirent *entry;
+	int error = 0;
 
 	if (!stream)
 		return -errno;
-	add_entry(archive, "tests", S_IFDIR | 0755, NULL, 0, 0, 0);
-	while ((entry = readdir(stream))) {
-		char path[1024], name[300];
+	add_entry(archive, place, S_IFDIR | 0755, NULL, 0, 0, 0);
+	while (!error && (entry = readdir(stream))) {
+		char path[1024], name[600];
 		struct file file;
 
 		if (*entry->d_name == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-		snprintf(name, sizeof(name), "tests/%s", entry->d_name);
+		snprintf(name, sizeof(name), "%s/%s", place, entry->d_name);
+		if (is_directory(path)) {
+			error = add_directory(archive, name, path);
+			continue;
+		}
 		file.data = read_whole(path, &file.size);
 		if (file.data)
 			add_file(archive, name, 0755, file.data, file.size);
 		free(file.data);
 	}
 	closedir(stream);
-	return 0;
+	return error;
+}
+
+/* The kernel's own test programs, and its modules. */
+static int add_directories(const struct run *run, struct archive *archive, const char *modules)
+{
+	int error = 0;
+
+	if (run->options.tests)
+		error = add_directory(archive, "tests", run->options.tests);
+	if (!error && modules)
+		error = add_directory(archive, "modules", modules);
+	return error;
 }
 
 static void archive_end(struct archive *archive)
@@ -194,8 +219,7 @@ int initramfs_build(const struct run *run, const char *path)
 		add_crash_files(run, &inner, &crash);
 		add_file(&inner, "bzImage", 0644, kernel.data, kernel.size);
 	}
-	if (run->options.tests)
-		error = add_tests(&inner, run->options.tests);
+	error = add_directories(run, &inner, run->options.new_modules);
 	archive_end(&inner);
 
 	next_command_line(run, command_line, sizeof(command_line));
@@ -206,8 +230,8 @@ int initramfs_build(const struct run *run, const char *path)
 		add_crash_files(run, &outer, &crash);
 	add_file(&outer, "initrd", 0644, inner.data, inner.size);
 	add_file(&outer, "next-cmdline", 0644, command_line, strlen(command_line));
-	if (run->options.tests && !error)
-		error = add_tests(&outer, run->options.tests);
+	if (!error)
+		error = add_directories(run, &outer, run->options.old_modules);
 	if (!error)
 		error = add_old_kernel(run, &outer);
 	archive_end(&outer);

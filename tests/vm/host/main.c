@@ -38,6 +38,7 @@ static void usage(void)
 		"  --may-find TEXT       what comes with it by its nature; several times\n"
 		"  --example PATH        the example program, for its script\n"
 		"  --tests DIR           programs for the scripts kernel-tests and mock\n"
+		"  --old-modules DIR, --new-modules DIR   of each kernel, DIR/RELEASE/NAME.ko\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
 		"  --nic NIC             igb or e1000e\n"
 		"  --topology WHERE      ports, root, switch or crowd\n"
@@ -96,7 +97,7 @@ enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
 	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_MAY_FIND, OPT_EXAMPLE, OPT_TESTS,
-	OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS,
+	OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS, OPT_OLD_MODULES, OPT_NEW_MODULES,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_ADDED_MEMORY,
 	OPT_MORE_NICS,
 	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_KEEP_FREED, OPT_ATS_DEVICE, OPT_NO_IOMMU,
@@ -114,6 +115,8 @@ static const struct option long_options[] = {
 	{ "init", required_argument, NULL, OPT_INIT },
 	{ "example", required_argument, NULL, OPT_EXAMPLE },
 	{ "tests", required_argument, NULL, OPT_TESTS },
+	{ "old-modules", required_argument, NULL, OPT_OLD_MODULES },
+	{ "new-modules", required_argument, NULL, OPT_NEW_MODULES },
 	{ "output", required_argument, NULL, OPT_OUTPUT },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "nic", required_argument, NULL, OPT_NIC },
@@ -226,6 +229,8 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_OLD_APPEND] = &options->old_append,
 		[OPT_NEW_APPEND] = &options->new_append,
 		[OPT_COUNTERS] = &options->counters,
+		[OPT_OLD_MODULES] = &options->old_modules,
+		[OPT_NEW_MODULES] = &options->new_modules,
 	};
 
 	*places[id] = is_for_kernel(id) ? both_texts(*places[id], text) : text;

@@ -50,6 +50,8 @@ struct options {
 	const char *new_append;
 	const char *crash;
 	const char *counters;
+	const char *old_modules;
+	const char *new_modules;
 	int cpus;
 	int memory_mb;
 	int rate;
