@@ -62,7 +62,7 @@ use()
 	files=$wide
 	case $1 in
 	on) files="$files $option_on" ;;
-	modular) files="$files $option_on $CONFIGS/series-modular.config" ;;
+	modular) files="$files $CONFIGS/liveupdate.config $CONFIGS/modular.config" ;;
 	smoke) files=$smoke ;;
 	esac
 	build_setup
