@@ -27,6 +27,8 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev);
 void iommu_liveupdate_leave_group(struct iommu_group *group);
 bool iommu_liveupdate_closed(const struct group_device *gdev);
 bool iommu_liveupdate_untaken(struct device *dev);
+bool iommu_liveupdate_group_untaken(struct iommu_group *group);
+void iommu_liveupdate_close_untaken(struct iommu_group *group);
 bool iommu_liveupdate_owns_group(struct iommu_group *group);
 bool iommu_liveupdate_refuse_group(struct iommu_group *group);
 bool iommu_liveupdate_group_restored(struct iommu_group *group);
@@ -98,6 +100,15 @@ static inline bool iommu_liveupdate_closed(const struct group_device *gdev)
 static inline bool iommu_liveupdate_untaken(struct device *dev)
 {
 	return false;
+}
+
+static inline bool iommu_liveupdate_group_untaken(struct iommu_group *group)
+{
+	return false;
+}
+
+static inline void iommu_liveupdate_close_untaken(struct iommu_group *group)
+{
 }
 
 static inline bool iommu_liveupdate_owns_group(struct iommu_group *group)

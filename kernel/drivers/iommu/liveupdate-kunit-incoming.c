@@ -952,6 +952,42 @@ static void group_member_abandoned(struct kunit *test, bool moved, bool reset)
 	fake_pair_end(&p);
 }
 
+/* The owner of a group lets go of it before the one that nobody took is finished */
+static void group_let_go(struct kunit *test)
+{
+	struct iommu_attach_handle handle = {};
+	struct fake_pair p;
+	int owner;
+
+	fake_pair(test, &p, false);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.two), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), 0);
+	fake_calls_clear();
+	fake_unwilling = &p.two->pci.dev;
+	KUNIT_ASSERT_EQ(test, iommu_replace_group_handle(p.group, p.domain, &handle), 0);
+	iommu_liveupdate_replaced(&p.one->pci.dev, IOMMU_NO_PASID);
+	EXPECT_CALLS(test, "nmQLQIT");
+
+	iommu_detach_group_handle(p.domain, p.group);
+	EXPECT_CALLS(test, "bb");
+	iommu_device_release_dma_owner(&p.one->pci.dev);
+	EXPECT_CALLS(test, "i");
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&p.two->pci.dev, &owner),
+			-EPERM);
+	KUNIT_EXPECT_EQ(test, iommu_group_claim_dma_owner(p.group, &owner), -EPERM);
+
+	iommu_liveupdate_block(0, 0x11);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_EQ(test, state_of(0x11), IOMMU_LIVEUPDATE_DEV_BLOCKED);
+	iommu_liveupdate_abandon(0, 0x11, true);
+	EXPECT_CALLS(test, "Ni");
+	KUNIT_EXPECT_EQ(test, state_of(0x11), IOMMU_LIVEUPDATE_DEV_RETURNED);
+	KUNIT_EXPECT_EQ(test, iommu_group_claim_dma_owner(p.group, &owner), 0);
+	iommu_group_release_dma_owner(p.group);
+	fake_pair_end(&p);
+}
+
 static void group_one_abandoned(struct kunit *test)
 {
 	group_member_abandoned(test, true, true);
@@ -1638,6 +1674,7 @@ static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(kept_states),
 	KUNIT_CASE(reclaim),
 	KUNIT_CASE(group_taken),
+	KUNIT_CASE(group_let_go),
 	KUNIT_CASE(group_one_abandoned),
 	KUNIT_CASE(group_all_abandoned),
 	KUNIT_CASE(group_one_blocked),

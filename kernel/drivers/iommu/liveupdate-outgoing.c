@@ -657,6 +657,10 @@ iommu_liveupdate_check_members(struct iommu_liveupdate_outgoing *out,
 	struct iommu_liveupdate_out_attachment *patt;
 	struct iommu_liveupdate_out_device *pdev;
 
+	/* It can be bound and preserved by nobody, and all must be */
+	if (iommu_liveupdate_group_untaken(dev->iommu_group))
+		return iommu_liveupdate_refuse(dev, -EBUSY,
+					       "a member of its group is blocked since the last one");
 	list_for_each_entry(pdev, &out->devices, list) {
 		if (pdev->dev->iommu_group != dev->iommu_group)
 			continue;

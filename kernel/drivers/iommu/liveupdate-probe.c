@@ -284,6 +284,42 @@ bool iommu_liveupdate_untaken(struct device *dev)
 }
 
 /**
+ * iommu_liveupdate_group_untaken - Does a group have a device that nobody has taken?
+ * @group: The group
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true if iommu_liveupdate_untaken() says so of a member.
+ */
+bool iommu_liveupdate_group_untaken(struct iommu_group *group)
+{
+	struct group_device *gdev;
+
+	for_each_group_device(group, gdev)
+		if (iommu_liveupdate_untaken(gdev->dev))
+			return true;
+	return false;
+}
+
+/**
+ * iommu_liveupdate_close_untaken - The owner of a group lets go of it
+ * @group: The group, on its blocking domain
+ *
+ * Members that nobody has taken went with it from what came in, and may still be
+ * running. They stay blocked, whatever the group is given now, until they are
+ * finished and were reset.
+ *
+ * Context: The caller holds group->mutex.
+ */
+void iommu_liveupdate_close_untaken(struct iommu_group *group)
+{
+	struct group_device *gdev;
+
+	for_each_group_device(group, gdev)
+		if (iommu_liveupdate_untaken(gdev->dev))
+			gdev->closed = true;
+}
+
+/**
  * iommu_liveupdate_release_device - A device loses its software state
  * @dev: Device whose dev->iommu is about to be freed
  *

@@ -441,12 +441,14 @@ static int iommu_liveupdate_give_back_member(struct iommu_group *group,
 					     struct group_device *gdev)
 {
 	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(gdev->dev)->liveupdate_ops;
+	unsigned long pasid = IOMMU_NO_PASID;
 	int ret = 0;
 
 	lockdep_assert_held(&group->mutex);
 
-	/* Not what came in, which the others will leave */
-	if (iommu_liveupdate_group_restored(group))
+	/* Not what came in, which the others will leave, nor PASIDs that it has not */
+	if (iommu_liveupdate_group_restored(group) ||
+	    xa_find_after(&group->pasid_array, &pasid, ULONG_MAX, XA_PRESENT))
 		return -EAGAIN;
 	if (ops)
 		ret = ops->dev_unblock(gdev->dev);
@@ -604,7 +606,10 @@ iommu_liveupdate_group_of(struct iommu_liveupdate_in_device *in_dev)
 	return in_dev->group ? iommu_group_ref_get(in_dev->group) : NULL;
 }
 
-/* Ops are there, as the PASIDs could be adopted */
+/*
+ * Also those that the group was given since, as what they lead to may be freed when
+ * this device does not follow its group any more. Ops are there: they were attached.
+ */
 static void iommu_liveupdate_block_pasids(struct iommu_group *group,
 					  struct device *dev)
 {
@@ -612,12 +617,14 @@ static void iommu_liveupdate_block_pasids(struct iommu_group *group,
 	unsigned long pasid;
 	void *entry;
 
+	if (!dev->iommu->max_pasids)
+		return;
 	xa_for_each_start(&group->pasid_array, pasid, entry, IOMMU_NO_PASID + 1) {
-		if (!iommu_liveupdate_pasid_restored(group, pasid))
-			continue;
 		WARN_ON_ONCE(blocked->ops->set_dev_pasid(blocked, dev, pasid,
 							 iommu_pasid_array_domain(entry)));
-		xa_erase(&group->pasid_array, pasid);
+		/* A group of several has none that came in */
+		if (iommu_liveupdate_pasid_restored(group, pasid))
+			xa_erase(&group->pasid_array, pasid);
 	}
 }
 
@@ -630,8 +637,11 @@ static bool iommu_liveupdate_block_member(struct iommu_group *group,
 
 	guard(mutex)(&group->mutex);
 	gdev = iommu_liveupdate_member(group, in_dev);
-	if (!gdev || gdev->closed)
+	if (!gdev)
 		return false;
+	/* When the owner of its group let go of that */
+	if (gdev->closed)
+		return true;
 
 	ret = __iommu_group_alloc_blocking_domain(group);
 	if (!ret)

@@ -534,7 +534,8 @@ static bool mock_liveupdate_settle(struct file *file)
 	iommufd_ctx_put(ictx);
 	if (!mf->idev)
 		return false;
-	if (file_count(file) == 1 && iommufd_device_is_restored(mf->idev)) {
+	if (file_count(file) == 1 &&
+	    iommu_liveupdate_device_restored(&mf->mdev->dev)) {
 		mock_hw_master(mf->mdev->rid, false);
 		mock_file_detach_all(mf);
 	}

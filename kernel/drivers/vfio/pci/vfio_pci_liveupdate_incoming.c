@@ -657,10 +657,12 @@ static bool vfio_pci_liveupdate_settle(struct file *file,
 	/*
 	 * The memory it writes to is given back before LUO puts the file. With
 	 * another holder it is known to be on another HWPT, see can_finish, and
-	 * he may be attaching it, inside the lock that would be asked for.
+	 * he may be attaching it, inside the lock that would be asked for. So may
+	 * who holds another of its group, unless the group is still where it came
+	 * in: then can_finish has seen that nobody holds any of them.
 	 */
 	if (file_count(file) == 1 &&
-	    iommufd_device_is_restored(core_vdev->iommufd_device)) {
+	    iommu_liveupdate_device_restored(&vdev->pdev->dev)) {
 		vfio_pci_ser_say(info, ser, "abandoned, it is reset when its file is closed\n");
 		vdev->liveupdate_abandoned = true;
 		vfio_device_detach_abandoned(core_vdev);
