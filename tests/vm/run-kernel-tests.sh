@@ -53,7 +53,8 @@ build_programs()
 	compile "$programs/liveupdate" "$selftests/liveupdate/liveupdate.c" \
 		"$selftests"/liveupdate/lib/*.c
 	for source in "$selftests"/liveupdate/luo_*.c; do
-		case $source in */luo_stress_*) continue ;; esac
+		# that of the made-up IOMMU wants a machine of its own, see run_mock
+		case $source in */luo_stress_* | */luo_iommu_mock.c) continue ;; esac
 		compile "$programs/$(basename "$source" .c)" "$source" \
 			"$selftests"/liveupdate/lib/*.c
 	done
