@@ -12,19 +12,10 @@ set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
+. "$TOP/scripts/results.sh"
 need_tool make flex bison bc perl python3 patch flock
 ARCHS=${ARCHS:-arm64 riscv}
 DIRECTORIES='kernel/liveupdate/ mm/ drivers/iommu/ drivers/pci/ drivers/vfio/ init/'
-
-passed=0 failed=0
-pass() { passed=$((passed + 1)); printf 'PASS: %s\n' "$1"; }
-# fail WHAT [FILE]: the file's head is shown
-fail()
-{
-	failed=$((failed + 1))
-	printf 'FAIL: %s\n' "$1"
-	[ $# -lt 2 ] || head -n 40 "$2" | sed 's/^/    /'
-}
 
 compiler_of()
 {
@@ -93,5 +84,4 @@ lock tree
 for arch_name in $ARCHS; do
 	check_arch "$arch_name"
 done
-printf '%s passed, %s failed, 0 skipped\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+finish

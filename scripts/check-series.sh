@@ -19,24 +19,8 @@ set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
+. "$TOP/scripts/results.sh"
 need_tool gcc make flex bison bc perl python3 patch flock cmp git
-
-passed=0 failed=0 skipped=0
-pass() { passed=$((passed + 1)); printf 'PASS: %s\n' "$1"; }
-skip() { skipped=$((skipped + 1)); printf 'SKIP: %s\n' "$1"; }
-# fail WHAT [FILE]: the file's head is shown
-fail()
-{
-	failed=$((failed + 1))
-	printf 'FAIL: %s\n' "$1"
-	[ $# -lt 2 ] || head -n 40 "$2" | sed 's/^/    /'
-}
-finish()
-{
-	printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
-	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
-	exit
-}
 
 # the steps: what patches/series names, numbered from 1
 steps=$(series_list | wc -l)
