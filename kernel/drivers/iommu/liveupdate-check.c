@@ -714,6 +714,31 @@ static int check_devices(struct check *c)
 	return 0;
 }
 
+/* Only of a group that is one device is a PASID that of a device */
+static bool in_group_of_several(struct check *c,
+				const struct iommu_device_ser *dev)
+{
+	struct check_cursor cur = cursor_init(c, &c->devices);
+	const struct iommu_device_ser *other;
+
+	while ((other = cursor_next(&cur)))
+		if (other != dev && same_group(other, dev))
+			return true;
+	return false;
+}
+
+static int check_attachment_pasid(struct check *c, u32 pasid,
+				  const struct iommu_device_ser *dev)
+{
+	if (pasid == IOMMU_ATTACHMENT_SER_NO_PASID)
+		return 0;
+	if (pasid >= dev->max_pasid)
+		return refuse(c, "attachment of an impossible PASID");
+	if (in_group_of_several(c, dev))
+		return refuse(c, "attachment of a PASID in a group of several");
+	return 0;
+}
+
 static int check_attachment_alone(struct check *c,
 				  const struct iommu_attachment_ser *att)
 {
@@ -726,10 +751,7 @@ static int check_attachment_alone(struct check *c,
 		return refuse(c, "attachment of a device without a record");
 	if (!find_record(c, &c->domains, att->domain_pa))
 		return refuse(c, "attachment to a domain without a record");
-	if (att->pasid != IOMMU_ATTACHMENT_SER_NO_PASID &&
-	    att->pasid >= dev->max_pasid)
-		return refuse(c, "attachment of an impossible PASID");
-	return 0;
+	return check_attachment_pasid(c, att->pasid, dev);
 }
 
 /* The record of its device was found before, and need not be looked for again */

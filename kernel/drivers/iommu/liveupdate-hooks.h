@@ -31,7 +31,9 @@ bool iommu_liveupdate_group_untaken(struct iommu_group *group);
 void iommu_liveupdate_close_untaken(struct iommu_group *group);
 bool iommu_liveupdate_owns_group(struct iommu_group *group);
 bool iommu_liveupdate_refuse_group(struct iommu_group *group);
-bool iommu_liveupdate_group_restored(struct iommu_group *group);
+struct iommu_domain *
+iommu_liveupdate_previous_domain(struct iommu_group *group,
+				 const struct group_device *gdev);
 struct iommu_domain *
 iommu_liveupdate_detached_domain(struct iommu_group *group, ioasid_t pasid,
 				 struct iommu_domain *domain);
@@ -121,9 +123,11 @@ static inline bool iommu_liveupdate_refuse_group(struct iommu_group *group)
 	return false;
 }
 
-static inline bool iommu_liveupdate_group_restored(struct iommu_group *group)
+static inline struct iommu_domain *
+iommu_liveupdate_previous_domain(struct iommu_group *group,
+				 const struct group_device *gdev)
 {
-	return false;
+	return group->domain;
 }
 
 static inline struct iommu_domain *

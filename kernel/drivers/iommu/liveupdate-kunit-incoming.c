@@ -449,7 +449,7 @@ static void fail_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_probe(group_four, stranger), 0);
 	EXPECT_CALLS(test, "");
 	KUNIT_EXPECT_EQ(test, fake_probe(group_four, four), 0);
-	EXPECT_CALLS(test, "Bb");
+	EXPECT_CALLS(test, "BB");
 	expect_blocked(test, group_four, four);
 	fake_remove(group_four, four);
 	fake_remove(group_four, stranger);
@@ -794,6 +794,25 @@ static void reclaim(struct kunit *test)
 	fake_flb_end(out);
 }
 
+/* What is done to groups that never had to do with live update stays as it was */
+static void group_ordinary(struct kunit *test)
+{
+	struct fake_device *fake = fake_device(test, fake_unit(test, 0), 0x10);
+	struct iommu_group *group = fake_group(test);
+
+	fake_add(group, fake);
+	group->default_domain = &fake_default_domain;
+	group->domain = fake_domain(test);
+
+	/* What cannot be attached is not blocked for that */
+	fake_calls_clear();
+	fake_failing = 'i';
+	kunit_warning_suppress(test)
+		iommu_detach_group(group->domain, group);
+	EXPECT_CALLS(test, "i");
+	KUNIT_EXPECT_NULL(test, group->blocking_domain);
+}
+
 /* Two devices of one group, as the previous kernel had them */
 struct fake_pair {
 	struct iommu_domain *domain;
@@ -837,10 +856,39 @@ static void fake_pair(struct kunit *test, struct fake_pair *p, bool same)
 	p->in = fake_kexec(test, p->out);
 }
 
+/* The others of what came in have nobody yet */
+static void fake_pair_one_taken(struct kunit *test, struct fake_pair *p, void *owner)
+{
+	fake_pair(test, p, false);
+	KUNIT_ASSERT_EQ(test, fake_probe(p->group, p->one), 0);
+	KUNIT_ASSERT_EQ(test, fake_probe(p->group, p->two), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(&p->one->pci.dev, owner), 0);
+	fake_calls_clear();
+}
+
 static void fake_pair_end(struct fake_pair *p)
 {
 	fake_kexec_end(p->in);
 	fake_flb_end(p->out);
+}
+
+/* An owner lets go of what is still where it came in: live update has it again */
+static void let_go_too_early(struct kunit *test)
+{
+	struct fake_pair p;
+	int owner;
+
+	fake_pair(test, &p, false);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), 0);
+	fake_calls_clear();
+	kunit_warning_suppress(test)
+		iommu_device_release_dma_owner(&p.one->pci.dev);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&p.one->pci.dev));
+	KUNIT_EXPECT_PTR_NE(test, p.group->owner, (void *)&owner);
+	fake_remove(p.group, p.one);
+	fake_pair_end(&p);
 }
 
 /* Both are taken, the second when the first has changed over for both */
@@ -908,11 +956,7 @@ static void group_member_abandoned(struct kunit *test, bool moved, bool reset)
 	struct fake_pair p;
 	int owner;
 
-	fake_pair(test, &p, false);
-	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
-	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.two), 0);
-	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), 0);
-	fake_calls_clear();
+	fake_pair_one_taken(test, &p, &owner);
 	fake_unwilling = &p.two->pci.dev;
 	if (moved) {
 		KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, p.domain,
@@ -959,11 +1003,7 @@ static void group_let_go(struct kunit *test)
 	struct fake_pair p;
 	int owner;
 
-	fake_pair(test, &p, false);
-	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
-	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.two), 0);
-	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), 0);
-	fake_calls_clear();
+	fake_pair_one_taken(test, &p, &owner);
 	fake_unwilling = &p.two->pci.dev;
 	KUNIT_ASSERT_EQ(test, iommu_replace_group_handle(p.group, p.domain, &handle), 0);
 	iommu_liveupdate_replaced(&p.one->pci.dev, IOMMU_NO_PASID);
@@ -1047,7 +1087,7 @@ static void group_one_blocked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_probe(p.group, bridge), 0);
 	fake_failing = 'O';
 	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.one), 0);
-	EXPECT_CALLS(test, "ROXBKb");
+	EXPECT_CALLS(test, "ROXBKB");
 	expect_blocked(test, p.group, p.one);
 	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.two), 0);
 	EXPECT_CALLS(test, "RO");
@@ -1069,6 +1109,152 @@ static void group_one_blocked(struct kunit *test)
 	fake_remove(p.group, p.one);
 	fake_remove(p.group, bridge);
 	xa_destroy(&p.group->pasid_array);
+	fake_pair_end(&p);
+}
+
+/* A bridge was never on what came in, and does not get there when a replace fails */
+static void group_with_bridge(struct kunit *test)
+{
+	struct iommu_attach_handle handle = {};
+	struct fake_device *bridge;
+	struct fake_pair p;
+	int owner;
+
+	fake_pair(test, &p, false);
+	bridge = fake_device(test, p.unit, 0x08);
+	bridge->pci.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, bridge), 0);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.two), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), 0);
+	fake_calls_clear();
+
+	fake_unwilling = &p.two->pci.dev;
+	fake_failing = 'm';
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, p.domain, &handle),
+			-EIO);
+	EXPECT_CALLS(test, "nnmbn");
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.one->pci.dev));
+
+	fake_remove(p.group, bridge);
+	fake_pair_end(&p);
+}
+
+/* One that no record names is blocked, and does not stand in the way of the others */
+static void group_unnamed_first(struct kunit *test)
+{
+	struct iommu_attach_handle handle = {};
+	struct fake_device *unnamed;
+	struct fake_pair p;
+	int owner;
+
+	if (iommu_liveupdate_panic)
+		kunit_skip(test, "needs iommu.liveupdate=block");
+	fake_pair(test, &p, false);
+	unnamed = fake_device(test, p.unit, 0x12);
+	kunit_activate_static_stub(test, iommu_liveupdate_pci_incoming, fake_goes_on);
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, unnamed), 0);
+	EXPECT_CALLS(test, "B");
+	KUNIT_EXPECT_PTR_EQ(test, p.group->domain, &fake_blocked_domain);
+
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.one), 0);
+	EXPECT_CALLS(test, "RO");
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.three), -ENODEV);
+	EXPECT_CALLS(test, "BK");
+	iommu_liveupdate_release_device(&p.three->pci.dev);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.one->pci.dev));
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_restored(&unnamed->pci.dev));
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&p.one->pci.dev, &owner), 0);
+	KUNIT_EXPECT_EQ(test, iommu_device_reclaim(&unnamed->pci.dev, &owner), -EIO);
+	scoped_guard(mutex, &p.group->mutex)
+		KUNIT_EXPECT_PTR_EQ(test,
+				    iommu_driver_get_domain_for_dev(&unnamed->pci.dev),
+				    &fake_blocked_domain);
+
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, p.domain, &handle), 0);
+	EXPECT_CALLS(test, "n");
+	iommu_liveupdate_replaced(&p.one->pci.dev, IOMMU_NO_PASID);
+	EXPECT_CALLS(test, "QL");
+	iommu_detach_group_handle(p.domain, p.group);
+	iommu_device_release_dma_owner(&p.one->pci.dev);
+	EXPECT_CALLS(test, "bi");
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&unnamed->pci.dev));
+
+	fake_remove(p.group, unnamed);
+	fake_pair_end(&p);
+}
+
+/* A member that is blocked for good, while its group has PASIDs and is reset */
+static void group_closed_member(struct kunit *test)
+{
+	struct iommu_attach_handle handle = {}, pasid = {};
+	struct iommu_domain *domain = fake_domain(test);
+	struct device *one, *two;
+	struct fake_pair p;
+	int owner;
+	u64 pa;
+
+	fake_pair_one_taken(test, &p, &owner);
+	one = &p.one->pci.dev;
+	two = &p.two->pci.dev;
+	p.one->param.max_pasids = 16;
+	p.two->param.max_pasids = 16;
+	KUNIT_ASSERT_EQ(test, iommu_replace_group_handle(p.group, domain, &handle), 0);
+	iommu_liveupdate_replaced(one, IOMMU_NO_PASID);
+	iommu_liveupdate_wait_freed();
+	fake_calls_clear();
+	KUNIT_EXPECT_EQ(test, iommu_attach_device_pasid(domain, one, 5, &pasid), 0);
+	EXPECT_CALLS(test, "PP");
+
+	iommu_liveupdate_block(0, 0x11);
+	EXPECT_CALLS(test, "bp");
+	/* As long as it would lack the PASID of its group it is not given back */
+	iommu_liveupdate_abandon(0, 0x11, true);
+	EXPECT_CALLS(test, "");
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(two));
+
+	/* A reset does not bring anything back */
+	p.two->pci.ats_cap = 1;
+	KUNIT_EXPECT_EQ(test, pci_dev_reset_iommu_prepare(&p.two->pci), 0);
+	EXPECT_CALLS(test, "");
+	pci_dev_reset_iommu_done(&p.two->pci);
+	EXPECT_CALLS(test, "");
+
+	iommu_detach_device_pasid(domain, one, 5);
+	EXPECT_CALLS(test, "p");
+
+	/* What could not go the next time is not preserved */
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	KUNIT_EXPECT_EQ(test, iommu_device_preserve(one, domain, 1), -EBUSY);
+	iommu_domain_unpreserve(domain);
+
+	fake_remove(p.group, p.two);
+	xa_destroy(&p.group->pasid_array);
+	fake_calls_clear();
+	fake_pair_end(&p);
+}
+
+/* A driver that asks what a blocked one is on is not told what its group is on */
+static void group_second_blocked(struct kunit *test)
+{
+	struct fake_pair p;
+
+	fake_pair(test, &p, false);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
+	fake_calls_clear();
+	fake_failing = 'O';
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.two), 0);
+	EXPECT_CALLS(test, "OBK");
+	scoped_guard(mutex, &p.group->mutex) {
+		KUNIT_EXPECT_PTR_EQ(test,
+				    iommu_driver_get_domain_for_dev(&p.one->pci.dev),
+				    p.group->domain);
+		KUNIT_EXPECT_PTR_EQ(test,
+				    iommu_driver_get_domain_for_dev(&p.two->pci.dev),
+				    &fake_blocked_domain);
+	}
+	fake_remove(p.group, p.two);
+	fake_remove(p.group, p.one);
 	fake_pair_end(&p);
 }
 
@@ -1673,11 +1859,17 @@ static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(strangers_are_stopped),
 	KUNIT_CASE(kept_states),
 	KUNIT_CASE(reclaim),
+	KUNIT_CASE(group_ordinary),
+	KUNIT_CASE(let_go_too_early),
 	KUNIT_CASE(group_taken),
 	KUNIT_CASE(group_let_go),
 	KUNIT_CASE(group_one_abandoned),
 	KUNIT_CASE(group_all_abandoned),
 	KUNIT_CASE(group_one_blocked),
+	KUNIT_CASE(group_second_blocked),
+	KUNIT_CASE(group_with_bridge),
+	KUNIT_CASE(group_unnamed_first),
+	KUNIT_CASE(group_closed_member),
 	KUNIT_CASE(group_of_another),
 	KUNIT_CASE(pasids),
 	KUNIT_CASE(pasids_blocked),

@@ -109,16 +109,12 @@ static void iommu_liveupdate_forget_pasids(struct iommu_group *group)
 			xa_erase(&group->pasid_array, pasid);
 }
 
-/**
- * iommu_liveupdate_settle_group - One member less is on what came in
- * @group: The group
- *
- * If it was the last, and nobody owns the group but live update, then its domain is
- * the blocking one, like that of its members. Nothing is attached.
- *
- * Context: The caller holds group->mutex.
+/*
+ * One member less is on what came in. If it was the last, and nobody owns the group
+ * but live update, then its domain is the blocking one, like that of its members.
+ * Nothing is attached.
  */
-void iommu_liveupdate_settle_group(struct iommu_group *group)
+static void iommu_liveupdate_settle_group(struct iommu_group *group)
 {
 	struct group_device *gdev;
 
@@ -132,6 +128,22 @@ void iommu_liveupdate_settle_group(struct iommu_group *group)
 	iommu_liveupdate_forget_pasids(group);
 	if (!__iommu_group_alloc_blocking_domain(group))
 		group->domain = group->blocking_domain;
+}
+
+/**
+ * iommu_liveupdate_close_member - A member is blocked, whatever its group is given
+ * @group: The group
+ * @gdev: The member
+ *
+ * Context: The caller holds group->mutex, and has blocked the device.
+ */
+void iommu_liveupdate_close_member(struct iommu_group *group,
+				   struct group_device *gdev)
+{
+	/* Drivers ask what it is on. Those with live update have it without allocation. */
+	WARN_ON_ONCE(__iommu_group_alloc_blocking_domain(group));
+	gdev->closed = true;
+	iommu_liveupdate_settle_group(group);
 }
 
 static struct device *iommu_liveupdate_first_device(struct iommu_group *group)
@@ -404,6 +416,26 @@ bool iommu_liveupdate_pasid_restored(struct iommu_group *group, ioasid_t pasid)
 }
 
 /**
+ * iommu_liveupdate_previous_domain - What does a member go back to?
+ * @group: The group, that could not change over
+ * @gdev: The member
+ *
+ * A member that did not come in, which is a bridge, was never on a restored domain.
+ *
+ * Context: The caller holds group->mutex.
+ * Return: The domain of the group, or the blocking one.
+ */
+struct iommu_domain *
+iommu_liveupdate_previous_domain(struct iommu_group *group,
+				 const struct group_device *gdev)
+{
+	if (group->blocking_domain && !iommu_liveupdate_member_record(gdev) &&
+	    iommu_liveupdate_pasid_restored(group, IOMMU_NO_PASID))
+		return group->blocking_domain;
+	return group->domain;
+}
+
+/**
  * iommu_liveupdate_detached_domain - Which domain is a PASID detached from?
  * @group: The group
  * @pasid: The PASID
@@ -623,17 +655,23 @@ static void iommu_liveupdate_block_others(struct iommu_group *group,
 					  struct device *dev)
 {
 	struct group_device *gdev;
+	int ret;
 
 	for_each_group_device(group, gdev) {
 		if (iommu_liveupdate_member_record(gdev))
 			continue;
+		ret = iommu_liveupdate_block_entries(gdev->dev);
 		dev_err(gdev->dev,
-			"live update: DMA is blocked: shares its group with %s\n",
-			dev_name(dev));
-		if (group->blocking_domain)
-			group->blocking_domain->ops->attach_dev(group->blocking_domain,
-								gdev->dev, NULL);
+			"live update: DMA %s blocked: shares its group with %s: %pe\n",
+			ret ? "cannot be" : "is", dev_name(dev), ERR_PTR(ret));
 	}
+}
+
+/* Could nobody tell what it was, and is it blocked for that? */
+static bool iommu_liveupdate_nobody(const struct group_device *gdev)
+{
+	return gdev->closed &&
+	       iommu_liveupdate_member_record(gdev) == &iommu_liveupdate_no_record;
 }
 
 static bool iommu_liveupdate_same_group(const struct iommu_liveupdate_in_device *a,
@@ -648,7 +686,8 @@ static bool iommu_liveupdate_same_group(const struct iommu_liveupdate_in_device 
 /*
  * A group that is not live update's as yet has no domain either. One that is has
  * nobody but those that were in one group in the previous kernel: two of that could
- * be on one domain by chance, and belong to two programs.
+ * be on one domain by chance, and belong to two programs. What no record names stands
+ * in nobody's way.
  */
 static bool iommu_liveupdate_may_join(struct iommu_group *group, struct device *dev)
 {
@@ -662,7 +701,7 @@ static bool iommu_liveupdate_may_join(struct iommu_group *group, struct device *
 		return false;
 	for_each_group_device(group, gdev) {
 		other = iommu_liveupdate_member_record(gdev);
-		if (gdev->dev != dev && other &&
+		if (gdev->dev != dev && other && !iommu_liveupdate_nobody(gdev) &&
 		    !iommu_liveupdate_same_group(other, in_dev))
 			return false;
 	}
@@ -737,8 +776,7 @@ int iommu_liveupdate_join_group(struct iommu_group *group, struct device *dev)
 		iommu_liveupdate_device_group(in_dev, group);
 	if (ret) {
 		iommu_liveupdate_block_device(dev, ret, reason);
-		iommu_liveupdate_gdev(group, dev)->closed = true;
-		iommu_liveupdate_settle_group(group);
+		iommu_liveupdate_close_member(group, iommu_liveupdate_gdev(group, dev));
 		iommu_liveupdate_block_others(group, dev);
 	}
 	return 0;
@@ -791,8 +829,11 @@ void iommu_liveupdate_stay_blocked(struct device *dev)
 EXPORT_SYMBOL_GPL(iommu_liveupdate_stay_blocked);
 
 /**
- * iommu_liveupdate_keep_blocked - Does a group stay blocked without its owner?
+ * iommu_liveupdate_keep_blocked - Does a group stay as it is without its owner?
  * @group: The group, on its blocking domain
+ *
+ * An owner that should not have let go yet cannot be told. What it had is still in
+ * use, so that live update keeps the group as well, as it is.
  *
  * Context: The caller holds group->mutex and is the last to release it.
  * Return: true if the group belongs to live update now, and is left as it is.
@@ -801,7 +842,9 @@ bool iommu_liveupdate_keep_blocked(struct iommu_group *group)
 {
 	lockdep_assert_held(&group->mutex);
 
-	if (!group->stay_blocked)
+	if (!WARN_ON_ONCE(iommu_liveupdate_refuse_group(group) ||
+			  iommu_liveupdate_group_restored(group)) &&
+	    !group->stay_blocked)
 		return false;
 
 	group->owner = &iommu_liveupdate_owner;

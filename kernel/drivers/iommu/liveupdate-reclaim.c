@@ -652,8 +652,7 @@ static bool iommu_liveupdate_block_member(struct iommu_group *group,
 	if (WARN_ON_ONCE(ret))
 		return false;
 	iommu_liveupdate_block_pasids(group, gdev->dev);
-	gdev->closed = true;
-	iommu_liveupdate_settle_group(group);
+	iommu_liveupdate_close_member(group, gdev);
 	return true;
 }
 

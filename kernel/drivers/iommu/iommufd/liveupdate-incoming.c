@@ -486,6 +486,9 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_reclaim, "IOMMUFD");
  * iommufd_device_is_restored() - Is a device where it came in?
  * @idev: The device
  *
+ * The core knows as well, but not whether its records have been told: that is so when
+ * whoever replaces has given the lock of the group back.
+ *
  * Context: May sleep. Takes the lock of the group, and does not wait long for it.
  * Return: true from iommufd_device_reclaim() until the device is attached to
  *	   a HWPT or detached, and each PASID of it; also if that is just under way and does not
