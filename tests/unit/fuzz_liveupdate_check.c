@@ -267,6 +267,17 @@ static u64 unit_of(const struct all_found *all, const struct iommu_attachment_se
 	return dev->unit_pa;
 }
 
+static bool is_alone(const struct all_found *all, const struct iommu_device_ser *dev)
+{
+	for (unsigned int i = 0; i < all->nr[DEVICES]; i++) {
+		const struct iommu_device_ser *other = all->found[DEVICES][i].record;
+
+		if (other != dev && other->segment == dev->segment && other->group_key == dev->group_key)
+			return false;
+	}
+	return true;
+}
+
 static void require_attachment(const struct all_found *all, const struct iommu_attachment_ser *att)
 {
 	const struct iommu_domain_ser *dser = find(all, DOMAINS, att->domain_pa);
@@ -274,7 +285,7 @@ static void require_attachment(const struct all_found *all, const struct iommu_a
 	const struct iommu_unit_ser *unit;
 
 	require(dser && dev && !att->reserved);
-	require(!att->pasid || att->pasid < dev->max_pasid);
+	require(!att->pasid || (att->pasid < dev->max_pasid && is_alone(all, dev)));
 	unit = find(all, UNITS, dev->unit_pa);
 	if (unit->type != IOMMU_UNIT_SER_VTD)
 		return;
@@ -460,9 +471,12 @@ static void edit_table(struct standard *s)
 /* Who is in a group, and how many are on something, in a way that agrees. */
 static void edit_group(struct standard *s)
 {
-	switch (fuzz_u32() % 4) {
+	switch (fuzz_u32() % 5) {
 	case 0:
 		s->sibling->group_key = fuzz_u32() % 16;
+		break;
+	case 3:
+		s->svm->group_key = fuzz_u32() % 2 ? s->mock_dev->rid : fuzz_u32() % 32;
 		break;
 	case 1:
 		s->sibling->ids[1] = fuzz_u32() % 2 ? s->mock_dev->ids[0] : fuzz_u32() % 4;

@@ -329,6 +329,11 @@ static void add_devices(struct standard *s)
 	s->sibling->ids[0] = 0x12340009;
 	s->sibling->ids[1] = s->mock_dev->ids[0];
 	s->sibling->group_key = s->mock_dev->rid;
+	s->svm = image_add_device(s->image, s->mock, 0x0010);
+	s->svm->segment = 0x10000;
+	s->svm->ids[0] = 0x12340010;
+	s->svm->table = (struct iommu_table_ser){ .pa = image_alloc(s->image, 0, false), .kind = 9 };
+	s->svm->max_pasid = 16;
 }
 
 struct standard image_standard(void)
@@ -345,9 +350,10 @@ struct standard image_standard(void)
 	s.gpu_att = image_attach(image, s.gpu, s.fs, 2);
 	s.disk_att = image_attach(image, s.disk, s.nested, 3);
 	s.mock_att = image_attach(image, s.mock_dev, s.mock_domain, 0x10000);
-	s.pasid_att = image_attach(image, s.mock_dev, s.mock_domain, 0x10000);
-	s.pasid_att->pasid = 5;
 	s.sibling_att = image_attach(image, s.sibling, s.mock_domain, 0x10000);
+	s.svm_att = image_attach(image, s.svm, s.mock_domain, 0x10000);
+	s.pasid_att = image_attach(image, s.svm, s.mock_domain, 0x10000);
+	s.pasid_att->pasid = 5;
 	image_seal(image);
 	return s;
 }

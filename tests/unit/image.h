@@ -55,10 +55,10 @@ struct standard {
 	 * Two on the legacy unit, the second with an alias, ..., two of one group behind
 	 * the mock, with an id in common
 	 */
-	struct iommu_device_ser *nic, *alias, *gpu, *disk, *mock_dev, *sibling, *old_dev;
-	/* Of each of them, and of a PASID of mock_dev */
+	struct iommu_device_ser *nic, *alias, *gpu, *disk, *mock_dev, *sibling, *svm, *old_dev;
+	/* Of each of them, and of a PASID of svm */
 	struct iommu_attachment_ser *nic_att, *alias_att, *gpu_att, *disk_att, *mock_att;
-	struct iommu_attachment_ser *pasid_att, *sibling_att, *old_att;
+	struct iommu_attachment_ser *sibling_att, *svm_att, *pasid_att, *old_att;
 };
 
 struct image *image_new(void);

@@ -320,7 +320,9 @@ X(att_hw_id_taken, s->disk_att->hw_id = s->gpu_att->hw_id, -EINVAL, "two domains
 X(att_pasid_twice, s->pasid_att->pasid = 0, -EINVAL, "device or PASID on two domains") \
 X(att_pasid_high, s->pasid_att->pasid = 16, -EINVAL, "attachment of an impossible PASID") \
 X(att_pasid_none, s->sibling_att->pasid = 1, -EINVAL, "attachment of an impossible PASID") \
-X(att_pasids_only, s->mock_att->pasid = 3, -EINVAL, "device with PASIDs only") \
+X(att_pasid_group, image_attach(s->image, s->mock_dev, s->mock_domain, 0x10000)->pasid = 5, -EINVAL, \
+  "attachment of a PASID in a group of several") \
+X(att_pasids_only, s->svm_att->pasid = 3, -EINVAL, "device with PASIDs only") \
 X(att_device_0, s->nic_att->device_pa = 0, -EINVAL, "attachment of a device without a record") \
 X(att_device_inside, s->nic_att->device_pa += 8, -EINVAL, "attachment of a device without a record") \
 X(att_device_old, s->nic_att->device_pa = image_pa(s->image, s->old_dev), -EINVAL, \
@@ -404,7 +406,7 @@ static void test_every_byte_flipped(void **state)
 
 	standard_areas(&s, areas);
 	assert_int_equal(bytes_flip_each(areas, STANDARD_AREAS, is_noticed, &s),
-			 3 * (64 + 4 * 16 + 5 * 320 + 5 * 96 + 7 * 128 + 8 * 40));
+			 3 * (64 + 4 * 16 + 5 * 320 + 5 * 96 + 8 * 128 + 9 * 40));
 	assert_accepted(s.image);
 	image_free(s.image);
 }
@@ -457,9 +459,10 @@ static bool is_free_of_attachment(struct iommu_attachment_ser *att, unsigned cha
 static bool is_free(struct standard *s, unsigned char *byte)
 {
 	struct iommu_domain_ser *domains[] = { s->ss, s->fs, s->nested, s->mock_domain };
-	struct iommu_device_ser *devices[] = { s->nic, s->alias, s->gpu, s->disk, s->mock_dev, s->sibling };
+	struct iommu_device_ser *devices[] = { s->nic, s->alias, s->gpu, s->disk, s->mock_dev, s->sibling, s->svm };
 	struct iommu_attachment_ser *atts[] = {
-		s->nic_att, s->alias_att, s->gpu_att, s->disk_att, s->mock_att, s->pasid_att, s->sibling_att,
+		s->nic_att, s->alias_att, s->gpu_att, s->disk_att, s->mock_att, s->sibling_att,
+		s->svm_att, s->pasid_att,
 	};
 	bool free = false;
 
@@ -472,10 +475,13 @@ static bool is_free(struct standard *s, unsigned char *byte)
 	return free || is_free_of_vtd(s->legacy, byte) || is_free_of_vtd(s->scalable, byte) ||
 	       is_free_of_mock(s->mock, byte) || is_free_of_mock(s->mock_peer, byte) ||
 	       is_free_of_mock_device(s->mock_dev, byte) || is_free_of_mock_device(s->sibling, byte) ||
+	       is_free_of_mock_device(s->svm, byte) ||
 	       DELETED(s->old_unit, byte) || DELETED(s->old_domain, byte) || DELETED(s->old_dev, byte) ||
 	       DELETED(s->old_att, byte) ||
 	       /* of one with seven tables nobody knows the sum */
 	       IS(s->ss->digest, byte) ||
+	       /* alone in its group, and its driver has no segments */
+	       IS(s->svm->segment, byte) ||
 	       /* either stage has such a table */
 	       IS(s->nested->pt_format, byte) ||
 	       /* another function on the bus, and 00:00.0 as a third one */
@@ -506,7 +512,7 @@ static void test_every_byte_flipped_sealed(void **state)
 
 	standard_areas(&s, areas);
 	assert_int_equal(bytes_flip_each(areas, STANDARD_AREAS, is_noticed_sealed, &s),
-			 3 * (64 + 4 * 16 + 5 * 320 + 5 * 96 + 7 * 128 + 8 * 40));
+			 3 * (64 + 4 * 16 + 5 * 320 + 5 * 96 + 8 * 128 + 9 * 40));
 	image_seal(s.image);
 	assert_accepted(s.image);
 	image_free(s.image);
@@ -595,8 +601,8 @@ static void test_unpreserved_page(void **state)
 		s.image->pages[i].preserved = true;
 		nr++;
 	}
-	/* 4 blocks, 2 roots, remap table, shared table, 4 tops, 3 tables of devices */
-	assert_int_equal(nr, 15);
+	/* 4 blocks, 2 roots, remap table, shared table, 4 tops, 4 tables of devices */
+	assert_int_equal(nr, 16);
 	assert_accepted(s.image);
 	image_free(s.image);
 }
