@@ -715,7 +715,7 @@ bool judge(struct run *run)
 	write_phases(run);
 	for (int i = 0; i < run->problem_count; i++)
 		printf("  %s\n", run->problems[i]);
-	if (run_had_kexec(run))
+	if (run_had_kexec(run) && figures.sent)
 		printf("  %u of %u frames sent in the blackout landed\n",
 		       figures.blackout.landed, figures.blackout.sent);
 	if (run->scanned)
@@ -728,7 +728,7 @@ bool judge(struct run *run)
 		printf("  %u frames landed in pages first used after the kexec, "
 		       "%u after the switch\n", run->cold, run->cold_switched);
 	print_result(run, &figures);
-	if (run->options.updates > 1)
+	if (run->options.updates > 1 && figures.sent)
 		print_chain(run, &figures);
 	return verdict(run);
 }
