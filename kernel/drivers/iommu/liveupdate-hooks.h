@@ -32,12 +32,13 @@ void iommu_liveupdate_close_untaken(struct iommu_group *group);
 bool iommu_liveupdate_owns_group(struct iommu_group *group);
 bool iommu_liveupdate_refuse_group(struct iommu_group *group);
 struct iommu_domain *
-iommu_liveupdate_previous_domain(struct iommu_group *group,
-				 const struct group_device *gdev);
+iommu_liveupdate_member_domain(struct iommu_group *group,
+			       const struct group_device *gdev);
 struct iommu_domain *
 iommu_liveupdate_detached_domain(struct iommu_group *group, ioasid_t pasid,
 				 struct iommu_domain *domain);
-bool iommu_liveupdate_keep_blocked(struct iommu_group *group);
+bool iommu_liveupdate_keep_group(struct iommu_group *group);
+void iommu_liveupdate_give_back_waiting(struct iommu_group *group);
 bool iommu_liveupdate_default_domain_failed(struct iommu_group *group, int err);
 bool iommu_liveupdate_ignore_group(struct iommu_group *group, int err);
 bool iommu_liveupdate_ignore_failure(struct device *dev, int err);
@@ -124,8 +125,8 @@ static inline bool iommu_liveupdate_refuse_group(struct iommu_group *group)
 }
 
 static inline struct iommu_domain *
-iommu_liveupdate_previous_domain(struct iommu_group *group,
-				 const struct group_device *gdev)
+iommu_liveupdate_member_domain(struct iommu_group *group,
+			       const struct group_device *gdev)
 {
 	return group->domain;
 }
@@ -137,9 +138,14 @@ iommu_liveupdate_detached_domain(struct iommu_group *group, ioasid_t pasid,
 	return domain;
 }
 
-static inline bool iommu_liveupdate_keep_blocked(struct iommu_group *group)
+static inline bool iommu_liveupdate_keep_group(struct iommu_group *group)
 {
 	return false;
+}
+
+static inline void
+iommu_liveupdate_give_back_waiting(struct iommu_group *group)
+{
 }
 
 static inline bool

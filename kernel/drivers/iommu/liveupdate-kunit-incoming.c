@@ -449,7 +449,7 @@ static void fail_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_probe(group_four, stranger), 0);
 	EXPECT_CALLS(test, "");
 	KUNIT_EXPECT_EQ(test, fake_probe(group_four, four), 0);
-	EXPECT_CALLS(test, "BB");
+	EXPECT_CALLS(test, "Bb");
 	expect_blocked(test, group_four, four);
 	fake_remove(group_four, four);
 	fake_remove(group_four, stranger);
@@ -887,6 +887,17 @@ static void let_go_too_early(struct kunit *test)
 	EXPECT_CALLS(test, "");
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&p.one->pci.dev));
 	KUNIT_EXPECT_PTR_NE(test, p.group->owner, (void *)&owner);
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.two), -ENODEV);
+	EXPECT_CALLS(test, "BK");
+	iommu_liveupdate_release_device(&p.two->pci.dev);
+
+	/* As if it had never been taken: finish stops it */
+	iommu_liveupdate_abandon(0, 0x10, true);
+	EXPECT_CALLS(test, "bNiQL");
+	KUNIT_EXPECT_NULL(test, p.group->owner);
+	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&p.one->pci.dev, &owner), 0);
+	iommu_device_release_dma_owner(&p.one->pci.dev);
+	EXPECT_CALLS(test, "bi");
 	fake_remove(p.group, p.one);
 	fake_pair_end(&p);
 }
@@ -953,8 +964,10 @@ static void group_taken(struct kunit *test)
 static void group_member_abandoned(struct kunit *test, bool moved, bool reset)
 {
 	struct iommu_attach_handle handle = {}, later = {};
+	struct iommu_domain *domain = fake_domain(test);
 	struct fake_pair p;
 	int owner;
+	u64 pa;
 
 	fake_pair_one_taken(test, &p, &owner);
 	fake_unwilling = &p.two->pci.dev;
@@ -978,8 +991,8 @@ static void group_member_abandoned(struct kunit *test, bool moved, bool reset)
 			IOMMU_LIVEUPDATE_DEV_ABANDONED);
 
 	/* What was not reset does not follow its group any more */
-	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, fake_domain(test),
-							 &later), 0);
+	KUNIT_EXPECT_EQ(test, iommu_replace_group_handle(p.group, domain, &later),
+			0);
 	EXPECT_CALLS(test, moved && reset ? "nm" : "n");
 	fake_free_held = !moved;
 	reinit_completion(&fake_free_go);
@@ -990,6 +1003,14 @@ static void group_member_abandoned(struct kunit *test, bool moved, bool reset)
 			iommu_liveupdate_device_owned(&p.two->pci.dev));
 	KUNIT_EXPECT_EQ(test, iommu_device_claim_dma_owner(&p.two->pci.dev, &owner),
 			reset ? 0 : -EPERM);
+
+	/* What could not go the next time is not preserved */
+	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
+	if (!reset)
+		KUNIT_EXPECT_EQ(test, iommu_device_preserve(&p.one->pci.dev, domain, 1),
+				-EBUSY);
+	iommu_domain_unpreserve(domain);
+	fake_calls_clear();
 
 	fake_remove(p.group, p.two);
 	xa_destroy(&p.group->pasid_array);
@@ -1087,7 +1108,7 @@ static void group_one_blocked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_probe(p.group, bridge), 0);
 	fake_failing = 'O';
 	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.one), 0);
-	EXPECT_CALLS(test, "ROXBKB");
+	EXPECT_CALLS(test, "ROXBKb");
 	expect_blocked(test, p.group, p.one);
 	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.two), 0);
 	EXPECT_CALLS(test, "RO");
@@ -1136,11 +1157,44 @@ static void group_with_bridge(struct kunit *test)
 	EXPECT_CALLS(test, "nnmbn");
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.one->pci.dev));
 
+	p.group->owner = NULL;
 	fake_remove(p.group, bridge);
+	fake_remove(p.group, p.one);
+	fake_remove(p.group, p.two);
+	KUNIT_EXPECT_EQ(test, kref_read(&p.in->ref), 1);
 	fake_pair_end(&p);
 }
 
-/* One that no record names is blocked, and does not stand in the way of the others */
+/* One that no record names is blocked, and the others go back without it */
+static void group_unnamed(struct kunit *test)
+{
+	struct fake_device *unnamed;
+	struct fake_pair p;
+
+	if (iommu_liveupdate_panic)
+		kunit_skip(test, "needs iommu.liveupdate=block");
+	fake_pair(test, &p, false);
+	unnamed = fake_device(test, p.unit, 0x12);
+	kunit_activate_static_stub(test, iommu_liveupdate_pci_incoming, fake_goes_on);
+	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.one), 0);
+	EXPECT_CALLS(test, "RO");
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, unnamed), 0);
+	EXPECT_CALLS(test, "B");
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&unnamed->pci.dev));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_restored(&p.one->pci.dev));
+
+	iommu_liveupdate_abandon(0, 0x10, true);
+	EXPECT_CALLS(test, "bNiQL");
+	KUNIT_EXPECT_NULL(test, p.group->owner);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_owned(&p.one->pci.dev));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(&unnamed->pci.dev));
+	KUNIT_EXPECT_EQ(test, state_of(0x10), IOMMU_LIVEUPDATE_DEV_RETURNED);
+	fake_remove(p.group, unnamed);
+	fake_remove(p.group, p.one);
+	fake_pair_end(&p);
+}
+
+/* And does not stand in their way */
 static void group_unnamed_first(struct kunit *test)
 {
 	struct iommu_attach_handle handle = {};
@@ -1157,7 +1211,7 @@ static void group_unnamed_first(struct kunit *test)
 	EXPECT_CALLS(test, "B");
 	KUNIT_EXPECT_PTR_EQ(test, p.group->domain, &fake_blocked_domain);
 
-	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.one), 0);
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.one), 0);
 	EXPECT_CALLS(test, "RO");
 	KUNIT_EXPECT_EQ(test, fake_probe(p.group, p.three), -ENODEV);
 	EXPECT_CALLS(test, "BK");
@@ -1192,7 +1246,6 @@ static void group_closed_member(struct kunit *test)
 	struct device *one, *two;
 	struct fake_pair p;
 	int owner;
-	u64 pa;
 
 	fake_pair_one_taken(test, &p, &owner);
 	one = &p.one->pci.dev;
@@ -1220,13 +1273,11 @@ static void group_closed_member(struct kunit *test)
 	pci_dev_reset_iommu_done(&p.two->pci);
 	EXPECT_CALLS(test, "");
 
+	/* It follows its group when that has no PASID any more */
 	iommu_detach_device_pasid(domain, one, 5);
-	EXPECT_CALLS(test, "p");
-
-	/* What could not go the next time is not preserved */
-	KUNIT_ASSERT_EQ(test, iommu_domain_preserve(domain, &pa), 0);
-	KUNIT_EXPECT_EQ(test, iommu_device_preserve(one, domain, 1), -EBUSY);
-	iommu_domain_unpreserve(domain);
+	EXPECT_CALLS(test, "pNn");
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_owned(two));
+	KUNIT_EXPECT_EQ(test, kref_read(&p.in->ref), 1);
 
 	fake_remove(p.group, p.two);
 	xa_destroy(&p.group->pasid_array);
@@ -1394,6 +1445,26 @@ static void pasids(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_device_restored(dev));
 	KUNIT_EXPECT_NULL(test, iommu_liveupdate_device_record(dev));
 	KUNIT_EXPECT_EQ(test, kref_read(&p.in->ref), 1);
+	fake_pasids_end(&p);
+}
+
+/* PASIDs that came in are still there */
+static void pasids_let_go_too_early(struct kunit *test)
+{
+	struct fake_pasids p;
+	struct device *dev;
+	int owner;
+
+	fake_pasids(test, &p);
+	dev = &p.fake->pci.dev;
+	KUNIT_ASSERT_EQ(test, fake_probe(p.group, p.fake), 0);
+	KUNIT_ASSERT_EQ(test, iommu_device_reclaim(dev, &owner), 0);
+	kunit_warning_suppress(test)
+		iommu_device_release_dma_owner(dev);
+	KUNIT_EXPECT_PTR_NE(test, p.group->owner, (void *)&owner);
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_device_owned(dev));
+	fake_remove(p.group, p.fake);
+	fake_calls_clear();
 	fake_pasids_end(&p);
 }
 
@@ -1868,10 +1939,12 @@ static struct kunit_case iommu_liveupdate_incoming_cases[] = {
 	KUNIT_CASE(group_one_blocked),
 	KUNIT_CASE(group_second_blocked),
 	KUNIT_CASE(group_with_bridge),
+	KUNIT_CASE(group_unnamed),
 	KUNIT_CASE(group_unnamed_first),
 	KUNIT_CASE(group_closed_member),
 	KUNIT_CASE(group_of_another),
 	KUNIT_CASE(pasids),
+	KUNIT_CASE(pasids_let_go_too_early),
 	KUNIT_CASE(pasids_blocked),
 	KUNIT_CASE(pasids_left_in_part),
 	KUNIT_CASE(pasids_abandoned),

@@ -27,7 +27,7 @@
  * 6. iommu_liveupdate_leave_group() and iommu_liveupdate_release_device() take
  *    leave of a device that goes away. Hardware is not touched. The next probe
  *    of the device starts again with step 1 and finds the domain object made.
- * 7. iommu_liveupdate_stay_blocked() and iommu_liveupdate_keep_blocked() get the
+ * 7. iommu_liveupdate_stay_blocked() and iommu_liveupdate_keep_group() get the
  *    group back of a device that was taken over, then abandoned and not reset.
  *
  * Locking: all of it but step 4 happens under iommu_probe_device_lock, or to a
@@ -69,6 +69,20 @@ struct iommu_liveupdate_in_device *
 iommu_liveupdate_member_record(const struct group_device *gdev)
 {
 	return gdev->dev->iommu ? READ_ONCE(gdev->dev->iommu->liveupdate) : NULL;
+}
+
+/**
+ * iommu_liveupdate_unnamed - Does no usable record name a member that came in?
+ * @gdev: The member
+ *
+ * Nobody can take it, and nobody finishes it.
+ *
+ * Context: The caller holds group->mutex.
+ * Return: true if it stays blocked until it is removed.
+ */
+bool iommu_liveupdate_unnamed(const struct group_device *gdev)
+{
+	return iommu_liveupdate_member_record(gdev) == &iommu_liveupdate_no_record;
 }
 
 static struct group_device *iommu_liveupdate_gdev(struct iommu_group *group,
@@ -140,8 +154,9 @@ static void iommu_liveupdate_settle_group(struct iommu_group *group)
 void iommu_liveupdate_close_member(struct iommu_group *group,
 				   struct group_device *gdev)
 {
-	/* Drivers ask what it is on. Those with live update have it without allocation. */
-	WARN_ON_ONCE(__iommu_group_alloc_blocking_domain(group));
+	/* Drivers ask what it is on. Those with live update have one that cannot fail. */
+	if (__iommu_group_alloc_blocking_domain(group))
+		dev_warn(gdev->dev, "live update: no blocking domain\n");
 	gdev->closed = true;
 	iommu_liveupdate_settle_group(group);
 }
@@ -416,21 +431,23 @@ bool iommu_liveupdate_pasid_restored(struct iommu_group *group, ioasid_t pasid)
 }
 
 /**
- * iommu_liveupdate_previous_domain - What does a member go back to?
- * @group: The group, that could not change over
+ * iommu_liveupdate_member_domain - Which domain is a member on?
+ * @group: The group
  * @gdev: The member
  *
- * A member that did not come in, which is a bridge, was never on a restored domain.
+ * One that is closed is on none. So is one that did not come in, which is a bridge,
+ * while the group is on a restored domain.
  *
  * Context: The caller holds group->mutex.
  * Return: The domain of the group, or the blocking one.
  */
 struct iommu_domain *
-iommu_liveupdate_previous_domain(struct iommu_group *group,
-				 const struct group_device *gdev)
+iommu_liveupdate_member_domain(struct iommu_group *group,
+			       const struct group_device *gdev)
 {
-	if (group->blocking_domain && !iommu_liveupdate_member_record(gdev) &&
-	    iommu_liveupdate_pasid_restored(group, IOMMU_NO_PASID))
+	if (gdev->closed ||
+	    (group->blocking_domain && !iommu_liveupdate_member_record(gdev) &&
+	     iommu_liveupdate_pasid_restored(group, IOMMU_NO_PASID)))
 		return group->blocking_domain;
 	return group->domain;
 }
@@ -654,40 +671,34 @@ static int iommu_liveupdate_adopt_device(struct iommu_group *group,
 static void iommu_liveupdate_block_others(struct iommu_group *group,
 					  struct device *dev)
 {
+	struct iommu_domain *blocked = group->blocking_domain;
 	struct group_device *gdev;
 	int ret;
 
 	for_each_group_device(group, gdev) {
 		if (iommu_liveupdate_member_record(gdev))
 			continue;
-		ret = iommu_liveupdate_block_entries(gdev->dev);
-		dev_err(gdev->dev,
-			"live update: DMA %s blocked: shares its group with %s: %pe\n",
-			ret ? "cannot be" : "is", dev_name(dev), ERR_PTR(ret));
+		ret = blocked ? blocked->ops->attach_dev(blocked, gdev->dev, NULL) :
+				-ENODEV;
+		dev_err(gdev->dev, "live update: DMA %s blocked: shares its group with %s\n",
+			ret ? "cannot be" : "is", dev_name(dev));
 	}
 }
 
-/* Could nobody tell what it was, and is it blocked for that? */
-static bool iommu_liveupdate_nobody(const struct group_device *gdev)
-{
-	return gdev->closed &&
-	       iommu_liveupdate_member_record(gdev) == &iommu_liveupdate_no_record;
-}
-
+/* What no record names is blocked alone, and stands in nobody's way */
 static bool iommu_liveupdate_same_group(const struct iommu_liveupdate_in_device *a,
 					const struct iommu_liveupdate_in_device *b)
 {
-	return a != &iommu_liveupdate_no_record &&
-	       b != &iommu_liveupdate_no_record &&
-	       a->ser.segment == b->ser.segment &&
+	if (a == &iommu_liveupdate_no_record || b == &iommu_liveupdate_no_record)
+		return true;
+	return a->ser.segment == b->ser.segment &&
 	       a->ser.group_key == b->ser.group_key;
 }
 
 /*
  * A group that is not live update's as yet has no domain either. One that is has
  * nobody but those that were in one group in the previous kernel: two of that could
- * be on one domain by chance, and belong to two programs. What no record names stands
- * in nobody's way.
+ * be on one domain by chance, and belong to two programs.
  */
 static bool iommu_liveupdate_may_join(struct iommu_group *group, struct device *dev)
 {
@@ -701,7 +712,7 @@ static bool iommu_liveupdate_may_join(struct iommu_group *group, struct device *
 		return false;
 	for_each_group_device(group, gdev) {
 		other = iommu_liveupdate_member_record(gdev);
-		if (gdev->dev != dev && other && !iommu_liveupdate_nobody(gdev) &&
+		if (gdev->dev != dev && other &&
 		    !iommu_liveupdate_same_group(other, in_dev))
 			return false;
 	}
@@ -730,8 +741,8 @@ static bool iommu_liveupdate_has_company(struct iommu_group *group)
  * unseen.
  *
  * An incoming device gets its restored domain, and its group live update as owner,
- * if all members came in as one group, bridges aside. If anything of that fails it is
- * blocked and owned likewise, and the other members go on.
+ * if all members came in as one group, apart from bridges and what no record names. If
+ * anything of that fails it is blocked and owned likewise, and the other members go on.
  * An incoming device with others cannot get its domain, since that would
  * be everybody's. If nobody else has one either, all are blocked; if somebody
  * has, or came in as another group, or was taken already, they go on, and the
@@ -828,23 +839,39 @@ void iommu_liveupdate_stay_blocked(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_stay_blocked);
 
+static void iommu_liveupdate_untake(struct iommu_group *group)
+{
+	struct iommu_liveupdate_in_device *in_dev;
+	struct group_device *gdev;
+
+	for_each_group_device(group, gdev) {
+		in_dev = iommu_liveupdate_member_record(gdev);
+		if (in_dev)
+			in_dev->taken = false;
+	}
+}
+
 /**
- * iommu_liveupdate_keep_blocked - Does a group stay as it is without its owner?
- * @group: The group, on its blocking domain
+ * iommu_liveupdate_keep_group - Does a group stay as it is without its owner?
+ * @group: The group
  *
- * An owner that should not have let go yet cannot be told. What it had is still in
- * use, so that live update keeps the group as well, as it is.
+ * Because it is on its blocking domain for good. Or because its owner should not have
+ * let go yet, and cannot be told: what it had is still in use, so that live update
+ * has it again, as if nobody had taken it, and nobody joins.
  *
  * Context: The caller holds group->mutex and is the last to release it.
  * Return: true if the group belongs to live update now, and is left as it is.
  */
-bool iommu_liveupdate_keep_blocked(struct iommu_group *group)
+bool iommu_liveupdate_keep_group(struct iommu_group *group)
 {
 	lockdep_assert_held(&group->mutex);
 
-	if (!WARN_ON_ONCE(iommu_liveupdate_refuse_group(group) ||
-			  iommu_liveupdate_group_restored(group)) &&
-	    !group->stay_blocked)
+	if (WARN_ON_ONCE(iommu_liveupdate_refuse_group(group) ||
+			 iommu_liveupdate_group_restored(group))) {
+		group->stay_blocked = true;
+		iommu_liveupdate_untake(group);
+	}
+	if (!group->stay_blocked)
 		return false;
 
 	group->owner = &iommu_liveupdate_owner;

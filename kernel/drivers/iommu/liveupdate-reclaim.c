@@ -462,7 +462,16 @@ static int iommu_liveupdate_give_back_member(struct iommu_group *group,
 	return 0;
 }
 
-static void iommu_liveupdate_give_back_waiting(struct iommu_group *group)
+/**
+ * iommu_liveupdate_give_back_waiting - Members follow their group again
+ * @group: The group, which has left a domain or a PASID
+ *
+ * That is those that were reset, and had to wait until their group had no more of
+ * what came in, nor PASIDs.
+ *
+ * Context: The caller holds group->mutex.
+ */
+void iommu_liveupdate_give_back_waiting(struct iommu_group *group)
 {
 	struct iommu_liveupdate_in_device *in_dev;
 	struct group_device *gdev;
@@ -622,7 +631,7 @@ static void iommu_liveupdate_block_pasids(struct iommu_group *group,
 	xa_for_each_start(&group->pasid_array, pasid, entry, IOMMU_NO_PASID + 1) {
 		WARN_ON_ONCE(blocked->ops->set_dev_pasid(blocked, dev, pasid,
 							 iommu_pasid_array_domain(entry)));
-		/* A group of several has none that came in */
+		/* Of several that came in with records none has */
 		if (iommu_liveupdate_pasid_restored(group, pasid))
 			xa_erase(&group->pasid_array, pasid);
 	}
@@ -651,6 +660,8 @@ static bool iommu_liveupdate_block_member(struct iommu_group *group,
 	/* Drivers with live update have a blocking domain that cannot fail */
 	if (WARN_ON_ONCE(ret))
 		return false;
+	/* The driver may ask what the device is on, when its PASIDs are blocked */
+	gdev->closed = true;
 	iommu_liveupdate_block_pasids(group, gdev->dev);
 	iommu_liveupdate_close_member(group, gdev);
 	return true;
@@ -796,7 +807,10 @@ void iommu_liveupdate_block(u32 segment, u32 rid)
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_block);
 
-/* Was whoever is not a bridge reset? A stranger that was blocked with it was not */
+/*
+ * Was whoever is not a bridge reset? A stranger that was blocked with it was not.
+ * What no record names never is, and stays blocked without the others.
+ */
 static int iommu_liveupdate_group_reset(struct iommu_group *group)
 {
 	struct iommu_liveupdate_in_device *in_dev;
@@ -807,10 +821,16 @@ static int iommu_liveupdate_group_reset(struct iommu_group *group)
 		in_dev = iommu_liveupdate_member_record(gdev);
 		if (!in_dev && !iommu_liveupdate_is_bridge(gdev->dev))
 			return -EBUSY;
-		if (in_dev && !in_dev->reset)
+		if (in_dev && !in_dev->reset && !iommu_liveupdate_unnamed(gdev))
 			ret = -EAGAIN;
 	}
 	return ret;
+}
+
+static bool iommu_liveupdate_goes_back(const struct group_device *gdev)
+{
+	return iommu_liveupdate_member_record(gdev) &&
+	       !iommu_liveupdate_unnamed(gdev);
 }
 
 /* Ops are there, else the devices could not have been preserved */
@@ -822,7 +842,7 @@ static int iommu_liveupdate_unblock_group(struct iommu_group *group)
 
 	for_each_group_device(group, gdev) {
 		ops = dev_iommu_ops(gdev->dev)->liveupdate_ops;
-		if (!ops || !iommu_liveupdate_member_record(gdev))
+		if (!ops || !iommu_liveupdate_goes_back(gdev))
 			continue;
 		ret = ops->dev_unblock(gdev->dev);
 		if (ret)
@@ -836,7 +856,7 @@ static void iommu_liveupdate_set_closed(struct iommu_group *group, bool closed)
 	struct group_device *gdev;
 
 	for_each_group_device(group, gdev)
-		if (iommu_liveupdate_member_record(gdev))
+		if (iommu_liveupdate_goes_back(gdev))
 			gdev->closed = closed;
 }
 
@@ -860,6 +880,7 @@ static int iommu_liveupdate_give_back_group(struct iommu_group *group)
 	owner = group->owner;
 	group->owner = NULL;
 	group->owner_cnt = 0;
+	group->stay_blocked = false;
 	iommu_liveupdate_set_closed(group, false);
 	ret = iommu_liveupdate_set_domain(group, group->default_domain);
 	if (ret) {
@@ -869,7 +890,7 @@ static int iommu_liveupdate_give_back_group(struct iommu_group *group)
 		return ret;
 	}
 	for_each_group_device(group, gdev)
-		if (iommu_liveupdate_member_record(gdev))
+		if (iommu_liveupdate_goes_back(gdev))
 			iommu_liveupdate_drop_record(gdev->dev);
 	return 0;
 }

@@ -266,6 +266,7 @@ void iommu_liveupdate_incoming_put(struct iommu_liveupdate_incoming *in);
 bool iommu_liveupdate_pci_incoming(struct pci_dev *pci);
 struct iommu_liveupdate_in_device *
 iommu_liveupdate_member_record(const struct group_device *gdev);
+bool iommu_liveupdate_unnamed(const struct group_device *gdev);
 void iommu_liveupdate_close_member(struct iommu_group *group,
 				   struct group_device *gdev);
 bool iommu_liveupdate_group_restored(struct iommu_group *group);

@@ -284,7 +284,8 @@ static_assert(offsetof(struct iommu_device_ser, driver_data) == 96);
 /**
  * struct iommu_attachment_ser - One device, or one PASID of it, on one domain
  * @flags: IOMMU_SER_DELETED
- * @pasid: The PASID, or IOMMU_ATTACHMENT_SER_NO_PASID
+ * @pasid: The PASID, of a device alone in its group, or
+ *	   IOMMU_ATTACHMENT_SER_NO_PASID
  * @device_pa: Its struct iommu_device_ser
  * @domain_pa: Its struct iommu_domain_ser
  * @hw_id: Id under which the unit caches translations: domain id, ASID, VMID
