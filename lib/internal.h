@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the library have in common. */
+#ifndef ILU_INTERNAL_H
+#define ILU_INTERNAL_H
+
+#pragma GCC visibility push(default)
+#include "iommu-liveupdate.h"
+#pragma GCC visibility pop
+
+#include "manifest.h"
+
+/* ---- reasons.def ---- */
+
+enum ilu_call {
+#define ILU_CALL(id, name)			ILU_CALL_##id,
+#include "reasons.def"
+};
+
+enum ilu_own {
+#define ILU_OWN(id, err, text, hint)		ILU_OWN_##id,
+#include "reasons.def"
+};
+
+/* ---- objects ---- */
+
+/* The beginning of everything that has a name. */
+struct ilu_object {
+	struct ilu_object *next;
+	struct ilu *ilu;
+	bool hidden;		/* came in, and is not restored so far */
+	char name[ILU_NAME_MAX + 1];
+};
+
+struct ilu_memory {
+	struct ilu_object object;
+	int fd;
+	uint64_t length;
+	void *address;		/* NULL: not mapped */
+	uint64_t token;
+	uint32_t number;	/* in the manifest */
+};
+
+struct ilu_map {
+	struct ilu_map *next;
+	uint64_t iova, offset, length;
+	struct ilu_memory *memory;
+	unsigned int flags;
+	bool made;
+};
+
+/* A page table. Devices of one kind share it. */
+struct ilu_hwpt {
+	struct ilu_hwpt *next;
+	uint32_t id;
+	bool marked;
+};
+
+struct ilu_space {
+	struct ilu_object object;
+	uint32_t ioas;		/* 0: none so far */
+	struct ilu_map *maps;
+	struct ilu_hwpt *hwpts;
+	uint32_t number;
+};
+
+#define ILU_NR_BARS	6
+#define ILU_NR_IRQS	5	/* kinds of interrupts: VFIO_PCI_NUM_IRQS */
+
+struct ilu_bar {
+	void *address;		/* NULL: not mapped */
+	size_t length;
+};
+
+struct ilu_irqs {
+	unsigned int count;	/* 0: not armed by this context */
+	int *eventfds;		/* duplicates; -1: no interrupt of this number */
+	bool off;		/* for a kexec */
+};
+
+struct ilu_device {
+	struct ilu_object object;
+	struct ilu_space *space;
+	int fd;
+	bool bound, attached;
+	uint32_t id;		/* in the iommufd */
+	char bdf[ILU_BDF_SIZE];
+	struct ilu_ids ids;
+	uint64_t config_offset, config_length;
+	struct ilu_bar bars[ILU_NR_BARS];
+	struct ilu_irqs irqs[ILU_NR_IRQS];
+	uint64_t token;
+};
+
+struct ilu_blob {
+	struct ilu_object object;
+	int fd;
+	uint64_t length;
+	uint64_t token;		/* 0: not preserved */
+};
+
+/* ---- context ---- */
+
+struct ilu_stored_error {
+	struct ilu_error public;
+	char object[ILU_NAME_MAX + 1];
+};
+
+struct ilu {
+	struct ilu_ops ops;
+	void *arg;
+	void (*progress)(void *arg, unsigned int done, unsigned int of, const char *what);
+	void *progress_arg;
+	unsigned int patience_ms;
+	struct ilu_stored_error error;
+
+	char session_name[ILU_SESSION_NAME_MAX + 1];
+	int session;
+	enum ilu_role role;
+	bool preserved;
+	/* Something was preserved in the session: only closing it takes that back. */
+	bool session_used;
+	uint64_t generation;
+
+	int iommufd;
+	struct ilu_object *memories, *spaces, *devices, *blobs;
+
+	/* The manifest that is in the session, and tokens given out for it */
+	int manifest_fd;
+	struct ilu_manifest outgoing;
+	uint64_t next_token;
+
+	/* The one that came in, and how far its objects are restored */
+	struct ilu_manifest incoming;
+	uint64_t iommufd_token;
+	bool built, swept, restored;
+};
+
+/* context.c */
+size_t ilu_opts_copy(void *opts, size_t size, const void *given);
+bool ilu_name_is_valid(const char *name);
+struct ilu_object *ilu_find(struct ilu_object *list, const char *name);
+void ilu_append(struct ilu_object **list, struct ilu_object *object);
+void ilu_remove(struct ilu_object **list, struct ilu_object *object);
+/* A named object of this size that is in no list so far, or NULL with the error said. */
+void *ilu_new_object(struct ilu *ilu, size_t size, struct ilu_object *list, const char *name);
+/* 0 if objects can be made or changed now. */
+int ilu_may_change(struct ilu *ilu, const char *object);
+/* Closes all of them. */
+void ilu_drop_objects(struct ilu *ilu);
+void ilu_progress(struct ilu *ilu, unsigned int done, unsigned int of, const char *what);
+
+/* error.c: both return the errno */
+int ilu_fail(struct ilu *ilu, int error, enum ilu_call call, const char *object);
+int ilu_refuse(struct ilu *ilu, enum ilu_own reason, const char *object);
+
+/* ops.c: negative errno; what fails is said, unless it is called try */
+void ilu_ops_init(struct ilu *ilu, const struct ilu_ops *given);
+int ilu_try_open(struct ilu *ilu, const char *path);
+int ilu_open(struct ilu *ilu, enum ilu_call call, const char *path, const char *object);
+void ilu_close(struct ilu *ilu, int *fd);
+int ilu_try_ioctl(struct ilu *ilu, int fd, unsigned long request, void *data);
+int ilu_ioctl(struct ilu *ilu, enum ilu_call call, int fd, unsigned long request, void *data,
+	      const char *object);
+int ilu_dup(struct ilu *ilu, int fd, const char *object);
+void *ilu_mmap(struct ilu *ilu, size_t length, int flags, int fd, uint64_t offset,
+	       const char *object);
+int ilu_read(struct ilu *ilu, enum ilu_call call, int fd, void *data, size_t length,
+	     uint64_t offset, const char *object);
+int ilu_write(struct ilu *ilu, enum ilu_call call, int fd, const void *data, size_t length,
+	      uint64_t offset, const char *object);
+int ilu_length(struct ilu *ilu, int fd, uint64_t *length, const char *object);
+/* A new memfd of this length, sealed. */
+int ilu_memfd(struct ilu *ilu, const char *name, uint64_t length);
+int ilu_seal(struct ilu *ilu, int fd, const char *object);
+/* Waits a little; false when it has been long enough. *until is 0 at first. */
+bool ilu_again(struct ilu *ilu, int64_t *until);
+
+/* session.c */
+int ilu_session_make(struct ilu *ilu);
+void ilu_session_close(struct ilu *ilu);
+int ilu_session_preserve(struct ilu *ilu, enum ilu_call call, int fd, uint64_t token,
+			 const char *object);
+int ilu_session_retrieve_fd(struct ilu *ilu, enum ilu_call call, uint64_t token,
+			    const char *object);
+int ilu_session_finish(struct ilu *ilu);
+
+/* memory.c */
+void ilu_memory_close(struct ilu_memory *memory);
+struct ilu_memory *ilu_memory_build(struct ilu *ilu, const struct ilu_memory_record *record);
+
+/* space.c */
+int ilu_iommufd_open(struct ilu *ilu);
+int ilu_iommufd_destroy(struct ilu *ilu, uint32_t id);
+int ilu_space_alloc(struct ilu_space *space);
+struct ilu_space *ilu_space_build(struct ilu *ilu, const struct ilu_space_record *record);
+struct ilu_map *ilu_map_build(struct ilu_space *space, struct ilu_memory *memory,
+			      const struct ilu_map_record *record);
+int ilu_map_make(struct ilu_space *space, struct ilu_map *map);
+bool ilu_space_owns(const struct ilu_space *space, uint32_t id);
+void ilu_space_close(struct ilu_space *space);
+/* To one of the page tables of its space, or to a new one */
+int ilu_attach(struct ilu_device *device);
+
+/* device.c */
+struct ilu_device *ilu_device_build(struct ilu *ilu, struct ilu_space *space,
+				    const struct ilu_device_record *record);
+int ilu_device_take(struct ilu_device *device);
+int ilu_device_identify(struct ilu_device *device, struct ilu_ids *ids);
+void ilu_device_close(struct ilu_device *device);
+
+/* irq.c */
+int ilu_irqs_off(struct ilu *ilu);
+int ilu_irqs_again(struct ilu *ilu);
+void ilu_irqs_forget(struct ilu_device *device);
+
+/* blob.c */
+int ilu_blob_preserve(struct ilu_blob *blob);
+void ilu_blob_drop_all(struct ilu *ilu);
+
+/* record.c: the manifest as a file */
+int ilu_record_retrieve(struct ilu *ilu);
+void ilu_record_forget(struct ilu *ilu);
+int ilu_record_preserve(struct ilu *ilu);
+int ilu_record_add_blob(struct ilu *ilu, const struct ilu_blob *blob);
+void ilu_record_close(struct ilu *ilu);
+
+/* restore.c */
+int ilu_sweep(struct ilu *ilu);
+
+#endif

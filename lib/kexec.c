@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+
+#include "internal.h"
+
+int ilu_quiesce(struct ilu *ilu)
+{
+	return ilu ? ilu_irqs_off(ilu) : -EINVAL;
+}
+
+int ilu_kexec_load(struct ilu *ilu, int kernel, int initrd, const char *command_line)
+{
+	if (!ilu)
+		return -EINVAL;
+	if (kernel < 0 || !command_line)
+		return ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, NULL);
+	if (ilu->ops.kexec_file_load(ilu->arg, kernel, initrd, command_line))
+		return ilu_fail(ilu, -errno, ILU_CALL_KEXEC_LOAD, NULL);
+	return 0;
+}
+
+/* That it comes back without an error is for a kernel of a test. */
+int ilu_kexec(struct ilu *ilu)
+{
+	struct ilu_stored_error refusal;
+	int error;
+
+	if (!ilu)
+		return -EINVAL;
+	if (!ilu->preserved)
+		return ilu_refuse(ilu, ILU_OWN_NOT_PRESERVED, ilu->session_name);
+	error = ilu_irqs_off(ilu);
+	if (error)
+		return error;
+	if (!ilu->ops.reboot_kexec(ilu->arg))
+		return 0;
+	error = ilu_fail(ilu, -errno, ILU_CALL_REBOOT, ilu->session_name);
+	refusal = ilu->error;
+	/* Interrupts that stay off are worse: then this is what is told. */
+	if (ilu_irqs_again(ilu))
+		return ilu->error.public.err;
+	ilu->error = refusal;
+	return error;
+}
