@@ -8,6 +8,7 @@
 #   series   patches and mails: make series, make apply
 #   build    kernels, headers, programs of the guest
 #   unit     unit tests
+#   lib      the library, its manual and its tests
 #   static   make check-series
 #   arch     make check-arch
 #   kernel   programs of kselftest
@@ -27,16 +28,17 @@ packages_of()
 	build) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio lz4 xz-utils python3 \
 		perl ccache rsync patch ca-certificates ;;
 	unit) echo gcc libc6-dev make libcmocka-dev ;;
+	lib) echo gcc g++ clang libc6-dev linux-libc-dev make libcmocka-dev pkgconf groff-base valgrind ;;
 	static) echo sparse python3-sphinx python3-yaml ;;
 	arch) echo gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu ;;
 	kernel) echo libcap-dev ;;
 	demo) echo gnuplot-nox ;;
-	*) die "no such group of packages: $1" "one of: series build unit static arch kernel demo" ;;
+	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo" ;;
 	esac
 }
 
 PACKAGES=
-[ $# -gt 0 ] || set -- series build unit static arch kernel demo
+[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo
 for group; do
 	group_packages=$(packages_of "$group")
 	for package in $group_packages; do
