@@ -334,7 +334,7 @@ static int may_restore(struct ilu *ilu)
 
 static unsigned int count_done(const struct ilu *ilu)
 {
-	unsigned int done = ilu->built + ilu->swept;
+	unsigned int done = ilu->built + (ilu->iommufd >= 0) + ilu->swept;
 
 	for (const struct ilu_object *object = ilu->memories; object; object = object->next)
 		done += !object->hidden;
@@ -357,7 +357,7 @@ static unsigned int count_all(const struct ilu *ilu)
 {
 	const struct ilu_counts *nr = &ilu->incoming.nr;
 
-	return 1 + !!nr->spaces + nr->memories + nr->spaces + nr->maps + 3 * nr->devices;
+	return 1 + 2 * !!nr->spaces + nr->memories + nr->spaces + nr->maps + 3 * nr->devices;
 }
 
 int ilu_restore_step(struct ilu *ilu)
