@@ -3,8 +3,8 @@
 # Common ground of the scripts: where things are kept, messages, locks, and the
 # synchronised kernel trees. To be sourced, with TOP set to the top of the clone.
 #
-# In the clone only out/ is written, by 'make series' and by tests/unit run by hand,
-# and 'make clean' removes it. In the cache:
+# In the clone only out/ is written, by 'make series', by the library and its tests, and
+# by tests/unit run by hand, and 'make clean' removes it. In the cache:
 #   download/             the .debs, and what they came from
 #   apt/NAME/             private apt state, one per list of suites
 #   base/ID/linux/        the unpacked kernel, never changed

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/* /dev/liveupdate, sessions, and the kexec */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+#include "uapi.h"
+
+static struct session *find(struct fake *fake, const char *name, bool incoming)
+{
+	struct session *session = fake->sessions;
+
+	while (session && (session->incoming != incoming || strcmp(session->name, name)))
+		session = session->next;
+	return session;
+}
+
+static struct session *session_new(struct fake *fake, const char *name, bool incoming)
+{
+	struct session *session = calloc(1, sizeof(*session));
+
+	snprintf(session->name, sizeof(session->name), "%s", name);
+	session->incoming = incoming;
+	session->next = fake->sessions;
+	fake->sessions = session;
+	return session;
+}
+
+static int session_fd(struct fake *fake, struct session *session)
+{
+	struct file *file = file_new(FILE_SESSION);
+
+	file->session = session;
+	session->taken = true;
+	return fd_install(fake, file);
+}
+
+long liveupdate_ioctl(struct fake *fake, struct file *file, unsigned long request, void *data)
+{
+	struct liveupdate_ioctl_create_session *call = data;
+	const char *name = (const char *)call->name;
+	struct session *session;
+
+	(void)file;
+	if (!name[0] || strnlen(name, sizeof(call->name)) == sizeof(call->name))
+		return -EINVAL;
+	if (request == LIVEUPDATE_IOCTL_CREATE_SESSION) {
+		if (find(fake, name, false))
+			return -EEXIST;
+		call->fd = session_fd(fake, session_new(fake, name, false));
+		return 0;
+	}
+	if (request != LIVEUPDATE_IOCTL_RETRIEVE_SESSION)
+		return -ENOTTY;
+	session = find(fake, name, true);
+	if (!session)
+		return -ENOENT;
+	if (session->taken)
+		return -EINVAL;
+	call->fd = session_fd(fake, session);
+	return 0;
+}
+
+/* ---- the old kernel ---- */
+
+bool session_has(const struct session *session, const struct content *content)
+{
+	for (const struct entry *entry = session->entries; entry; entry = entry->next)
+		if (entry->content == content)
+			return true;
+	return false;
+}
+
+static int check_preserve(struct fake *fake, struct session *session, struct file *file)
+{
+	if (file->preserved || file->incoming)
+		return -EBUSY;
+	switch (file->kind) {
+	case FILE_MEMFD:
+		return 0;
+	case FILE_IOMMUFD:
+		return iommufd_check_preserve(fake, file, session);
+	case FILE_DEVICE:
+		return device_check_preserve(file, session);
+	default:
+		return -ENOENT;
+	}
+}
+
+static int preserve(struct fake *fake, struct session *session,
+		    struct liveupdate_session_preserve_fd *call)
+{
+	struct file *file = call->fd < 0 || call->fd >= FAKE_FDS ? NULL : fake->fds[call->fd];
+	struct entry *entry;
+	int error;
+
+	for (entry = session->entries; entry; entry = entry->next)
+		if (entry->token == call->token)
+			return -EEXIST;
+	if (!file)
+		return -EBADF;
+	error = check_preserve(fake, session, file);
+	if (error)
+		return error;
+	entry = calloc(1, sizeof(*entry));
+	*entry = (struct entry) {
+		.next = session->entries,
+		.token = call->token,
+		.kind = file->kind,
+		.file = file_get(file),
+		.card = file->card,
+	};
+	session->entries = entry;
+	file->preserved = session;
+	if (file->card)
+		file->card->preserved = session;
+	if (file->content) {
+		entry->content = content_get(file->content);
+		entry->content->frozen++;
+	}
+	return 0;
+}
+
+static void entry_free(struct fake *fake, struct session *session)
+{
+	struct entry *entry = session->entries;
+
+	session->entries = entry->next;
+	if (entry->content) {
+		entry->content->frozen--;
+		content_put(entry->content);
+	}
+	if (entry->card)
+		entry->card->preserved = entry->card->incoming = NULL;
+	if (entry->file) {
+		entry->file->preserved = entry->file->incoming = NULL;
+		file_put(fake, entry->file);
+	}
+	free(entry);
+}
+
+static void session_free(struct fake *fake, struct session *session)
+{
+	struct session **at = &fake->sessions;
+
+	while (session->entries)
+		entry_free(fake, session);
+	while (*at != session)
+		at = &(*at)->next;
+	*at = session->next;
+	free(session);
+}
+
+/* ---- the next kernel ---- */
+
+static struct file *make_file(struct session *session, struct entry *entry)
+{
+	struct file *file = file_new(entry->kind);
+
+	file->incoming = session;
+	if (entry->kind == FILE_MEMFD)
+		file->content = content_get(entry->content);
+	if (entry->kind == FILE_DEVICE) {
+		file->card = entry->card;
+		entry->card->file = file;
+	}
+	if (entry->kind != FILE_IOMMUFD)
+		return file;
+	file->objects = calloc(FAKE_OBJECTS, sizeof(*file->objects));
+	for (int i = 0; i < FAKE_CARDS; i++)
+		if (entry->reserved[i])
+			file->objects[entry->reserved[i]].type = OBJECT_RESERVED;
+	return file;
+}
+
+static int retrieve(struct fake *fake, struct session *session,
+		    struct liveupdate_session_retrieve_fd *call)
+{
+	for (struct entry *entry = session->entries; entry; entry = entry->next) {
+		if (entry->token != call->token)
+			continue;
+		if (entry->kind == FILE_DEVICE && fake->time < fake->driver_late)
+			return -EAGAIN;
+		if (!entry->file)
+			entry->file = make_file(session, entry);
+		call->fd = fd_install(fake, file_get(entry->file));
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static bool is_held(const struct entry *entry)
+{
+	return entry->kind == FILE_DEVICE && entry->card->on_old && entry->file &&
+	       entry->file->refs > 1;
+}
+
+static void abandon(struct card *card)
+{
+	card_reset(card);
+	maps_free(card->old);
+	card->old = NULL;
+	card->on_old = false;
+}
+
+static int finish(struct fake *fake, struct session *session)
+{
+	if (fake->time < fake->finish_late)
+		return -EBUSY;
+	for (struct entry *entry = session->entries; entry; entry = entry->next)
+		if (is_held(entry))
+			return -EBUSY;
+	for (struct entry *entry = session->entries; entry; entry = entry->next)
+		if (entry->kind == FILE_DEVICE && entry->card->on_old)
+			abandon(entry->card);
+	/* devices before the iommufd that they are bound to */
+	while (session->entries)
+		entry_free(fake, session);
+	return 0;
+}
+
+static bool wants_finish(const struct session *session)
+{
+	for (const struct entry *entry = session->entries; entry; entry = entry->next)
+		if (entry->kind != FILE_MEMFD)
+			return true;
+	return false;
+}
+
+void session_release(struct fake *fake, struct file *file)
+{
+	struct session *session = file->session;
+
+	session->taken = false;
+	if (session->kept)
+		return;
+	if (!session->incoming || !wants_finish(session))
+		session_free(fake, session);
+}
+
+long session_ioctl(struct fake *fake, struct file *file, unsigned long request, void *data)
+{
+	struct session *session = file->session;
+	struct liveupdate_session_get_name *name = data;
+
+	switch (request) {
+	case LIVEUPDATE_SESSION_PRESERVE_FD:
+		return session->incoming ? -EINVAL : preserve(fake, session, data);
+	case LIVEUPDATE_SESSION_RETRIEVE_FD:
+		return session->incoming ? retrieve(fake, session, data) : -EINVAL;
+	case LIVEUPDATE_SESSION_FINISH:
+		return session->incoming ? finish(fake, session) : -EINVAL;
+	case LIVEUPDATE_SESSION_GET_NAME:
+		memcpy(name->name, session->name, sizeof(name->name));
+		return 0;
+	}
+	return -ENOTTY;
+}
+
+/* ---- the kexec ---- */
+
+static int check_kexec(struct fake *fake)
+{
+	if (!fake->image)
+		return -EINVAL;
+	for (struct session *session = fake->sessions; session; session = session->next)
+		if (session->incoming && wants_finish(session))
+			return -EBUSY;
+	for (int i = 0; i < FAKE_CARDS; i++)
+		for (int j = 0; fake->cards[i].preserved && j < FAKE_IRQS; j++)
+			if (fake->cards[i].irqs[j])
+				return -EINVAL;
+	return 0;
+}
+
+/* What the card is translated by stays, the file does not. */
+static void keep_card(struct card *card)
+{
+	card->old = maps_copy(maps_of(card));
+	card->on_old = true;
+	card->kept = true;
+}
+
+static void keep_ids(struct fake *fake, struct entry *entry)
+{
+	for (int i = 0; i < FAKE_CARDS; i++)
+		if (fake->cards[i].preserved && fake->cards[i].iommufd == entry->file)
+			entry->reserved[i] = fake->cards[i].id;
+}
+
+static void keep(struct fake *fake, struct session *session)
+{
+	for (struct entry *entry = session->entries; entry; entry = entry->next) {
+		if (entry->kind == FILE_DEVICE)
+			keep_card(entry->card);
+		if (entry->kind == FILE_IOMMUFD)
+			keep_ids(fake, entry);
+	}
+	session->incoming = true;
+	session->kept = true;
+}
+
+static void drop_files(struct fake *fake, struct session *session)
+{
+	for (struct entry *entry = session->entries; entry; entry = entry->next) {
+		entry->file->preserved = NULL;
+		file_put(fake, entry->file);
+		entry->file = NULL;
+	}
+}
+
+static void arrive(struct session *session)
+{
+	session->kept = false;
+	for (struct entry *entry = session->entries; entry; entry = entry->next) {
+		if (!entry->card)
+			continue;
+		entry->card->kept = false;
+		entry->card->preserved = NULL;
+		entry->card->incoming = session;
+	}
+}
+
+/* The process is no more, but nobody has closed anything for it. */
+int machine_kexec(struct fake *fake)
+{
+	struct session *session;
+	int error = check_kexec(fake);
+
+	if (error)
+		return error;
+	for (session = fake->sessions; session; session = session->next)
+		if (!session->incoming)
+			keep(fake, session);
+	for (session = fake->sessions; session; session = session->next)
+		if (session->kept)
+			drop_files(fake, session);
+	fake_kill(fake);
+	for (session = fake->sessions; session; session = session->next)
+		if (session->kept)
+			arrive(session);
+	fake->image = false;
+	fake->jumped = true;
+	return 0;
+}
+
+void machine_free(struct fake *fake)
+{
+	for (int i = 0; i < FAKE_CARDS; i++)
+		maps_free(fake->cards[i].old);
+	while (fake->sessions)
+		session_free(fake, fake->sessions);
+}

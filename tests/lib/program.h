@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A program as the library wants it: one way for both kernels. Two memories, one of
+ * them its own; two spaces; three devices behind two kinds of IOMMU, one of which
+ * somebody else has opened; interrupts; and blobs before and after ilu_preserve().
+ */
+#ifndef TESTS_LIB_PROGRAM_H
+#define TESTS_LIB_PROGRAM_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fake.h"
+
+#define NR(array)	(sizeof(array) / sizeof((array)[0]))
+
+#define RAM_LENGTH	(16 * FAKE_PAGE)
+#define ROM_LENGTH	(2 * FAKE_PAGE)
+#define RAM_IOVA	0x10000000ull
+#define HIGH_IOVA	0x8000000000ull
+#define ROM_IOVA	0x20000000ull
+
+struct program {
+	struct fake *fake;
+	struct ilu *ilu;
+	uint64_t generation;	/* how many updates there were */
+	unsigned int retried;
+};
+
+struct step {
+	const char *name;
+	/* 0 or a negative errno */
+	int (*run)(struct program *program);
+	/* A failure leaves all as it was. */
+	bool unwinds;
+};
+
+extern const struct step set_up_steps[], take_back_steps[], leave_steps[];
+
+void program_start(struct program *program, struct fake *fake);
+/* Each of them; one that fails is tried once more, and has to unwind and to say why. */
+void program_run(struct program *program, const struct step *steps);
+/* From whatever there is, one kernel's worth: set up or take back, then leave. */
+void program_live(struct program *program);
+/* After the kexec: another process */
+void program_next(struct program *program);
+void program_end(struct program *program);
+/* Devices run, were never reset, find what they found before; nothing was broken. */
+void program_check(struct program *program);
+/* All devices are closed, no file is open, no session is left. */
+void assert_nothing(struct fake *fake);
+
+#define assert_ok(program, call) assert_ok_at(program, call, #call, __FILE__, __LINE__)
+void assert_ok_at(const struct program *program, int result, const char *what, const char *file,
+		  int line);
+/* It fails so, and says why. */
+#define assert_refused(program, call, error) \
+	assert_refused_at(program, call, error, #call, __FILE__, __LINE__)
+void assert_refused_at(const struct program *program, int result, int error, const char *what,
+		       const char *file, int line);
+
+#endif

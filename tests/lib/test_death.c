@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The program dies before every single call. Before the kexec all is then as if nothing
+ * had been; afterwards the devices go on, and another instance gets to the end, which
+ * may die as well.
+ */
+#include "program.h"
+
+#ifndef PLAIN
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_disable()
+#define __lsan_enable()
+#endif
+
+#define LONGEST		2000
+/* Of the points of a second death, and which of them depends on the first. */
+#define STRIDE		11
+
+static void live_to_the_end(struct program *program)
+{
+	program_run(program, take_back_steps);
+}
+
+/* The memory of who has died is nobody's. True: it died. */
+static bool dies(struct program *program, unsigned long at, void (*live)(struct program *program))
+{
+	struct fake *fake = program->fake;
+	jmp_buf death;
+
+	fake->death = &death;
+	fake->points = 0;
+	fake->die_at = at;
+	__lsan_disable();
+	if (setjmp(death)) {
+		__lsan_enable();
+		fake->die_at = 0;
+		fake_kill(fake);
+		program->ilu = NULL;
+		return true;
+	}
+	program->ilu = fake_context(fake);
+	live(program);
+	__lsan_enable();
+	fake->die_at = 0;
+	return false;
+}
+
+/* The whole way, in a machine where somebody has died */
+static void live_anew(struct fake *fake)
+{
+	struct program program;
+
+	program_start(&program, fake);
+	assert_non_null(program.ilu);
+	program_live(&program);
+	program_next(&program);
+	program_run(&program, take_back_steps);
+	program_check(&program);
+	program_end(&program);
+	assert_nothing(fake);
+}
+
+/* In the next kernel, to the end. Nothing of anybody else is left in the iommufd. */
+static void live_on(struct program *program)
+{
+	program->ilu = fake_context(program->fake);
+	program_run(program, take_back_steps);
+	program_check(program);
+	assert_int_equal(fake_count(program->fake, OBJECT_IOAS), 2);
+	assert_int_equal(fake_count(program->fake, OBJECT_HWPT), 3);
+	assert_int_equal(fake_count(program->fake, OBJECT_DEVICE), 3);
+	program_run(program, leave_steps);
+	program_next(program);
+	program_run(program, take_back_steps);
+	program_check(program);
+	program_end(program);
+	assert_nothing(program->fake);
+}
+
+static bool die_before_kexec(unsigned long at)
+{
+	struct fake *fake = fake_new();
+	struct program program = { .fake = fake };
+	bool died = dies(&program, at, program_live);
+
+	if (died) {
+		assert_nothing(fake);
+		live_anew(fake);
+	} else {
+		fake_lose(fake, program.ilu);
+	}
+	fake_free(fake);
+	return died;
+}
+
+static void test_before_kexec(void **state)
+{
+	unsigned long at = 1;
+
+	(void)state;
+	while (die_before_kexec(at)) {
+		at++;
+		assert_true(at < LONGEST);
+	}
+	print_message("before the kexec: %lu points\n", at - 1);
+	assert_true(at > 100);
+}
+
+/* A machine in which everything has just come in */
+static struct fake *arrived(struct program *program)
+{
+	struct fake *fake = fake_new();
+
+	program_start(program, fake);
+	program_live(program);
+	program_next(program);
+	fake_lose(fake, program->ilu);
+	program->ilu = NULL;
+	return fake;
+}
+
+static bool is_finished(const struct fake *fake)
+{
+	return !fake->sessions;
+}
+
+/* Whoever dies after the finish has had devices like any others. */
+static void go_on(struct program *program)
+{
+	if (is_finished(program->fake)) {
+		assert_nothing(program->fake);
+		live_anew(program->fake);
+	} else {
+		program_check(program);
+		live_on(program);
+	}
+}
+
+static bool die_after_kexec(unsigned long at)
+{
+	struct program program;
+	struct fake *fake = arrived(&program);
+	bool died = dies(&program, at, live_to_the_end);
+
+	if (died)
+		go_on(&program);
+	else
+		program_end(&program);
+	fake_free(fake);
+	return died;
+}
+
+static void test_after_kexec(void **state)
+{
+	unsigned long at = 1;
+
+	(void)state;
+	while (die_after_kexec(at)) {
+		at++;
+		assert_true(at < LONGEST);
+	}
+	print_message("after the kexec: %lu points\n", at - 1);
+	assert_true(at > 100);
+}
+
+/* 0: the first was never met; 1: both were, 2: the second was not */
+static int die_twice(unsigned long first, unsigned long second)
+{
+	struct program program;
+	struct fake *fake = arrived(&program);
+	int result = 0;
+
+	if (dies(&program, first, live_to_the_end)) {
+		result = 2;
+		if (!is_finished(fake) && dies(&program, second, live_to_the_end))
+			result = 1;
+		if (program.ilu) {
+			program_check(&program);
+			program_end(&program);
+		} else {
+			go_on(&program);
+		}
+	} else {
+		program_end(&program);
+	}
+	fake_free(fake);
+	return result;
+}
+
+static void test_twice(void **state)
+{
+	unsigned long first, second, pairs = 0;
+	int result = 1;
+
+	(void)state;
+	for (first = 1; result; first++)
+		for (second = 1 + first % STRIDE; ; second += STRIDE, pairs++) {
+			result = die_twice(first, second);
+			if (result != 1)
+				break;
+		}
+	print_message("twice after the kexec: %lu pairs\n", pairs);
+	assert_true(pairs > 1000);
+}
+
+/* Many times in a row, each a little later than the last; and it gets there. */
+static void test_many_times(void **state)
+{
+	struct program program;
+	struct fake *fake = arrived(&program);
+	unsigned long at = 1, deaths = 0;
+
+	(void)state;
+	while (dies(&program, at, live_to_the_end) && !is_finished(fake)) {
+		program_check(&program);
+		deaths++;
+		at += 3;
+	}
+	print_message("in a row: %lu deaths\n", deaths);
+	assert_true(deaths > 50);
+	if (program.ilu)
+		program_end(&program);
+	assert_nothing(fake);
+	fake_free(fake);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_before_kexec),
+		cmocka_unit_test(test_after_kexec),
+		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_many_times),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
