@@ -397,6 +397,35 @@ static void test_from_fd_kept(void **state)
 	end(program);
 }
 
+/* Whichever call fails: nothing is left in it, or it is closed. */
+static void test_from_fd_undone(void **state)
+{
+	unsigned long offset = 0;
+	int error;
+
+	do {
+		struct program *program = start(state);
+		struct fake *fake = program->fake;
+
+		program_run(program, set_up_steps);
+		ilu_free(program->ilu);
+		program->ilu = fake_context(fake);
+		assert_ok(program, ilu_session_create(program->ilu, "vm1"));
+		assert_non_null(ilu_memory_create(program->ilu, "ram", RAM_LENGTH, NULL));
+		assert_non_null(ilu_memory_create(program->ilu, "rom", ROM_LENGTH, NULL));
+		fake->fail_at = fake->calls + ++offset;
+		fake->fail_errno = EIO;
+		error = ilu_preserve(program->ilu);
+		if (error) {
+			assert_int_equal(error, -EIO);
+			assert_true(!fake->sessions || !fake->sessions->entries);
+			assert_ok(program, ilu_preserve(program->ilu));
+		}
+		end(program);
+	} while (error);
+	assert_true(offset > 5);
+}
+
 /* What another instance has preserved in there is in the way. */
 static void test_from_fd_used(void **state)
 {
@@ -609,6 +638,28 @@ static void test_other_card(void **state)
 	end(program);
 }
 
+/* Nor is a memory taken that is not what it was. */
+static void test_other_length(void **state)
+{
+	struct program *program = start(state);
+	struct fake *fake = program->fake;
+	struct content *ram;
+
+	program_run(program, set_up_steps);
+	ram = fake->fds[ilu_memory_fd(ilu_memory(program->ilu, "ram"))]->content;
+	program_run(program, leave_steps);
+	program_next(program);
+	assert_ok(program, ilu_session_open(program->ilu, "vm1"));
+	ram->length -= FAKE_PAGE;
+	assert_refused(program, ilu_restore(program->ilu), EBADMSG);
+	assert_string_equal(ilu_error(program->ilu)->object, "ram");
+	ram->length += FAKE_PAGE;
+	assert_ok(program, ilu_restore(program->ilu));
+	assert_ok(program, ilu_finish(program->ilu));
+	program_check(program);
+	end(program);
+}
+
 /* A capability list that bites its tail ends. */
 static void test_endless_list(void **state)
 {
@@ -653,9 +704,10 @@ int main(void)
 		TEST(test_names), TEST(test_memory), TEST(test_maps), TEST(test_devices),
 		TEST(test_irqs), TEST(test_no_context), TEST(test_options), TEST(test_default_ops),
 		TEST(test_preserved), TEST(test_sessions), TEST(test_from_fd),
-		TEST(test_from_fd_kept), TEST(test_from_fd_used), TEST(test_from_env),
+		TEST(test_from_fd_kept), TEST(test_from_fd_undone), TEST(test_from_fd_used), TEST(test_from_env),
 		TEST(test_busy_liveupdate), TEST(test_no_liveupdate), TEST(test_taken_session),
 		TEST(test_late_driver), TEST(test_late_finish), TEST(test_other_card),
+		TEST(test_other_length),
 		TEST(test_endless_list), TEST(test_texts),
 	};
 

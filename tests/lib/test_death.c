@@ -39,7 +39,8 @@ static bool dies(struct program *program, unsigned long at, void (*live)(struct 
 		program->ilu = NULL;
 		return true;
 	}
-	program->ilu = fake_context(fake);
+	if (!program->ilu)
+		program->ilu = fake_context(fake);
 	live(program);
 	__lsan_enable();
 	fake->die_at = 0;
@@ -225,6 +226,85 @@ static void test_many_times(void **state)
 	fake_free(fake);
 }
 
+/* ---- somebody else, such as systemd, holds the session ---- */
+
+static void set_blobs(struct program *program)
+{
+	assert_ok(program, ilu_blob_set(program->ilu, "late", "new", 3));
+	assert_ok(program, ilu_blob_set(program->ilu, "late", "newest", 6));
+}
+
+/* The kernel switches off what nobody is left to switch off. */
+static void kexec_by_another(struct fake *fake, struct file *session)
+{
+	fake->image = true;
+	for (int i = 0; i < FAKE_CARDS; i++)
+		memset(fake->cards[i].irqs, 0, sizeof(fake->cards[i].irqs));
+	assert_int_equal(machine_kexec(fake), 0);
+	file_put(fake, session);
+	fake->jumped = false;
+}
+
+/* What was set counts as a whole, or what was set before */
+static void assert_some_blob(struct ilu *ilu, ssize_t *last)
+{
+	char got[8] = "";
+	ssize_t length = ilu_blob_get(ilu, "late", got, sizeof(got));
+
+	if (length == -ENOENT)
+		length = 0;
+	else
+		assert_string_equal(got, length == 3 ? "new" : "newest");
+	assert_true(length >= *last);
+	*last = length;
+}
+
+static bool die_with_a_witness(unsigned long at, ssize_t *last)
+{
+	struct fake *fake = fake_new();
+	struct program program;
+	struct file *session;
+	bool died;
+
+	__lsan_disable();
+	program_start(&program, fake);
+	program_run(&program, set_up_steps);
+	assert_ok(&program, ilu_preserve(program.ilu));
+	__lsan_enable();
+	session = file_get(fake->fds[ilu_session_fd(program.ilu)]);
+	died = dies(&program, at, set_blobs);
+	if (!died)
+		fake_lose(fake, program.ilu);
+	kexec_by_another(fake, session);
+	program_check(&program);
+	program.generation = 1;
+	program.ilu = fake_context(fake);
+	assert_ok(&program, ilu_session_open(program.ilu, "vm1"));
+	assert_int_equal(ilu_role(program.ilu), ILU_ROLE_INCOMING);
+	assert_some_blob(program.ilu, last);
+	assert_ok(&program, ilu_restore(program.ilu));
+	assert_ok(&program, ilu_finish(program.ilu));
+	program_check(&program);
+	program_end(&program);
+	assert_nothing(fake);
+	fake_free(fake);
+	return died;
+}
+
+/* The manifest is sound at any time: a blob is added to it, or is not. */
+static void test_witness(void **state)
+{
+	unsigned long at = 1;
+	ssize_t last = 0;
+
+	(void)state;
+	while (die_with_a_witness(at, &last))
+		at++;
+	print_message("with a witness: %lu points\n", at - 1);
+	assert_int_equal(last, 6);
+	assert_true(at > 15);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_after_kexec),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_many_times),
+		cmocka_unit_test(test_witness),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
