@@ -671,14 +671,32 @@ char *fake_text(const struct fake *fake)
 	return text;
 }
 
+static unsigned int count(const struct file *file, enum object_type type)
+{
+	unsigned int nr = 0;
+
+	for (uint32_t id = 1; file && file->objects && id < FAKE_OBJECTS; id++)
+		nr += file->objects[id].type == type;
+	return nr;
+}
+
 /* Over all iommufds that the process has */
 unsigned int fake_count(const struct fake *fake, enum object_type type)
 {
 	unsigned int nr = 0;
 
 	for (int fd = 0; fd < FAKE_FDS; fd++)
-		for (uint32_t id = 1; fake->fds[fd] && fake->fds[fd]->objects && id < FAKE_OBJECTS; id++)
-			nr += fake->fds[fd]->objects[id].type == type;
+		nr += count(fake->fds[fd], type);
+	return nr;
+}
+
+unsigned int fake_count_incoming(const struct fake *fake, enum object_type type)
+{
+	unsigned int nr = 0;
+
+	for (const struct session *session = fake->sessions; session; session = session->next)
+		for (const struct entry *entry = session->entries; entry; entry = entry->next)
+			nr += session->incoming ? count(entry->file, type) : 0;
 	return nr;
 }
 

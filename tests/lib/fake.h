@@ -120,7 +120,7 @@ struct fake {
 	unsigned long points, die_at;
 	jmp_buf *death;
 	int64_t liveupdate_late, driver_late, finish_late;	/* EBUSY, EAGAIN until then */
-	int kexec_errno;
+	int kexec_errno, attach_errno;	/* as long as they are set */
 
 	/* the machine */
 	int64_t time;
@@ -157,6 +157,8 @@ struct content *fake_manifest(struct fake *fake);
 /* All of the machine in words, but for marks and time; to be freed */
 char *fake_text(const struct fake *fake);
 unsigned int fake_count(const struct fake *fake, enum object_type type);
+/* Likewise in those that came in, whoever has retrieved them */
+unsigned int fake_count_incoming(const struct fake *fake, enum object_type type);
 
 /* ---- between the files of the fake ---- */
 

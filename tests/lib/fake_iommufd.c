@@ -319,6 +319,8 @@ static int attach(struct fake *fake, struct file *file, struct vfio_device_attac
 		return -EINVAL;
 	if (card->preserved)
 		return -EBUSY;
+	if (fake->attach_errno)
+		return -fake->attach_errno;
 	hwpt = object(card->iommufd, call->pt_id, OBJECT_HWPT);
 	if (!hwpt)
 		return -ENOENT;

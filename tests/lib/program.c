@@ -211,28 +211,28 @@ static int config(struct program *program)
 }
 
 const struct step set_up_steps[] = {
-	{ "open the session", open_session, true },
-	{ "create ram", create_ram, true },
-	{ "add rom", add_rom, true },
-	{ "create dma", create_dma, true },
-	{ "map ram", map_ram, true },
-	{ "map high", map_high, true },
-	{ "map rom", map_rom, true },
-	{ "open nic", open_nic, true },
-	{ "create other", create_other, true },
-	{ "map elsewhere", map_elsewhere, true },
-	{ "map in vain", map_in_vain, true },
-	{ "unmap it", unmap_it, true },
-	{ "open disk", open_disk, true },
-	{ "add nic2", add_nic2, true },
-	{ "start devices", start_devices, false },
-	{ "reset disk", reset_disk, true },
-	{ "config", config, true },
-	{ "arm nic", arm_nic, true },
-	{ "arm requests", arm_requests, true },
-	{ "arm nic again", arm_again, true },
-	{ "set blob", set_blob, true },
-	{ NULL, NULL, false },
+	{ "open the session", open_session, ALL },
+	{ "create ram", create_ram, ALL },
+	{ "add rom", add_rom, ALL },
+	{ "create dma", create_dma, ALL },
+	{ "map ram", map_ram, ALL },
+	{ "map high", map_high, ALL },
+	{ "map rom", map_rom, ALL },
+	{ "open nic", open_nic, ALL },
+	{ "create other", create_other, ALL },
+	{ "map elsewhere", map_elsewhere, ALL },
+	{ "map in vain", map_in_vain, ALL },
+	{ "unmap it", unmap_it, ALL },
+	{ "open disk", open_disk, ALL },
+	{ "add nic2", add_nic2, ALL },
+	{ "start devices", start_devices, NOTHING },
+	{ "reset disk", reset_disk, ALL },
+	{ "config", config, ALL },
+	{ "arm nic", arm_nic, ALL },
+	{ "arm requests", arm_requests, ALL },
+	{ "arm nic again", arm_again, ALL },
+	{ "set blob", set_blob, ALL },
+	{ NULL, NULL, NOTHING },
 };
 
 /* ---- taking back ---- */
@@ -265,15 +265,15 @@ static int finish(struct program *program)
 }
 
 const struct step take_back_steps[] = {
-	{ "open the session", open_session, true },
-	{ "restore", restore, false },
-	{ "get blobs", get_blobs, true },
-	{ "start devices", start_devices, false },
-	{ "arm nic", arm_nic, true },
-	{ "arm requests", arm_requests, true },
-	{ "finish", finish, false },
-	{ "set blob", set_blob, true },
-	{ NULL, NULL, false },
+	{ "open the session", open_session, ALL },
+	{ "restore", restore, NOTHING },
+	{ "get blobs", get_blobs, ALL },
+	{ "start devices", start_devices, NOTHING },
+	{ "arm nic", arm_nic, ALL },
+	{ "arm requests", arm_requests, ALL },
+	{ "finish", finish, NOTHING },
+	{ "set blob", set_blob, ALL },
+	{ NULL, NULL, NOTHING },
 };
 
 /* ---- leaving ---- */
@@ -309,12 +309,12 @@ static int jump(struct program *program)
 
 /* A blob that fails after preserve leaves a file in the session that nothing names. */
 const struct step leave_steps[] = {
-	{ "load", load, true },
-	{ "preserve", preserve, true },
-	{ "set late blob", set_late, false },
-	{ "set newest blob", set_newest, false },
-	{ "kexec", jump, true },
-	{ NULL, NULL, false },
+	{ "load", load, ALL },
+	{ "preserve", preserve, ALL },
+	{ "set late blob", set_late, FILES },
+	{ "set newest blob", set_newest, FILES },
+	{ "kexec", jump, ALL },
+	{ NULL, NULL, NOTHING },
 };
 
 /* ---- the program ---- */
@@ -327,15 +327,25 @@ void program_start(struct program *program, struct fake *fake)
 
 static void assert_unwound(const struct step *step, const char *before, const char *after)
 {
-	if (!step->unwinds || !strcmp(before, after))
+	if (step->unwinds != ALL || !strcmp(before, after))
 		return;
 	print_error("%s leaves something:\n%s--- after\n%s", step->name, before, after);
 	fail();
 }
 
+static int count_files(const struct fake *fake)
+{
+	int nr = 0;
+
+	for (int fd = 0; fd < FAKE_FDS; fd++)
+		nr += !!fake->fds[fd];
+	return nr;
+}
+
 static void run(struct program *program, const struct step *step)
 {
 	char *before = fake_text(program->fake), *after;
+	int files = count_files(program->fake);
 	int error = step->run(program);
 
 	after = fake_text(program->fake);
@@ -348,6 +358,8 @@ static void run(struct program *program, const struct step *step)
 			fail();
 		}
 		assert_unwound(step, before, after);
+		if (step->unwinds == FILES)
+			assert_int_equal(count_files(program->fake), files);
 		program->retried++;
 		assert_ok(program, step->run(program));
 	}

@@ -37,8 +37,8 @@ struct step {
 	const char *name;
 	/* 0 or a negative errno */
 	int (*run)(struct program *program);
-	/* A failure leaves all as it was. */
-	bool unwinds;
+	/* A failure leaves as it was: nothing of it, open files, all. */
+	enum { NOTHING, FILES, ALL } unwinds;
 };
 
 extern const struct step set_up_steps[], take_back_steps[], leave_steps[];

@@ -135,7 +135,8 @@ check 'map and library agree' same mapped exported
 nothing_else()
 {
 	nm -D --defined-only "$O/lib-gcc/libiommu-liveupdate.so" | grep -v ' A ILU_0\.1' | grep -v '@@ILU_0\.1$' | grep . && return 1
-	readelf -d "$O/lib-gcc/libiommu-liveupdate.so" | grep -q 'SONAME.*\[libiommu-liveupdate.so.0\]'
+	readelf -d "$O/lib-gcc/libiommu-liveupdate.so" | grep -q 'SONAME.*\[libiommu-liveupdate.so.0\]' ||
+		{ echo "another soname"; return 1; }
 	! readelf -d "$O/lib-gcc/libiommu-liveupdate.so" | grep 'NEEDED' | grep -v 'libc\.so'
 }
 check 'exports nothing else, needs the C library alone' nothing_else

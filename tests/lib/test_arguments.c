@@ -115,8 +115,11 @@ static void test_maps(void **state)
 	assert_refused(program, ilu_map(dma, 0, theirs, 0, FAKE_PAGE, ILU_MAP_RW), EINVAL);
 	assert_refused(program, ilu_map(dma, 0, ram, 0, 0, ILU_MAP_RW), EINVAL);
 	assert_refused(program, ilu_map(dma, 0, ram, 0, RAM_LENGTH + FAKE_PAGE, ILU_MAP_RW), EINVAL);
+	assert_string_equal(ilu_error(ilu)->call, "");
 	assert_refused(program, ilu_map(dma, 0, ram, RAM_LENGTH, FAKE_PAGE, ILU_MAP_RW), EINVAL);
 	assert_refused(program, ilu_map(dma, 0, ram, UINT64_MAX, 2, ILU_MAP_RW), EINVAL);
+	/* The library says so, not the kernel. */
+	assert_string_equal(ilu_error(ilu)->call, "");
 	assert_refused(program, ilu_map(dma, UINT64_MAX - 1, ram, 0, FAKE_PAGE, ILU_MAP_RW), EINVAL);
 	assert_refused(program, ilu_map(dma, 0, ram, 0, FAKE_PAGE, 0), EINVAL);
 	assert_refused(program, ilu_map(dma, 0, ram, 0, FAKE_PAGE, 4), EINVAL);
@@ -603,6 +606,31 @@ static void test_late_finish(void **state)
 	end(program);
 }
 
+/* A device that cannot change over stays where it is, and nothing piles up for it. */
+static void test_no_attach(void **state)
+{
+	static const int errnos[] = { EINVAL, EOPNOTSUPP };
+	struct program *program = start(state);
+	struct fake *fake = program->fake;
+
+	program_live(program);
+	program_next(program);
+	assert_ok(program, ilu_session_open(program->ilu, "vm1"));
+	for (int i = 0; i < 6; i++) {
+		fake->attach_errno = errnos[i % 2];
+		assert_refused(program, ilu_restore(program->ilu), errnos[i % 2]);
+		assert_string_equal(ilu_error(program->ilu)->object, "nic");
+		assert_true(fake->cards[0].on_old);
+		assert_int_equal(fake_count(fake, OBJECT_HWPT), 0);
+		program_check(program);
+	}
+	fake->attach_errno = 0;
+	assert_ok(program, ilu_restore(program->ilu));
+	assert_ok(program, ilu_finish(program->ilu));
+	program_check(program);
+	end(program);
+}
+
 /* ---- another card in the slot ---- */
 
 static const struct {
@@ -706,7 +734,7 @@ int main(void)
 		TEST(test_preserved), TEST(test_sessions), TEST(test_from_fd),
 		TEST(test_from_fd_kept), TEST(test_from_fd_undone), TEST(test_from_fd_used), TEST(test_from_env),
 		TEST(test_busy_liveupdate), TEST(test_no_liveupdate), TEST(test_taken_session),
-		TEST(test_late_driver), TEST(test_late_finish), TEST(test_other_card),
+		TEST(test_late_driver), TEST(test_late_finish), TEST(test_no_attach), TEST(test_other_card),
 		TEST(test_other_length),
 		TEST(test_endless_list), TEST(test_texts),
 	};

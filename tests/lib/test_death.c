@@ -226,6 +226,34 @@ static void test_many_times(void **state)
 	fake_free(fake);
 }
 
+static void restore_only(struct program *program)
+{
+	assert_ok(program, ilu_session_open(program->ilu, "vm1"));
+	assert_ok(program, ilu_restore(program->ilu));
+}
+
+/* What is in the iommufd is what the last two have made, if all die when all is restored. */
+static void test_leftovers(void **state)
+{
+	struct program program;
+	struct fake *fake = arrived(&program);
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		assert_false(dies(&program, 0, restore_only));
+		program_check(&program);
+		/* in which the dead one's memory is, for the leak check */
+		fake_lose(fake, program.ilu);
+		program.ilu = NULL;
+		fake_kill(fake);
+		program_check(&program);
+		assert_in_range(fake_count_incoming(fake, OBJECT_IOAS), 2, 4);
+		assert_in_range(fake_count_incoming(fake, OBJECT_HWPT), 3, 6);
+	}
+	live_on(&program);
+	fake_free(fake);
+}
+
 /* ---- somebody else, such as systemd, holds the session ---- */
 
 static void set_blobs(struct program *program)
@@ -312,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_after_kexec),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_many_times),
+		cmocka_unit_test(test_leftovers),
 		cmocka_unit_test(test_witness),
 	};
 
