@@ -52,8 +52,8 @@ struct ilu_device;
 
 /*
  * Structures of options begin with their size, so that a program that was compiled
- * against an older header goes on to work: ILU_OPTS(ilu_new_opts, .log = f). NULL
- * stands for all of them 0.
+ * against an older header goes on to work: &ILU_OPTS(ilu_new_opts, .patience_ms = 100).
+ * NULL stands for all of them 0. In C++: struct ilu_new_opts opts = {}, and its size.
  */
 #define ILU_OPTS(type, ...)	((struct type){ .size = sizeof(struct type), __VA_ARGS__ })
 
@@ -103,7 +103,8 @@ struct ilu *ilu_new(const struct ilu_new_opts *opts);
 /*
  * Closes all. Before the kexec this undoes the preservation: the devices are reset
  * when their files are closed. In the next kernel what was not finished is left as it
- * is, devices running, for another try by anybody.
+ * is, devices running, for another try by anybody. (Of memory alone the kernel keeps
+ * nothing: such a session is finished by closing it.)
  */
 void ilu_free(struct ilu *ilu);
 

@@ -127,6 +127,28 @@ static void passed(struct fake *fake)
 		longjmp(*fake->death, 1);
 }
 
+/* Those of the machine that was made last; there is no argument that says so. */
+static struct fake *newest;
+
+static bool allocation_planned(void)
+{
+	if (!newest || ++newest->allocations != newest->allocation_fails_at)
+		return false;
+	newest->failed = "calloc";
+	errno = ENOMEM;
+	return true;
+}
+
+void *fake_calloc(size_t number, size_t size)
+{
+	return allocation_planned() ? NULL : calloc(number, size);
+}
+
+void *fake_malloc(size_t size)
+{
+	return allocation_planned() ? NULL : malloc(size);
+}
+
 /* ---- calls ---- */
 
 static int open_device(struct fake *fake, const char *name)
@@ -558,7 +580,11 @@ void fake_kill(struct fake *fake)
 
 struct ilu *fake_context(struct fake *fake)
 {
-	return ilu_new(&ILU_OPTS(ilu_new_opts, .ops = &fake_ops, .ops_arg = fake));
+	const struct ilu_new_opts *opts = &ILU_OPTS(ilu_new_opts, .ops = &fake_ops, .ops_arg = fake);
+	struct ilu *ilu = ilu_new(opts);
+
+	/* It is made by one allocation, which may be the one that fails. */
+	return ilu ? ilu : ilu_new(opts);
 }
 
 /* There is nothing that ilu_free() could close or unmap. */
@@ -600,6 +626,7 @@ struct fake *fake_new(void)
 	card_init(&fake->cards[1], "0000:02:00.0", "vfio1", 0, 0x10c9, 0x123456789abcdf0ull);
 	card_init(&fake->cards[2], "0000:03:00.0", "vfio2", 1, 0x10d3, 0);
 	fake->time = 1;
+	newest = fake;
 	return fake;
 }
 
@@ -607,6 +634,7 @@ void fake_free(struct fake *fake)
 {
 	fake_kill(fake);
 	machine_free(fake);
+	newest = NULL;
 	free(fake);
 }
 

@@ -117,6 +117,7 @@ struct fake {
 	unsigned long calls, fail_at;
 	int fail_errno;
 	const char *failed;		/* the call that did */
+	unsigned long allocations, allocation_fails_at;
 	unsigned long points, die_at;
 	jmp_buf *death;
 	int64_t liveupdate_late, driver_late, finish_late;	/* EBUSY, EAGAIN until then */
@@ -132,6 +133,10 @@ struct fake {
 };
 
 extern const struct ilu_ops fake_ops;
+
+/* Instead of those of the C library, in the library */
+void *fake_calloc(size_t number, size_t size);
+void *fake_malloc(size_t size);
 
 struct fake *fake_new(void);
 void fake_free(struct fake *fake);

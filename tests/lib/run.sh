@@ -66,7 +66,7 @@ cmocka()
 		cat "$O/output" "$O/errors"
 	else
 		# what was counted, from messages
-		grep -E '^[0-9]+ (calls|flips)|: [0-9]+ (points|pairs|deaths)$' "$O/output" || :
+		grep -E '^[0-9]+ (calls|allocations|flips)|: [0-9]+ (points|pairs|deaths)$' "$O/output" || :
 	fi
 	passed=$((passed + p)) failed=$((failed + f))
 	echo "$(basename "$1"): $p of ${plan:-0}"
@@ -115,7 +115,8 @@ header_of()
 	$1 $WARN -I"$TOP/include" -fsyntax-only "$O/header.$2"
 }
 check 'header alone, C11' header_of 'gcc -std=c11' c ''
-with g++ 'header alone, C++' header_of g++ cc 'int ask() { return ilu_role(nullptr); }'
+with g++ 'header alone, C++' header_of g++ cc \
+	'ilu *make() { ilu_new_opts opts = {}; opts.size = sizeof(opts); return ilu_new(&opts); }'
 
 # Functions of the header, outside of comments
 declared() { awk '/^\/\*/ { c = 1 } !c { print } /\*\// { c = 0 }' "$HEADER" | grep -oE '\bilu_[a-z_]+\(' | tr -d '(' | sort -u; }

@@ -20,8 +20,12 @@ static bool go(unsigned long fail_at, int fail_errno, struct count *count)
 	struct program program;
 	bool met;
 
-	fake->fail_at = fail_at;
-	fake->fail_errno = fail_errno;
+	if (fail_errno) {
+		fake->fail_at = fail_at;
+		fake->fail_errno = fail_errno;
+	} else {
+		fake->allocation_fails_at = fail_at;
+	}
 	program_start(&program, fake);
 	for (int i = 0; i < 2; i++) {
 		program_live(&program);
@@ -70,9 +74,22 @@ static void test_each_call(void **state)
 		assert_true(count.retried < count.calls / 4);
 }
 
+/* Likewise of its own memory */
+static void test_each_allocation(void **state)
+{
+	struct count count = { 0 };
+
+	(void)state;
+	all_with(0, &count);
+	print_message("%u allocations fail: %u were failures of the library\n", count.calls,
+		      count.retried);
+	assert_true(count.calls > 100);
+	assert_true(count.retried > 40);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[NR(errnos)];
+	struct CMUnitTest tests[NR(errnos) + 1];
 	char names[NR(errnos)][32];
 
 	for (size_t i = 0; i < NR(errnos); i++) {
@@ -83,5 +100,6 @@ int main(void)
 			.initial_state = (void *)&errnos[i],
 		};
 	}
+	tests[NR(errnos)] = (struct CMUnitTest)cmocka_unit_test(test_each_allocation);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
