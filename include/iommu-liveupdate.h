@@ -14,7 +14,7 @@
  *		ram = ilu_memory_create(ilu, "ram", size, NULL);
  *		dma = ilu_space_create(ilu, "dma");
  *		ilu_map(dma, iova, ram, 0, size, ILU_MAP_RW);
- *		nic = ilu_device_open(ilu, "nic", "0000:01:00.0", dma, NULL);
+ *		nic = ilu_device_open(ilu, "nic", "0000:01:00.0", dma);
  *	}
  *	ram = ilu_memory(ilu, "ram"), nic = ilu_device(ilu, "nic");
  *	... work ...
@@ -193,20 +193,15 @@ int ilu_unmap(struct ilu_space *space, uint64_t iova);
 
 /* ---- devices ---- */
 
-struct ilu_device_opts {
-	size_t size;
-	bool no_bars;		/* do not allow the function to answer or to do DMA */
-};
-
 /*
  * A function bound to vfio-pci, opened by its character device, bound to the iommufd
  * of the context and attached to a page table of its own kind in the space.
  */
 struct ilu_device *ilu_device_open(struct ilu *ilu, const char *name, const char *bdf,
-				   struct ilu_space *space, const struct ilu_device_opts *opts);
+				   struct ilu_space *space);
 /* Its file was opened by somebody else, and is bound to nothing. It is duplicated. */
 struct ilu_device *ilu_device_add(struct ilu *ilu, const char *name, int fd,
-				  struct ilu_space *space, const struct ilu_device_opts *opts);
+				  struct ilu_space *space);
 struct ilu_device *ilu_device(struct ilu *ilu, const char *name);
 int ilu_device_fd(const struct ilu_device *device);
 /* Of PCI: vendor and device, as they are in config space */
@@ -217,6 +212,11 @@ int ilu_device_config_read(const struct ilu_device *device, unsigned int offset,
 			   size_t length);
 int ilu_device_config_write(const struct ilu_device *device, unsigned int offset,
 			    const void *data, size_t length);
+/*
+ * Bus mastering, which is off in a device that was just opened: its owner brings it into
+ * a known state first. A virtual machine does that by config space.
+ */
+int ilu_device_allow_dma(const struct ilu_device *device);
 /* Ends its DMA: VFIO_DEVICE_RESET. */
 int ilu_device_reset(const struct ilu_device *device);
 

@@ -184,19 +184,8 @@ int ilu_device_take(struct ilu_device *device)
 	return 0;
 }
 
-static int allow(const struct ilu_device *device)
-{
-	uint16_t command;
-	int error = read16(device, PCI_COMMAND, &command);
-
-	if (error)
-		return error;
-	command = htole16(command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	return ilu_device_config_write(device, PCI_COMMAND, &command, sizeof(command));
-}
-
 /* Attached first: what it does then is translated. */
-static int set_up(struct ilu_device *device, bool no_bars)
+static int set_up(struct ilu_device *device)
 {
 	int error = ilu_device_take(device);
 
@@ -204,8 +193,6 @@ static int set_up(struct ilu_device *device, bool no_bars)
 		error = ilu_device_identify(device, &device->ids);
 	if (!error)
 		error = ilu_attach(device);
-	if (!error && !no_bars)
-		error = allow(device);
 	return error;
 }
 
@@ -281,12 +268,11 @@ static struct ilu_device *device_new(struct ilu *ilu, const char *name, struct i
 	return device;
 }
 
-static struct ilu_device *device_finish(struct ilu_device *device,
-					const struct ilu_device_opts *opts)
+static struct ilu_device *device_finish(struct ilu_device *device)
 {
 	const struct ilu_hwpt *first = device->space->hwpts;
 
-	if (set_up(device, opts->no_bars)) {
+	if (set_up(device)) {
 		undo(device, first);
 		return NULL;
 	}
@@ -312,17 +298,12 @@ static int open_file(struct ilu *ilu, const char *bdf, const char *object)
 }
 
 struct ilu_device *ilu_device_open(struct ilu *ilu, const char *name, const char *bdf,
-				   struct ilu_space *space, const struct ilu_device_opts *given)
+				   struct ilu_space *space)
 {
-	struct ilu_device_opts opts;
 	struct ilu_device *device;
 
 	if (!ilu)
 		return NULL;
-	if (!ilu_opts_copy(&opts, sizeof(opts), given)) {
-		ilu_refuse(ilu, ILU_OWN_OPTIONS_TOO_NEW, name);
-		return NULL;
-	}
 	if (!bdf_is_valid(bdf)) {
 		ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, name);
 		return NULL;
@@ -337,21 +318,16 @@ struct ilu_device *ilu_device_open(struct ilu *ilu, const char *name, const char
 		ilu_device_close(device);
 		return NULL;
 	}
-	return device_finish(device, &opts);
+	return device_finish(device);
 }
 
 struct ilu_device *ilu_device_add(struct ilu *ilu, const char *name, int fd,
-				  struct ilu_space *space, const struct ilu_device_opts *given)
+				  struct ilu_space *space)
 {
-	struct ilu_device_opts opts;
 	struct ilu_device *device;
 
 	if (!ilu)
 		return NULL;
-	if (!ilu_opts_copy(&opts, sizeof(opts), given)) {
-		ilu_refuse(ilu, ILU_OWN_OPTIONS_TOO_NEW, name);
-		return NULL;
-	}
 	device = device_new(ilu, name, space);
 	if (!device)
 		return NULL;
@@ -361,7 +337,7 @@ struct ilu_device *ilu_device_add(struct ilu *ilu, const char *name, int fd,
 		ilu_device_close(device);
 		return NULL;
 	}
-	return device_finish(device, &opts);
+	return device_finish(device);
 }
 
 struct ilu_device *ilu_device_build(struct ilu *ilu, struct ilu_space *space,
@@ -407,6 +383,20 @@ int ilu_device_ids(const struct ilu_device *device, uint16_t *vendor, uint16_t *
 	if (id)
 		*id = device->ids.device;
 	return 0;
+}
+
+int ilu_device_allow_dma(const struct ilu_device *device)
+{
+	uint16_t command;
+	int error;
+
+	if (!device)
+		return -EINVAL;
+	error = read16(device, PCI_COMMAND, &command);
+	if (error)
+		return error;
+	command = htole16(command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	return ilu_device_config_write(device, PCI_COMMAND, &command, sizeof(command));
 }
 
 int ilu_device_reset(const struct ilu_device *device)

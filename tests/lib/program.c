@@ -110,21 +110,21 @@ static int unmap_it(struct program *program)
 static int open_nic(struct program *program)
 {
 	return last_error(program, !ilu_device_open(program->ilu, "nic", "0000:01:00.0",
-						    ilu_space(program->ilu, "dma"), NULL));
+						    ilu_space(program->ilu, "dma")));
 }
 
 /* In the same space, behind another IOMMU */
 static int open_disk(struct program *program)
 {
 	return last_error(program, !ilu_device_open(program->ilu, "disk", "0000:03:00.0",
-						    ilu_space(program->ilu, "dma"), NULL));
+						    ilu_space(program->ilu, "dma")));
 }
 
 static int add_nic2(struct program *program)
 {
 	int fd = fake_open(program->fake, "/dev/vfio/devices/vfio1");
 	struct ilu_device *device = ilu_device_add(program->ilu, "nic2", fd,
-						   ilu_space(program->ilu, "other"), NULL);
+						   ilu_space(program->ilu, "other"));
 
 	fake_close(program->fake, fd);
 	return last_error(program, !device);
@@ -138,13 +138,18 @@ static int start_devices(struct program *program)
 	for (size_t i = 0; i < NR(names); i++) {
 		volatile uint32_t *bar;
 		size_t length;
+		int result;
 
 		bar = ilu_device_bar(ilu_device(program->ilu, names[i]), 0, &length);
 		if (!bar)
 			return ilu_error(program->ilu)->err;
 		assert_int_equal(length, FAKE_BAR);
-		if (!program->generation)
-			bar[0] = 1;
+		if (program->generation)
+			continue;
+		bar[0] = 1;
+		result = ilu_device_allow_dma(ilu_device(program->ilu, names[i]));
+		if (result)
+			return result;
 	}
 	for (int i = 0; !program->generation && i < FAKE_CARDS; i++)
 		program->fake->cards[i].resets = 0;

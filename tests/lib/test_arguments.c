@@ -146,20 +146,21 @@ static void test_devices(void **state)
 	int fd;
 
 	for (size_t i = 0; i < NR(bad); i++)
-		assert_null_error(program, ilu_device_open(ilu, "nic", bad[i], dma, NULL), EINVAL);
-	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:01:00.0", NULL, NULL), EINVAL);
-	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:01:00.0", theirs, NULL), EINVAL);
-	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:09:00.0", dma, NULL), ENOENT);
+		assert_null_error(program, ilu_device_open(ilu, "nic", bad[i], dma), EINVAL);
+	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:01:00.0", NULL), EINVAL);
+	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:01:00.0", theirs), EINVAL);
+	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:09:00.0", dma), ENOENT);
 	assert_string_not_equal(ilu_error(ilu)->hint, "");
-	assert_null_error(program, ilu_device_add(ilu, "nic", -1, dma, NULL), EBADF);
+	assert_null_error(program, ilu_device_add(ilu, "nic", -1, dma), EBADF);
 	fd = fake_open(program->fake, "/dev/vfio/devices/vfio0");
-	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:01:00.0", dma, NULL), EBUSY);
+	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:01:00.0", dma), EBUSY);
 	fake_close(program->fake, fd);
-	nic = ilu_device_open(ilu, "nic", "0000:01:00.0", dma,
-			      &ILU_OPTS(ilu_device_opts, .no_bars = true));
+	nic = ilu_device_open(ilu, "nic", "0000:01:00.0", dma);
 	assert_non_null(nic);
 	assert_int_equal(program->fake->cards[0].config[4], 0);
-	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:02:00.0", dma, NULL), EEXIST);
+	assert_int_equal(ilu_device_allow_dma(nic), 0);
+	assert_int_equal(program->fake->cards[0].config[4], 6);
+	assert_null_error(program, ilu_device_open(ilu, "nic", "0000:02:00.0", dma), EEXIST);
 	assert_null_error(program, ilu_device_bar(nic, 1, NULL), EOPNOTSUPP);
 	assert_null_error(program, ilu_device_bar(nic, 6, NULL), EINVAL);
 	assert_refused(program, ilu_device_config_read(nic, FAKE_CONFIG, &byte, 1), EINVAL);
@@ -170,6 +171,7 @@ static void test_devices(void **state)
 	assert_int_equal(ilu_device_ids(NULL, NULL, NULL), -EINVAL);
 	assert_int_equal(ilu_device_ids(nic, NULL, NULL), 0);
 	assert_int_equal(ilu_device_reset(NULL), -EINVAL);
+	assert_int_equal(ilu_device_allow_dma(NULL), -EINVAL);
 	assert_int_equal(ilu_device_config_read(NULL, 0, &byte, 1), -EINVAL);
 	assert_null(ilu_device_bar(NULL, 0, NULL));
 	ilu_free(other);
@@ -181,7 +183,7 @@ static void test_irqs(void **state)
 	struct program *program = start(state);
 	struct ilu *ilu = program->ilu;
 	struct ilu_space *dma = ilu_space_create(ilu, "dma");
-	struct ilu_device *nic = ilu_device_open(ilu, "nic", "0000:01:00.0", dma, NULL);
+	struct ilu_device *nic = ilu_device_open(ilu, "nic", "0000:01:00.0", dma);
 	int none[3000], fd = fake_eventfd(program->fake);
 
 	memset(none, 0xff, sizeof(none));
@@ -225,8 +227,8 @@ static void test_no_context(void **state)
 	assert_null(ilu_memory(NULL, "ram"));
 	assert_null(ilu_space_create(NULL, "dma"));
 	assert_null(ilu_space(NULL, "dma"));
-	assert_null(ilu_device_open(NULL, "nic", "0000:01:00.0", NULL, NULL));
-	assert_null(ilu_device_add(NULL, "nic", 3, NULL, NULL));
+	assert_null(ilu_device_open(NULL, "nic", "0000:01:00.0", NULL));
+	assert_null(ilu_device_add(NULL, "nic", 3, NULL));
 	assert_null(ilu_device(NULL, "nic"));
 	assert_int_equal(ilu_blob_set(NULL, "x", "x", 1), -EINVAL);
 	assert_int_equal(ilu_blob_get(NULL, "x", buffer, 1), -EINVAL);
@@ -288,7 +290,7 @@ static void test_default_ops(void **state)
 	assert_int_equal(ilu_memory_length(memory), RAM_LENGTH);
 	assert_int_equal(ilu_blob_set(ilu, "state", "abc", 3), 0);
 	assert_int_equal(ilu_blob_get(ilu, "state", NULL, 0), 3);
-	assert_null(ilu_device_open(ilu, "nic", "ffff:ff:1f.7", NULL, NULL));
+	assert_null(ilu_device_open(ilu, "nic", "ffff:ff:1f.7", NULL));
 	ilu_free(ilu);
 }
 
@@ -319,7 +321,7 @@ static void test_preserved(void **state)
 	assert_null_error(program, ilu_memory_create(ilu, "more", FAKE_PAGE, NULL), EBUSY);
 	assert_null_error(program, ilu_memory_add(ilu, "more", 3), EBUSY);
 	assert_null_error(program, ilu_space_create(ilu, "more"), EBUSY);
-	assert_null_error(program, ilu_device_open(ilu, "more", "0000:01:00.0", dma, NULL), EBUSY);
+	assert_null_error(program, ilu_device_open(ilu, "more", "0000:01:00.0", dma), EBUSY);
 	assert_refused(program, ilu_session_create(ilu, "vm2"), EBUSY);
 	assert_refused(program, ilu_session_from_fd(ilu, 3), EBUSY);
 	assert_ok(program, ilu_unpreserve(ilu));
@@ -697,7 +699,7 @@ static void test_endless_list(void **state)
 
 	memcpy(program->fake->cards[0].config + 0x100, &itself, 4);
 	memcpy(program->fake->cards[0].config + 0x140, &next, 4);
-	assert_non_null(ilu_device_open(program->ilu, "nic", "0000:01:00.0", dma, NULL));
+	assert_non_null(ilu_device_open(program->ilu, "nic", "0000:01:00.0", dma));
 	end(program);
 }
 

@@ -139,7 +139,8 @@ static void test_no_device(void **state)
 	assert_ok(&program, ilu_restore(program.ilu));
 	assert_ok(&program, ilu_finish(program.ilu));
 	assert_non_null(ilu_device_open(program.ilu, "nic", "0000:01:00.0",
-					ilu_space(program.ilu, "dma"), NULL));
+					ilu_space(program.ilu, "dma")));
+	assert_ok(&program, ilu_device_allow_dma(ilu_device(program.ilu, "nic")));
 	assert_non_null(fake_dma(&fake->cards[0], RAM_IOVA, ILU_MAP_RW));
 	program_end(&program);
 	assert_nothing(fake);
