@@ -73,6 +73,28 @@ const struct nic_model *nic_model(const char *name)
 	return NULL;
 }
 
+const struct nic_model *nic_identify(const char *bdf)
+{
+	__u16 ids[2];
+
+	if (pci_config_read(bdf, 0, ids, sizeof(ids)))
+		return NULL;
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+		if (models[i].vendor == ids[0] && models[i].device == ids[1])
+			return &models[i];
+	return NULL;
+}
+
+void rx_ring_init(struct rx_ring *ring, const struct nic_model *model, __u64 iova, __u32 slots)
+{
+	*ring = (struct rx_ring) {
+		.iova = iova,
+		.slots = slots,
+		.slot_size = model->slot_size,
+		.slot_stride = model->slot_size,
+	};
+}
+
 static size_t rx_buffers_offset(const struct rx_ring *ring)
 {
 	size_t descriptors = ring->slots * sizeof(struct rx_descriptor);
@@ -109,75 +131,71 @@ static __u32 get(const volatile void *registers, __u32 offset)
 	return *(const volatile __u32 *)((const volatile char *)registers + offset);
 }
 
-static void put(const struct device *device, __u32 offset, __u32 value)
+static void put(volatile void *registers, __u32 offset, __u32 value)
 {
-	*(volatile __u32 *)((volatile char *)device->registers + offset) = value;
+	*(volatile __u32 *)((volatile char *)registers + offset) = value;
 }
 
-static int link_is_up(const struct device *device)
+static int link_is_up(const volatile void *registers)
 {
-	return !!(get(device->registers, STATUS) & STATUS_LU);
+	return !!(get(registers, STATUS) & STATUS_LU);
 }
 
-static int wait_for_link(const struct device *device)
+static int wait_for_link(volatile void *registers)
 {
 	for (int waited = 0; waited < LINK_WAIT_MS; waited++) {
-		if (link_is_up(device))
+		if (link_is_up(registers))
 			return 0;
 		usleep(1000);
 	}
 	return -ETIMEDOUT;
 }
 
-int nic_reset(const struct nic_model *model, const struct device *device)
+int nic_reset(const struct nic_model *model, volatile void *registers)
 {
-	put(device, IMC, ~0u);
-	put(device, CTRL, get(device->registers, CTRL) | CTRL_RST);
+	put(registers, IMC, ~0u);
+	put(registers, CTRL, get(registers, CTRL) | CTRL_RST);
 	usleep(20 * 1000);
-	put(device, IMC, ~0u);
-	put(device, CTRL, get(device->registers, CTRL) | CTRL_SLU);
+	put(registers, IMC, ~0u);
+	put(registers, CTRL, get(registers, CTRL) | CTRL_SLU);
 	/* igb's link stays down after a reset until it negotiates anew. */
-	if (model->restart_link && !link_is_up(device))
-		put(device, MDIC, MDIC_RESTART);
+	if (model->restart_link && !link_is_up(registers))
+		put(registers, MDIC, MDIC_RESTART);
 	for (__u32 word = 0; word < MTA_WORDS; word++)
-		put(device, MTA + 4 * word, 0);
-	return wait_for_link(device);
+		put(registers, MTA + 4 * word, 0);
+	return wait_for_link(registers);
 }
 
-int nic_start_receive(const struct nic_model *model, const struct device *device,
-		      const struct rx_ring *ring)
+void nic_start_receive(const struct nic_model *model, volatile void *registers,
+		       const struct rx_ring *ring)
 {
 	__u32 queue = model->queue;
-	int error = device_set_bus_master(device);
 
-	if (error)
-		return error;
-	put(device, queue + RDBAL, (__u32)ring->iova);
-	put(device, queue + RDBAH, ring->iova >> 32);
-	put(device, queue + RDLEN, ring->slots * sizeof(struct rx_descriptor));
-	put(device, queue + RDH, 0);
-	put(device, queue + RDT, 0);
+	put(registers, queue + RDBAL, (__u32)ring->iova);
+	put(registers, queue + RDBAH, ring->iova >> 32);
+	put(registers, queue + RDLEN, ring->slots * sizeof(struct rx_descriptor));
+	put(registers, queue + RDH, 0);
+	put(registers, queue + RDT, 0);
 	if (model->has_queue_enable) {
-		put(device, queue + SRRCTL, ring->slot_size / 1024 | SRRCTL_ONE_BUFFER);
-		put(device, queue + RXDCTL, RXDCTL_ENABLE);
+		put(registers, queue + SRRCTL, ring->slot_size / 1024 | SRRCTL_ONE_BUFFER);
+		put(registers, queue + RXDCTL, RXDCTL_ENABLE);
 	}
-	put(device, RCTL, model->rctl);
+	put(registers, RCTL, model->rctl);
 	/* The ring counts as empty when tail equals head: one slot stays unused. */
-	put(device, queue + RDT, ring->slots - 1);
-	return 0;
+	put(registers, queue + RDT, ring->slots - 1);
 }
 
-void nic_stop_receive(const struct nic_model *model, const struct device *device)
+void nic_stop_receive(const struct nic_model *model, volatile void *registers)
 {
-	put(device, RCTL, 0);
+	put(registers, RCTL, 0);
 	if (model->has_queue_enable)
-		put(device, model->queue + RXDCTL, 0);
+		put(registers, model->queue + RXDCTL, 0);
 }
 
-__u32 nic_next_slot(const struct nic_model *model, const struct device *device,
+__u32 nic_next_slot(const struct nic_model *model, volatile void *registers,
 		    const struct rx_ring *ring)
 {
-	return (get(device->registers, model->queue + RDT) + 1) % ring->slots;
+	return (get(registers, model->queue + RDT) + 1) % ring->slots;
 }
 
 int nic_slot_is_full(const struct nic_model *model, const struct rx_ring *ring, __u32 slot)
@@ -189,11 +207,11 @@ int nic_slot_is_full(const struct nic_model *model, const struct rx_ring *ring, 
 	return !!(status & model->slot_done);
 }
 
-void nic_give_back(const struct nic_model *model, const struct device *device,
+void nic_give_back(const struct nic_model *model, volatile void *registers,
 		   const struct rx_ring *ring, __u32 next_slot)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	put(device, model->queue + RDT, (next_slot + ring->slots - 1) % ring->slots);
+	put(registers, model->queue + RDT, (next_slot + ring->slots - 1) % ring->slots);
 }
 
 void nic_read_state(const struct nic_model *model, const volatile void *registers,

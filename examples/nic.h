@@ -42,6 +42,10 @@ struct nic_model {
 };
 
 const struct nic_model *nic_model(const char *name);
+/* NULL for a function that is none of them */
+const struct nic_model *nic_identify(const char *bdf);
+
+void rx_ring_init(struct rx_ring *ring, const struct nic_model *model, __u64 iova, __u32 slots);
 
 size_t rx_ring_size(const struct rx_ring *ring);
 size_t rx_slot_offset(const struct rx_ring *ring, __u32 slot);
@@ -53,20 +57,20 @@ void rx_ring_fill_descriptor(const struct rx_ring *ring, __u32 slot);
  * The reset must come before bus mastering is switched on: a card that kept
  * its ring would at once write into memory it no longer owns.
  */
-int nic_reset(const struct nic_model *model, const struct device *device);
-int nic_start_receive(const struct nic_model *model, const struct device *device,
-		      const struct rx_ring *ring);
-void nic_stop_receive(const struct nic_model *model, const struct device *device);
+int nic_reset(const struct nic_model *model, volatile void *registers);
+void nic_start_receive(const struct nic_model *model, volatile void *registers,
+		       const struct rx_ring *ring);
+void nic_stop_receive(const struct nic_model *model, volatile void *registers);
 
 /*
  * One slot is always left out: the one before the first that has not been taken
  * from the ring.  So the card itself remembers how far its owner has come.
  */
-__u32 nic_next_slot(const struct nic_model *model, const struct device *device,
+__u32 nic_next_slot(const struct nic_model *model, volatile void *registers,
 		    const struct rx_ring *ring);
 int nic_slot_is_full(const struct nic_model *model, const struct rx_ring *ring, __u32 slot);
 /* Gives back all slots before this one; their descriptors must be filled. */
-void nic_give_back(const struct nic_model *model, const struct device *device,
+void nic_give_back(const struct nic_model *model, volatile void *registers,
 		   const struct rx_ring *ring, __u32 next_slot);
 
 /* Reading disturbs nothing, so registers may come from pci_peek_registers(). */

@@ -1,81 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The smallest complete program: a network card receives into a memfd, and
- * goes on doing so while the kernel below is replaced, any number of times.
+ * The smallest complete program: a network card receives into memory, and goes on doing
+ * so while the kernel below is replaced, any number of times.
  *
- *	survive old BDF KERNEL INITRD COMMAND-LINE	sets up, ends in the kexec
- *	survive new BDF					in the next kernel: takes all back
- *	survive new BDF KERNEL INITRD COMMAND-LINE	the same, ends in another kexec
+ *	survive BDF					until it is interrupted, or some seconds
+ *	survive BDF KERNEL INITRD COMMAND-LINE		the same, ends in the kexec
  *
- * The command line of the next kernel needs kho=on liveupdate=on intel_iommu=on,
- * and the initrd this program.
+ * It does not ask which kernel it runs on, but what came in. The command line of the next
+ * kernel needs kho=on liveupdate=on intel_iommu=on, and the initrd this program. raw.c is
+ * the same program without the library.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
+#include <iommu-liveupdate.h>
 
 #include "device.h"
-#include "liveupdate.h"
 #include "nic.h"
 
-#define SESSION		"survive"
 #define IOVA		0x10000000ull
 #define SLOTS		16384
 #define TWO_MIB		(2ul << 20)
-
-enum token { TOKEN_MEMORY = 1, TOKEN_IOMMUFD, TOKEN_DEVICE, TOKEN_PAGE_TABLE };
+#define SECONDS		5
 
 struct program {
-	const char *bdf;
+	struct ilu *ilu;
+	struct ilu_device *device;
 	const struct nic_model *model;
-	struct device device;
+	volatile void *registers;
 	struct rx_ring ring;
-	int memfd;
-	__u32 hwpt_id;
 	__u32 next_slot;
 };
 
-/* Passes on what worked; nothing here can go on after an error. */
-static int try(int result, const char *what)
+/* Nothing here can go on after an error. */
+static void try(const struct program *program, int failed)
 {
-	if (result < 0) {
-		fprintf(stderr, "%s: %s\n", what, strerror(-result));
-		exit(1);
-	}
-	return result;
-}
+	const struct ilu_error *error = ilu_error(program->ilu);
 
-static const struct nic_model *identify(const char *bdf)
-{
-	static const char *const names[] = { "igb", "e1000e" };
-	__u16 ids[2];
-
-	try(pci_config_read(bdf, 0, ids, sizeof(ids)), bdf);
-	for (int i = 0; i < 2; i++) {
-		const struct nic_model *model = nic_model(names[i]);
-
-		if (model->vendor == ids[0] && model->device == ids[1])
-			return model;
-	}
-	fprintf(stderr, "%s: no driver for this device\n", bdf);
+	if (!failed)
+		return;
+	fprintf(stderr, "%s %s: %s: %s\n%s\n", error->object, error->call, error->text,
+		strerror(-error->err), error->hint);
 	exit(1);
 }
 
-static void begin(struct program *program, const char *bdf)
+static void try_system(int error, const char *what)
 {
-	memset(program, 0, sizeof(*program));
-	program->bdf = bdf;
-	program->model = identify(bdf);
-	program->ring = (struct rx_ring) {
-		.iova = IOVA,
-		.slots = SLOTS,
-		.slot_size = program->model->slot_size,
-		.slot_stride = program->model->slot_size,
-	};
-	try(pci_bind_vfio(bdf), "bind vfio-pci");
+	if (!error)
+		return;
+	fprintf(stderr, "%s: %s\n", what, strerror(-error));
+	exit(1);
 }
 
 static size_t memory_size(const struct program *program)
@@ -83,70 +59,58 @@ static size_t memory_size(const struct program *program)
 	return (rx_ring_size(&program->ring) + TWO_MIB - 1) & ~(TWO_MIB - 1);
 }
 
-static void map_memory(struct program *program)
+/* In the first kernel: what goes along from then on. */
+static void set_up(struct program *program, const char *bdf)
 {
-	program->ring.memory = mmap(NULL, memory_size(program), PROT_READ | PROT_WRITE,
-				    MAP_SHARED, program->memfd, 0);
-	if (program->ring.memory == MAP_FAILED)
-		try(-errno, "mmap");
+	size_t size = memory_size(program);
+	struct ilu_memory *memory = ilu_memory_create(program->ilu, "ring", size, NULL);
+	struct ilu_space *space;
+
+	try(program, !memory);
+	space = ilu_space_create(program->ilu, "dma");
+	try(program, !space);
+	try(program, ilu_map(space, IOVA, memory, 0, size, ILU_MAP_RW));
+	try(program, !ilu_device_open(program->ilu, "nic", bdf, space));
 }
 
-/*
- * Sealed before it is mapped, or it cannot be preserved.  Every page is
- * touched: the device must not be the first to write to it.
- */
-static void create_memory(struct program *program)
+/* In either: the objects by their names. */
+static void find(struct program *program)
 {
-	program->memfd = try(memory_create("ring", memory_size(program)), "memfd");
-	try(memory_seal(program->memfd), "seal memfd");
-	map_memory(program);
-	memset(program->ring.memory, 0, memory_size(program));
+	struct ilu_memory *memory = ilu_memory(program->ilu, "ring");
+
+	try(program, !memory);
+	program->device = ilu_device(program->ilu, "nic");
+	try(program, !program->device);
+	program->ring.memory = ilu_memory_address(memory);
+	try(program, !program->ring.memory);
+	program->registers = ilu_device_bar(program->device, 0, NULL);
+	try(program, !program->registers);
+}
+
+/* The reset first: bus mastering is off until the card has forgotten what it did before. */
+static void start(const struct program *program)
+{
 	rx_ring_fill_descriptors(&program->ring);
+	try_system(nic_reset(program->model, program->registers), "reset network card");
+	try(program, ilu_device_allow_dma(program->device));
+	nic_start_receive(program->model, program->registers, &program->ring);
 }
 
-/*
- * Page tables of this kernel.  Mapped first, attached then: a device that is
- * running changes over without a gap, and finds all that it had before.
- */
-static void attach(struct program *program)
+/* The card never stops meanwhile, and knows how far its owner had come. */
+static void begin(struct program *program, const char *bdf)
 {
-	const struct device *device = &program->device;
-	__u32 ioas_id;
+	bool incoming = ilu_role(program->ilu) == ILU_ROLE_INCOMING;
 
-	try(ioas_create(device->iommufd, 0, &ioas_id), "create IOAS");
-	try(ioas_map_file(device->iommufd, ioas_id, program->memfd, 0, memory_size(program),
-			  program->ring.iova), "map memfd");
-	try(hwpt_create(device, ioas_id, &program->hwpt_id), "create HWPT");
-	try(device_attach(device, program->hwpt_id), "attach");
-}
-
-static void set_up(struct program *program)
-{
-	create_memory(program);
-	try(device_open(&program->device, program->bdf, try(iommufd_open(), "open iommufd")),
-	    "open device");
-	attach(program);
-	try(nic_reset(program->model, &program->device), "reset network card");
-	try(nic_start_receive(program->model, &program->device, &program->ring),
-	    "start receiving");
-}
-
-/* The device never stops meanwhile. */
-static void take_back(struct program *program)
-{
-	int session = try(session_retrieve(SESSION), "retrieve session");
-	int iommufd, device_fd;
-
-	program->memfd = try(session_retrieve_fd(session, TOKEN_MEMORY), "retrieve memfd");
-	iommufd = try(session_retrieve_fd(session, TOKEN_IOMMUFD), "retrieve iommufd");
-	device_fd = try(session_retrieve_fd(session, TOKEN_DEVICE), "retrieve device");
-	map_memory(program);
-
-	try(device_reclaim(&program->device, program->bdf, device_fd, iommufd), "reclaim device");
-	attach(program);
-	try(session_finish(session), "finish");
-	close(session);
-	program->next_slot = nic_next_slot(program->model, &program->device, &program->ring);
+	if (incoming) {
+		try(program, ilu_restore(program->ilu));
+		try(program, ilu_finish(program->ilu));
+	} else {
+		set_up(program, bdf);
+	}
+	find(program);
+	if (!incoming)
+		start(program);
+	program->next_slot = nic_next_slot(program->model, program->registers, &program->ring);
 }
 
 static unsigned int take_frames(struct program *program)
@@ -159,7 +123,7 @@ static unsigned int take_frames(struct program *program)
 		program->next_slot = (program->next_slot + 1) % ring->slots;
 		count++;
 	}
-	nic_give_back(program->model, &program->device, ring, program->next_slot);
+	nic_give_back(program->model, program->registers, ring, program->next_slot);
 	return count;
 }
 
@@ -168,50 +132,45 @@ static void receive(struct program *program, int seconds)
 	unsigned int count = take_frames(program);
 
 	while (seconds--) {
-		printf("%u frames received\n", count);
+		printf("%u frames received, update %llu\n", count,
+		       (unsigned long long)ilu_generation(program->ilu));
 		fflush(stdout);
 		sleep(1);
 		count += take_frames(program);
 	}
 }
 
-/*
- * Load first: that takes long, and it can fail.  The order of the files
- * matters: each refers to the one before it.
- */
 static void update(const struct program *program, char **next)
 {
-	const struct device *device = &program->device;
-	int session;
+	int kernel = open(next[0], O_RDONLY | O_CLOEXEC);
+	int initrd = open(next[1], O_RDONLY | O_CLOEXEC);
 
-	try(kexec_prepare(next[0], next[1], next[2]), "load the next kernel");
-	session = try(session_create(SESSION), "create session");
-	try(hwpt_mark_preserve(device->iommufd, program->hwpt_id, TOKEN_PAGE_TABLE), "mark HWPT");
-	try(session_preserve_fd(session, program->memfd, TOKEN_MEMORY), "preserve memfd");
-	try(session_preserve_fd(session, device->iommufd, TOKEN_IOMMUFD), "preserve iommufd");
-	try(session_preserve_fd(session, device->fd, TOKEN_DEVICE), "preserve device");
-	/* Interrupts must be off by now; this driver never switched them on. */
-	try(kexec_jump(), "kexec");
+	/* Early: it takes long, and it can fail. */
+	try(program, ilu_kexec_load(program->ilu, kernel, initrd, next[2]));
+	try(program, ilu_preserve(program->ilu));
+	try(program, ilu_kexec(program->ilu));
 }
 
 int main(int argc, char **argv)
 {
-	struct program program;
-	int is_old = argc == 6 && !strcmp(argv[1], "old");
-	int is_new = (argc == 3 || argc == 6) && !strcmp(argv[1], "new");
+	struct program program = { .ilu = ilu_new(NULL) };
 
-	if (!is_old && !is_new) {
-		fprintf(stderr, "usage: survive old BDF KERNEL INITRD COMMAND-LINE\n"
-				"       survive new BDF [KERNEL INITRD COMMAND-LINE]\n");
+	if (argc != 2 && argc != 5) {
+		fprintf(stderr, "usage: survive BDF [KERNEL INITRD COMMAND-LINE]\n");
 		return 2;
 	}
-	begin(&program, argv[2]);
-	if (is_old)
-		set_up(&program);
-	else
-		take_back(&program);
-	receive(&program, is_old ? 1 : 5);
-	if (argc == 6)
-		update(&program, argv + 3);
+	program.model = nic_identify(argv[1]);
+	if (!program.ilu || !program.model) {
+		fprintf(stderr, "%s: no driver for this device\n", argv[1]);
+		return 1;
+	}
+	try_system(pci_bind_vfio(argv[1]), "bind vfio-pci");
+	rx_ring_init(&program.ring, program.model, IOVA, SLOTS);
+	try(&program, ilu_session_open(program.ilu, "survive"));
+	begin(&program, argv[1]);
+	receive(&program, argc == 2 ? SECONDS : 1);
+	if (argc == 5)
+		update(&program, argv + 2);
+	ilu_free(program.ilu);
 	return 0;
 }

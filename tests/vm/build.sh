@@ -10,7 +10,8 @@ set -eu
 : "${UAPI:?directory with the exported kernel headers in include/}"
 : "${BUILD_DIR:?directory for the programs}"
 here=$(cd "$(dirname "$0")" && pwd)
-examples=$here/../../examples
+top=$here/../..
+examples=$top/examples
 warnings='-Wall -Wextra'
 [ -n "${ALLOW_WARNINGS:-}" ] || warnings="$warnings -Werror"
 
@@ -26,15 +27,18 @@ compile()
 
 up_to_date()
 {
-	[ -x "$1" ] && [ -z "$(find "$here" "$examples" -name '*.[ch]' -newer "$1")" ]
+	[ -x "$1" ] && [ -z "$(find "$here" "$examples" "$top/lib" "$top/include" -name '*.[ch]' -newer "$1")" ]
 }
 
 mkdir -p "$BUILD_DIR"
 if ! up_to_date "$BUILD_DIR/vm-run"; then
 	compile "$BUILD_DIR/init" -static -s -I "$UAPI/include" -I "$here/include" -I "$examples" \
 		"$here"/guest/*.c "$examples/device.c" "$examples/nic.c" "$examples/liveupdate.c"
-	compile "$BUILD_DIR/survive" -static -s -I "$UAPI/include" -I "$examples" \
-		"$examples"/*.c
+	mkdir -p "$BUILD_DIR/examples"
+	compile "$BUILD_DIR/examples/survive" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
+		"$examples/survive.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
+	compile "$BUILD_DIR/examples/raw" -static -s -I "$UAPI/include" -I "$examples" \
+		"$examples/raw.c" "$examples/nic.c" "$examples/device.c" "$examples/liveupdate.c"
 	compile "$BUILD_DIR/keep-freed.so" -shared -fPIC -fno-builtin "$here/host/preload/keep_freed.c"
 	compile "$BUILD_DIR/vm-run" -pthread -I "$here/include" "$here"/host/*.c
 fi

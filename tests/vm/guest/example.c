@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The example program as its users run it; it says how many frames it has received. */
+/* The example programs as their users run them; each says how many frames it has received. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,12 +12,26 @@
 #include "receiver.h"
 #include "scenarios.h"
 
-#define PROGRAM	"/survive"
+/* survive, which does not ask which kernel it runs on, or raw, which is told */
+static bool is_raw(void)
+{
+	return !strcmp(option_text("program", "survive"), "raw");
+}
+
+static char *program(void)
+{
+	return is_raw() ? "/examples/raw" : "/examples/survive";
+}
 
 static void run_in_child(char **arguments, int output)
 {
+	/* the word that tells raw which kernel this is */
+	if (!is_raw()) {
+		arguments[1] = arguments[0];
+		arguments++;
+	}
 	dup2(output, STDOUT_FILENO);
-	execv(PROGRAM, arguments);
+	execv(arguments[0], arguments);
 	_exit(127);
 }
 
@@ -40,7 +55,7 @@ static FILE *start(char **arguments)
 void example_old_kernel(void)
 {
 	char bdf[BDF_LENGTH], command_line[2048];
-	char *arguments[] = { PROGRAM, "old", bdf, "/bzImage", "/initrd", command_line, NULL };
+	char *arguments[] = { program(), "old", bdf, "/bzImage", "/initrd", command_line, NULL };
 	struct receiver receiver;
 	int status;
 
@@ -58,7 +73,7 @@ void example_old_kernel(void)
 void example_new_kernel(void)
 {
 	char bdf[BDF_LENGTH], line[128];
-	char *arguments[] = { PROGRAM, "new", bdf, NULL };
+	char *arguments[] = { program(), "new", bdf, NULL };
 	unsigned int frames, before = 0, growing = 0, lines = 0;
 	struct receiver receiver;
 	FILE *output;

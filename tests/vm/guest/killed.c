@@ -214,7 +214,8 @@ static void let_loose(struct receiver *receiver, const char *bdf)
 	if (device.registers == MAP_FAILED)
 		give_up("map registers: %m");
 	event_ask("unmapped stream=0");
-	must(nic_start_receive(receiver->model, &device, &ring), "let it loose");
+	must(device_set_bus_master(&device), "let it loose");
+	nic_start_receive(receiver->model, device.registers, &ring);
 	expect_silence(receiver);
 	nic_read_state(receiver->model, device.registers, &state);
 	check(state.rdh, "the card has tried: rdh=%u", state.rdh);

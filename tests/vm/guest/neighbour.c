@@ -44,7 +44,7 @@ static void set_up_neighbour(struct receiver *receiver)
 static void arm_again(struct receiver *receiver)
 {
 	rx_ring_fill_descriptors(&receiver->ring);
-	nic_start_receive(receiver->model, &receiver->device, &receiver->ring);
+	nic_start_receive(receiver->model, receiver->device.registers, &receiver->ring);
 }
 
 /* The first one calls the kexec, and has no time for anybody from then on. */

@@ -168,9 +168,9 @@ void receiver_attach(struct receiver *receiver)
 
 void receiver_start(struct receiver *receiver)
 {
-	must(nic_reset(receiver->model, &receiver->device), "reset network card");
-	must(nic_start_receive(receiver->model, &receiver->device, &receiver->ring),
-	     "arm the ring");
+	must(nic_reset(receiver->model, receiver->device.registers), "reset network card");
+	must(device_set_bus_master(&receiver->device), "allow DMA");
+	nic_start_receive(receiver->model, receiver->device.registers, &receiver->ring);
 }
 
 void receiver_set_up(struct receiver *receiver)
@@ -352,7 +352,7 @@ static void give_back(struct receiver *receiver, __u32 until)
 		restore_background(receiver, slot);
 		rx_ring_fill_descriptor(ring, slot);
 	}
-	nic_give_back(receiver->model, &receiver->device, ring, until);
+	nic_give_back(receiver->model, receiver->device.registers, ring, until);
 	receiver->next_slot = until;
 }
 
@@ -414,7 +414,8 @@ void receiver_receive(struct receiver *receiver, int milliseconds)
 void receiver_resume(struct receiver *receiver)
 {
 	receiver->rearm = true;
-	receiver->next_slot = nic_next_slot(receiver->model, &receiver->device, &receiver->ring);
+	receiver->next_slot = nic_next_slot(receiver->model, receiver->device.registers,
+					    &receiver->ring);
 }
 
 static struct scan look(struct receiver *receiver, bool report)

@@ -162,7 +162,7 @@ static void reset(const struct device *device)
 /* The card is stopped first: without translation it would write anywhere. */
 static void switch_translation_off(const struct receiver *receiver)
 {
-	nic_stop_receive(receiver->model, &receiver->device);
+	nic_stop_receive(receiver->model, receiver->device.registers);
 	sleep_ms(20);
 	write_global_command(0, GCMD_TE);
 }
@@ -272,7 +272,7 @@ static void do_harm(const struct receiver *receiver, const char *harm)
 	else if (!strcmp(harm, "hollow"))
 		take_frame_away(receiver);
 	else if (!strcmp(harm, "stop"))
-		nic_stop_receive(receiver->model, &receiver->device);
+		nic_stop_receive(receiver->model, receiver->device.registers);
 	else if (!strcmp(harm, "pause"))
 		clear_bus_master(&receiver->device, PAUSE_MS);
 	else if (!strcmp(harm, "unmap"))

@@ -70,8 +70,7 @@ struct file {
 	size_t size;
 };
 
-static void archive_begin(struct archive *archive, const struct file *init,
-			  const struct file *example)
+static void archive_begin(struct archive *archive, const struct file *init)
 {
 	static const char *const directories[] = { "dev", "proc", "sys" };
 
@@ -81,8 +80,6 @@ static void archive_begin(struct archive *archive, const struct file *init,
 		add_entry(archive, directories[i], S_IFDIR | 0755, NULL, 0, 0, 0);
 	add_entry(archive, "dev/console", S_IFCHR | 0600, NULL, 0, 5, 1);
 	add_file(archive, "init", 0755, init->data, init->size);
-	if (example->data)
-		add_file(archive, "survive", 0755, example->data, example->size);
 }
 
 /* Where the kernel looks for tables before it unpacks anything. */
@@ -133,12 +130,14 @@ static int add_directory(struct archive *archive, const char *place, const char 
 	return error;
 }
 
-/* The kernel's own test programs, and its modules. */
+/* The example programs, the kernel's own test programs, and its modules. */
 static int add_directories(const struct run *run, struct archive *archive, const char *modules)
 {
 	int error = 0;
 
-	if (run->options.tests)
+	if (run->options.script && !strcmp(run->options.script, "example"))
+		error = add_directory(archive, "examples", run->options.examples);
+	if (!error && run->options.tests)
 		error = add_directory(archive, "tests", run->options.tests);
 	if (!error && modules)
 		error = add_directory(archive, "modules", modules);
@@ -182,9 +181,7 @@ static int add_old_kernel(const struct run *run, struct archive *archive)
 /* In the archives of both kernels, for either may crash; its own holds /init alone. */
 static void make_crash_initrd(const struct file *init, struct archive *archive)
 {
-	static const struct file none;
-
-	archive_begin(archive, init, &none);
+	archive_begin(archive, init);
 	archive_end(archive);
 }
 
@@ -201,19 +198,17 @@ static void add_crash_files(const struct run *run, struct archive *archive,
 int initramfs_build(const struct run *run, const char *path)
 {
 	struct archive inner = { 0 }, outer = { 0 }, crash = { 0 };
-	struct file init = { 0 }, kernel = { 0 }, example = { 0 };
+	struct file init = { 0 }, kernel = { 0 };
 	char command_line[2048];
 	int error = 0;
 
 	init.data = read_whole(run->options.init, &init.size);
 	kernel.data = read_whole(run->options.new_kernel, &kernel.size);
-	if (run->options.example)
-		example.data = read_whole(run->options.example, &example.size);
 	if (!init.data || !kernel.data)
 		return -ENOENT;
 	if (run->options.crash)
 		make_crash_initrd(&init, &crash);
-	archive_begin(&inner, &init, &example);
+	archive_begin(&inner, &init);
 	add_acpi_table(run, &inner);
 	if (run->options.crash) {
 		add_crash_files(run, &inner, &crash);
@@ -223,7 +218,7 @@ int initramfs_build(const struct run *run, const char *path)
 	archive_end(&inner);
 
 	next_command_line(run, command_line, sizeof(command_line));
-	archive_begin(&outer, &init, &example);
+	archive_begin(&outer, &init);
 	add_acpi_table(run, &outer);
 	add_file(&outer, "bzImage", 0644, kernel.data, kernel.size);
 	if (run->options.crash)
@@ -243,6 +238,5 @@ int initramfs_build(const struct run *run, const char *path)
 	free(outer.data);
 	free(init.data);
 	free(kernel.data);
-	free(example.data);
 	return error;
 }

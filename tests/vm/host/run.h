@@ -31,7 +31,7 @@ struct options {
 	const char *old_kernel;
 	const char *new_kernel;
 	const char *init;
-	const char *example;
+	const char *examples;
 	const char *tests;
 	const char *output;
 	const char *mode;
