@@ -99,11 +99,13 @@ static void show_device(struct seq_file *m, unsigned int unit,
 	unsigned int i;
 
 	seq_printf(m,
-		   "\ndevice: " IOMMU_LIVEUPDATE_BDF "\nstate: %s\n"
+		   "\ndevice: %04x:%02x:%02x.%u\nstate: %s\n"
 		   "unit_nr: %u\n"
 		   "id: %04x:%04x\n"
 		   "ids:",
-		   iommu_liveupdate_bdf(devrec), state, unit, devrec->vendor,
+		   devrec->segment, PCI_BUS_NUM(devrec->rid),
+		   PCI_SLOT(devrec->rid & 0xff), PCI_FUNC(devrec->rid & 0xff),
+		   state, unit, devrec->vendor,
 		   devrec->device);
 	for (i = 0; i < devrec->nr_ids; i++)
 		seq_printf(m, " 0x%04x", devrec->ids[i]);

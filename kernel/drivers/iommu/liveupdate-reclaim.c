@@ -687,8 +687,9 @@ bool iommu_liveupdate_block_ids(struct iommu_liveupdate_in_device *in_dev)
 	in_dev->live = !iommu ||
 		    !iommu_liveupdate_ops_of(iommu)->ids_block(iommu, &in_dev->ser);
 	if (in_dev->live)
-		pr_err(IOMMU_LIVEUPDATE_BDF ": unit 0x%llx is not in use here, its tables are kept until reboot\n",
-		       iommu_liveupdate_bdf(&in_dev->ser), in_dev->unit->ser.base);
+		iommu_liveupdate_say(err, &in_dev->ser,
+				     ": unit 0x%llx is not in use here, its tables are kept until reboot\n",
+				     in_dev->unit->ser.base);
 	return !in_dev->live;
 }
 
@@ -712,9 +713,8 @@ iommu_liveupdate_block_record(struct iommu_liveupdate_in_device *in_dev)
 	if (!blocked)
 		blocked = iommu_liveupdate_block_ids(in_dev);
 	iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_BLOCKED, -ECANCELED);
-	pr_info(IOMMU_LIVEUPDATE_BDF " was not taken over, its %s\n",
-		iommu_liveupdate_bdf(&in_dev->ser),
-		blocked ? "DMA is blocked" : "IOMMU is not in use");
+	iommu_liveupdate_say(info, &in_dev->ser, " was not taken over, its %s\n",
+			     blocked ? "DMA is blocked" : "IOMMU is not in use");
 }
 
 static bool iommu_liveupdate_record_can_block(const struct iommu_liveupdate_in_device *in_dev)
@@ -923,11 +923,11 @@ static bool iommu_liveupdate_return(struct iommu_liveupdate_in_device *in_dev,
 	if (reset_done && !in_dev->live)
 		ret = iommu_liveupdate_give_back(group, in_dev);
 	if (ret == -EAGAIN)
-		pr_info(IOMMU_LIVEUPDATE_BDF " stays blocked until it is the turn of its group\n",
-			iommu_liveupdate_bdf(&in_dev->ser));
+		iommu_liveupdate_say(info, &in_dev->ser,
+				     " stays blocked until it is the turn of its group\n");
 	else if (ret && reset_done)
-		pr_err(IOMMU_LIVEUPDATE_BDF " stays blocked: %pe\n",
-		       iommu_liveupdate_bdf(&in_dev->ser), ERR_PTR(ret));
+		iommu_liveupdate_say(err, &in_dev->ser, " stays blocked: %pe\n",
+				     ERR_PTR(ret));
 	iommu_group_put(group);
 	return !ret;
 }
@@ -966,8 +966,8 @@ bool iommu_liveupdate_can_abandon_domain(u64 domain_pa)
 		if (!iommu_liveupdate_uses(in_dev, domain_pa) ||
 		    iommu_liveupdate_record_can_block(in_dev))
 			continue;
-		pr_err_ratelimited(IOMMU_LIVEUPDATE_BDF ": finish refused, its IOMMU is not in use here, and no file of its session stands for it: its memory is kept until the machine is rebooted\n",
-				   iommu_liveupdate_bdf(&in_dev->ser));
+		iommu_liveupdate_say(err_ratelimited, &in_dev->ser,
+				     ": finish refused, its IOMMU is not in use here, and no file of its session stands for it: its memory is kept until the machine is rebooted\n");
 		return false;
 	}
 	return true;
@@ -1049,8 +1049,8 @@ void iommu_liveupdate_abandon_domain(u64 domain_pa)
 			if (!iommu_liveupdate_uses(in_dev, domain_pa) ||
 			    READ_ONCE(in_dev->state) >= IOMMU_LIVEUPDATE_DEV_REPLACED)
 				continue;
-			pr_err(IOMMU_LIVEUPDATE_BDF " came in, but no file of its session stands for it: blocked until it is removed\n",
-			       iommu_liveupdate_bdf(&in_dev->ser));
+			iommu_liveupdate_say(err, &in_dev->ser,
+					     " came in, but no file of its session stands for it: blocked until it is removed\n");
 			iommu_liveupdate_abandon_record(in_dev, false);
 		}
 	iommu_liveupdate_incoming_put(in);

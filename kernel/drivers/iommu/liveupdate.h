@@ -138,11 +138,11 @@ struct iommu_liveupdate_incoming {
 	struct kho_block_set attachment_blocks;
 };
 
-/* The function of a record, for a message */
-#define IOMMU_LIVEUPDATE_BDF "%04x:%02x:%02x.%u"
-#define iommu_liveupdate_bdf(ser)					\
-	(ser)->segment, PCI_BUS_NUM((ser)->rid),			\
-	PCI_SLOT((ser)->rid & 0xff), PCI_FUNC((ser)->rid & 0xff)
+/* A message about the function of a record, which need not be there */
+#define iommu_liveupdate_say(level, ser, fmt, ...)			\
+	pr_##level("%04x:%02x:%02x.%u" fmt, (ser)->segment,		\
+		   PCI_BUS_NUM((ser)->rid), PCI_SLOT((ser)->rid & 0xff), \
+		   PCI_FUNC((ser)->rid & 0xff), ##__VA_ARGS__)
 
 /* Has what came in left its restored domains, and is a device like any other? */
 static inline bool

@@ -71,4 +71,8 @@ iommu_unit_vtd_const(const struct iommu_unit_ser *unit)
 	return (const struct iommu_unit_vtd_ser *)unit->driver_data;
 }
 
+/* liveupdate-check.c, which knows all of this */
+struct iommu_liveupdate_type;
+extern const struct iommu_liveupdate_type intel_liveupdate_type;
+
 #endif /* __INTEL_IOMMU_LIVEUPDATE_ABI_H */

@@ -43,6 +43,7 @@
 #include <linux/kexec_handover.h>
 
 #include "iommu.h"
+#include "liveupdate-abi.h"
 #include "liveupdate-found.h"
 #include "../irq_remapping.h"
 

@@ -15,11 +15,6 @@
 void iommu_set_root_entry(struct intel_iommu *iommu);
 void intel_iommu_init_qi(struct intel_iommu *iommu);
 
-#ifdef CONFIG_IOMMU_LIVEUPDATE
-/* liveupdate-check.c */
-extern const struct iommu_liveupdate_type intel_liveupdate_type;
-#endif
-
 #ifdef CONFIG_KEXEC_HANDOVER
 
 extern bool intel_liveupdate_unit_blocked;

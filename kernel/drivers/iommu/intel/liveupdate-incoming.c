@@ -465,11 +465,11 @@ bool intel_liveupdate_device_incoming(struct device_domain_info *info)
  *
  * In legacy mode, and for a device that is not incoming, there is nothing to
  * do. A device at an adopted requester id that has no usable record is blocked
- * first, and then treated like any other. Without memory the device is blocked for good and its probe goes
- * on without a PASID table, so that the core finds it and takes it for one that
- * could not be adopted. (When the probe fails
- * before it comes to this, for lack of memory, hardware is left alone: nobody
- * gets the device, and another probe adopts it.)
+ * first, and then treated like any other. Without memory the device is blocked
+ * for good and its probe goes on without a PASID table, so that the core finds it
+ * and takes it for one that could not be adopted. (When the probe fails before it
+ * comes to this, for lack of memory, hardware is left alone: nobody gets the
+ * device, and another probe adopts it.)
  *
  * Context: Probe, may sleep.
  * Return: True if the caller is to leave tables and entries alone.

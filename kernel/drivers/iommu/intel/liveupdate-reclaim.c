@@ -132,7 +132,7 @@ static bool own_root(struct intel_iommu *iommu)
  * may still walk the tables of the previous kernel.
  */
 bool intel_liveupdate_ids_block(struct iommu_device *iommu_dev,
-				 const struct iommu_device_ser *devrec)
+				const struct iommu_device_ser *devrec)
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	unsigned int i;

@@ -27,10 +27,11 @@
  *    writer of root, context and PASID entries fail; entries may only be
  *    cleared from then on. All entries that are not preserved are cleared, the
  *    caches flushed (liveupdate-tables.c), the interrupts of the unit masked.
- *    It keeps intel_iommu_shutdown() from switching translation off. CPUs that run until then may still submit invalidations, but each
- *    waits for them with interrupts off, so it cannot be stopped before hardware
- *    has written their status into memory of this kernel. Those for the TLB of a
- *    device are left out from then on, see qi_submit_sync().
+ *    It keeps intel_iommu_shutdown() from switching translation off. CPUs that
+ *    run until then may still submit invalidations, but each waits for them with
+ *    interrupts off, so it cannot be stopped before hardware has written their
+ *    status into memory of this kernel. Those for the TLB of a device are left
+ *    out from then on, see qi_submit_sync().
  *
  * In the interrupt remapping table no entry of a preserved device is left
  * (unit_freeze verifies that), and every other entry checks the source id, so a

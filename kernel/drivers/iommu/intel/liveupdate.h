@@ -69,7 +69,6 @@ static inline bool intel_liveupdate_handed_over(struct intel_iommu *iommu)
 
 extern const struct iommu_liveupdate_ops intel_iommu_liveupdate_ops;
 
-
 /* liveupdate-tables.c */
 struct intel_liveupdate *intel_liveupdate_alloc(void);
 void intel_liveupdate_free(struct intel_liveupdate *lu);
