@@ -10,7 +10,7 @@
 #
 #   STEPS="3 4"   only these steps (all before them are applied, not checked)
 #   SPARSE=no     leave sparse out
-#   ALONE=no      leave out the parts alone
+#   ALONE=no      leave out the parts alone; or names of some
 #   PAGES=no      leave out the pages of the kernel's documentation
 #   BUILD=no      nothing but whether each step applies, and checkpatch
 #
@@ -328,8 +328,18 @@ done
 # before_part PART: all parts before it
 before_part() { series_parts | sed "/^$1\$/,\$d" | tr '\n' ' ' | sed 's/ $//'; }
 
+# alone PART: was it asked for? Of all if there are no STEPS.
+alone()
+{
+	case " ${ALONE:-yes} " in
+	" yes ") [ -z "${STEPS:-}" ] ;;
+	*" $1 "*) ;;
+	*) false ;;
+	esac
+}
+
 for part in $(series_parts); do
-	[ "${ALONE:-yes}" = yes ] && [ -z "${STEPS:-}" ] || { skip "part $part alone"; continue; }
+	alone "$part" || { skip "part $part alone"; continue; }
 	needs=$(part_needs "$part")
 	[ "$needs" != "$(before_part "$part")" ] || continue
 	step_name="part $part alone${needs:+, with $needs}"
