@@ -313,7 +313,7 @@ for patch in $(series_list); do
 		# path:line: LEVEL:TYPE: text
 		path=${line%%:*}
 		type=$(printf '%s\n' "$line" | sed -nE 's/^[^ ]* (WARNING|CHECK):([A-Z0-9_]+):.*/\2/p')
-		[ -n "$type" ] && grep -qE "^${path}[[:space:]]+$type[[:space:]]+[^[:space:]]" \
+		[ -n "$type" ] && grep -qE "^${path}[[:space:]]+${type}[[:space:]]+[^[:space:]]" \
 			"$TOP/scripts/checkpatch.allow" && continue
 		printf '%s\n' "$line" >>"$tmp/refused"
 	done <"$tmp/checkpatch"
