@@ -40,7 +40,8 @@ help:
 	@echo "                     that guards it has to fail; NAMES= for some"
 	@echo "  make replace-baseline  what the VT-d part that replaces a page table without a gap changes,"
 	@echo "                     beside the kernel as it is; N= runs, NIC=igb|e1000e"
-	@echo "  make check-planted puts one bug into a copy of a check at a time: its fuzzer has to find it"
+	@echo "  make check-planted puts one bug into a copy of a check, or of the library, at a time: its"
+	@echo "                     fuzzer or its tests have to find it"
 	@echo "  make coverage      what of the series the tests execute, by gcov; NAMES= for some scenarios"
 	@echo "  make soak N=100    many runs; MODE=legacy|sm-ss|sm-fs NIC=igb|e1000e CPUS=1|2"
 	@echo "  make chain N=10    many live updates in a row in one machine; MODE=, NIC=, CPUS= as above"
@@ -90,12 +91,12 @@ check-lib:
 	@PARTS=lib scripts/check.sh
 
 check-long:
-	@scripts/install-packages.sh build unit
-	@PARTS="planted long" scripts/check.sh
+	@scripts/install-packages.sh build unit lib
+	@PARTS="planted planted-lib long" scripts/check.sh
 
 check-planted:
-	@scripts/install-packages.sh unit
-	@PARTS=planted scripts/check.sh
+	@scripts/install-packages.sh unit lib
+	@PARTS="planted planted-lib" scripts/check.sh
 
 check-debug check-debian check-mutations soak chain replace-baseline:
 	@scripts/install-packages.sh build

@@ -3,7 +3,7 @@
 # Runs all tests that this clone has and adds up what they count. Each part ends
 # with a line "N passed, N failed, N skipped"; so does this, with the sum.
 #
-#   PARTS="scripts rig lib unit kunit vm"   only these; there are two more: planted long
+#   PARTS="scripts rig lib unit kunit vm"   only these; there are more: planted planted-lib long
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
@@ -45,6 +45,8 @@ part()
 	part unit "$TOP/scripts/env.sh" --kernels "" make --no-print-directory -C "$TOP/tests/unit" check
 [ ! -f "$TOP/tests/unit/planted" ] ||
 	part planted "$TOP/scripts/env.sh" --kernels "" make --no-print-directory -C "$TOP/tests/unit" check-planted
+[ ! -f "$TOP/tests/lib/planted" ] ||
+	part planted-lib make --no-print-directory -C "$TOP/tests/lib" check-planted
 [ ! -x "$TOP/tests/vm/run-kernel-tests.sh" ] ||
 	part kunit "$TOP/scripts/env.sh" --kernels kunit "$TOP/tests/vm/run-kernel-tests.sh" kunit
 kernels="pristine old new"

@@ -79,4 +79,5 @@ while read -r name fuzzer file expression; do
 done <planted
 
 echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+# with NAMES all of them may be in another list; who adds up wants one at least
+[ "$failed" -eq 0 ]
