@@ -84,21 +84,33 @@ void power_off(void)
 		pause();
 }
 
+/* One word after the other, each with its NUL; what was given out stays as it is. */
+static const char *command_line_words(size_t *length)
+{
+	static char words[2048];
+	static size_t used;
+
+	if (!used) {
+		read_file("/proc/cmdline", words, sizeof(words));
+		used = strlen(words);
+		for (size_t at = 0; at < used; at++)
+			if (words[at] == ' ')
+				words[at] = '\0';
+	}
+	*length = used;
+	return words;
+}
+
 const char *option_text(const char *name, const char *otherwise)
 {
-	static char values[8][64];
-	static int next;
-	char command_line[2048], key[64], *found;
-	char *value = values[next++ % 8];
+	size_t length, size = strlen(name);
+	const char *words = command_line_words(&length);
 
-	read_file("/proc/cmdline", command_line, sizeof(command_line));
-	snprintf(key, sizeof(key), "lu_%s=", name);
-	found = strstr(command_line, key);
-	if (!found)
-		return otherwise;
-	snprintf(value, 64, "%.63s", found + strlen(key));
-	value[strcspn(value, " ")] = '\0';
-	return value;
+	for (const char *word = words; word < words + length; word += strlen(word) + 1)
+		if (!strncmp(word, "lu_", 3) && !strncmp(word + 3, name, size) &&
+		    word[3 + size] == '=')
+			return word + 3 + size + 1;
+	return otherwise;
 }
 
 long option_number(const char *name, long otherwise)
