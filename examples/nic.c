@@ -73,16 +73,19 @@ const struct nic_model *nic_model(const char *name)
 	return NULL;
 }
 
+const struct nic_model *nic_model_of(unsigned int vendor, unsigned int device)
+{
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+		if (models[i].vendor == vendor && models[i].device == device)
+			return &models[i];
+	return NULL;
+}
+
 const struct nic_model *nic_identify(const char *bdf)
 {
 	__u16 ids[2];
 
-	if (pci_config_read(bdf, 0, ids, sizeof(ids)))
-		return NULL;
-	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
-		if (models[i].vendor == ids[0] && models[i].device == ids[1])
-			return &models[i];
-	return NULL;
+	return pci_config_read(bdf, 0, ids, sizeof(ids)) ? NULL : nic_model_of(ids[0], ids[1]);
 }
 
 void rx_ring_init(struct rx_ring *ring, const struct nic_model *model, __u64 iova, __u32 slots)

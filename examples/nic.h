@@ -42,7 +42,8 @@ struct nic_model {
 };
 
 const struct nic_model *nic_model(const char *name);
-/* NULL for a function that is none of them */
+/* NULL for what is none of them */
+const struct nic_model *nic_model_of(unsigned int vendor, unsigned int device);
 const struct nic_model *nic_identify(const char *bdf);
 
 void rx_ring_init(struct rx_ring *ring, const struct nic_model *model, __u64 iova, __u32 slots);

@@ -27,7 +27,8 @@ compile()
 
 up_to_date()
 {
-	[ -x "$1" ] && [ -z "$(find "$here" "$examples" "$top/lib" "$top/include" -name '*.[ch]' -newer "$1")" ]
+	[ -x "$1" ] && [ -z "$(find "$here" "$examples" "$top/lib" "$top/include" "$top/docs/vmm-guide.md" \
+		\( -name '*.[ch]' -o -name '*.md' \) -newer "$1")" ]
 }
 
 mkdir -p "$BUILD_DIR"
@@ -37,6 +38,13 @@ if ! up_to_date "$BUILD_DIR/vm-run"; then
 	mkdir -p "$BUILD_DIR/examples"
 	compile "$BUILD_DIR/examples/survive" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
 		"$examples/survive.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
+	# the program that the guide shows, with a guest
+	awk '/^<!-- listing: vmm.c -->/ { next_block = 1 } /^```/ { inside = 0 }
+		inside { print } next_block && /^```c/ { inside = 1; next_block = 0 }' \
+		"$top/docs/vmm-guide.md" >"$BUILD_DIR/vmm.$$.c"
+	compile "$BUILD_DIR/examples/vmm-nic" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
+		"$BUILD_DIR/vmm.$$.c" "$examples/guest_nic.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
+	rm -f "$BUILD_DIR/vmm.$$.c"
 	compile "$BUILD_DIR/examples/raw" -static -s -I "$UAPI/include" -I "$examples" \
 		"$examples/raw.c" "$examples/nic.c" "$examples/device.c" "$examples/liveupdate.c"
 	compile "$BUILD_DIR/keep-freed.so" -shared -fPIC -fno-builtin "$here/host/preload/keep_freed.c"

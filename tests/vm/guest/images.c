@@ -81,12 +81,18 @@ static void next_command_line(long stage, char *line, unsigned int size)
 	snprintf(line, size, "%slu_stage=%ld%s", now, stage + 1, found + strlen(key));
 }
 
-void images_prepare_kexec(const struct images *images)
+int images_next(const struct images *images, char *command_line, unsigned int size)
 {
 	long stage = option_number("stage", 1);
-	char line[2100];
 
-	next_command_line(stage, line, sizeof(line));
-	must(kexec_prepare_files(images->kernels[(stage + 1) % 2], images->initrd, line),
-	     "kexec_file_load");
+	next_command_line(stage, command_line, size);
+	return images->kernels[(stage + 1) % 2];
+}
+
+void images_prepare_kexec(const struct images *images)
+{
+	char line[2100];
+	int kernel = images_next(images, line, sizeof(line));
+
+	must(kexec_prepare_files(kernel, images->initrd, line), "kexec_file_load");
 }

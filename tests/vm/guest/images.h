@@ -18,6 +18,8 @@ void images_read(struct images *images);
 void images_retrieve(struct images *images);
 void images_finish(struct images *images);
 void images_preserve(struct images *images);
+/* The other kernel, and this one's command line with the next stage. */
+int images_next(const struct images *images, char *command_line, unsigned int size);
 /* Loads the other kernel, with this one's command line and the next stage. */
 void images_prepare_kexec(const struct images *images);
 

@@ -135,7 +135,8 @@ static int add_directories(const struct run *run, struct archive *archive, const
 {
 	int error = 0;
 
-	if (run->options.script && !strcmp(run->options.script, "example"))
+	if (run->options.script && (!strcmp(run->options.script, "example") ||
+				    !strcmp(run->options.script, "guide")))
 		error = add_directory(archive, "examples", run->options.examples);
 	if (!error && run->options.tests)
 		error = add_directory(archive, "tests", run->options.tests);
