@@ -33,13 +33,16 @@ up_to_date()
 mkdir -p "$BUILD_DIR"
 if ! up_to_date "$BUILD_DIR/vm-run"; then
 	compile "$BUILD_DIR/init" -static -s -I "$UAPI/include" -I "$here/include" -I "$examples" \
-		"$here"/guest/*.c "$examples/device.c" "$examples/nic.c" "$examples/liveupdate.c"
+		"$here"/guest/*.c "$examples/device.c" "$examples/nic.c" "$examples/nvme.c" "$examples/liveupdate.c"
 	mkdir -p "$BUILD_DIR/examples"
 	compile "$BUILD_DIR/examples/survive" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
 		"$examples/survive.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
+	compile "$BUILD_DIR/examples/survive-nvme" -static -s -I "$UAPI/include" -I "$examples" \
+		-I "$top/include" "$examples/survive-nvme.c" "$examples/nvme.c" "$examples/device.c" \
+		"$top/lib"/*.c
 	compile "$BUILD_DIR/examples/raw" -static -s -I "$UAPI/include" -I "$examples" \
 		"$examples/raw.c" "$examples/nic.c" "$examples/device.c" "$examples/liveupdate.c"
 	compile "$BUILD_DIR/keep-freed.so" -shared -fPIC -fno-builtin "$here/host/preload/keep_freed.c"
-	compile "$BUILD_DIR/vm-run" -pthread -I "$here/include" "$here"/host/*.c
+	compile "$BUILD_DIR/vm-run" -pthread -I "$here/include" -I "$examples" "$here"/host/*.c
 fi
 printf '%s\n' "$BUILD_DIR"
