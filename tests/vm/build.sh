@@ -33,7 +33,7 @@ up_to_date()
 mkdir -p "$BUILD_DIR"
 if ! up_to_date "$BUILD_DIR/vm-run"; then
 	compile "$BUILD_DIR/init" -static -s -I "$UAPI/include" -I "$here/include" -I "$examples" \
-		"$here"/guest/*.c "$examples/device.c" "$examples/nic.c" "$examples/nvme.c" "$examples/liveupdate.c"
+		-I "$top/include" "$here"/guest/*.c "$top/lib"/*.c "$examples/device.c" "$examples/nic.c" "$examples/nvme.c" "$examples/liveupdate.c"
 	mkdir -p "$BUILD_DIR/examples"
 	compile "$BUILD_DIR/examples/survive" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
 		"$examples/survive.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c

@@ -2,7 +2,8 @@
 /*
  * The example program for a disk, as its users run it. The old kernel's is stopped when it
  * calls reboot(2), so that the host knows this moment: up to there it may do what it likes
- * with its controller. What the programs say is told to the host, who has the disk.
+ * with its controller. What the programs say is told to the host, who has the disk. With
+ * killed=1 the next kernel's is killed before each of its ioctls in turn, and started again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/liveupdate.h>
 
 #include "device.h"
 #include "events.h"
@@ -54,13 +56,17 @@ static void report_controller(const char *bdf, const char *when)
 
 /* ---- what a program says ---- */
 
+/* What counts is the first program in this kernel. */
 static bool tell_found(const char *line)
 {
+	static bool told;
 	unsigned int came, found;
 
 	if (sscanf(line, "%u commands came along: %*u are done, %u entries", &came, &found) != 2)
 		return false;
-	event("disk-found came=%u count=%u", came, found);
+	if (!told)
+		event("disk-found came=%u count=%u", came, found);
+	told = true;
 	return true;
 }
 
@@ -139,29 +145,45 @@ static pid_t start(char **arguments, bool traced, FILE **output)
 	return child;
 }
 
-static bool calls_reboot(pid_t child)
+static unsigned long register_of(pid_t child, size_t offset)
 {
-	return ptrace(PTRACE_PEEKUSER, child, offsetof(struct user_regs_struct, orig_rax), NULL) ==
-	       SYS_reboot;
+	return ptrace(PTRACE_PEEKUSER, child, offset, NULL);
 }
 
-/* It stands then, with the call not made so far. */
-static void run_until_reboot(pid_t child)
+static bool calls(pid_t child, unsigned long call)
 {
-	int status, signal = 0;
+	return register_of(child, offsetof(struct user_regs_struct, orig_rax)) == call;
+}
+
+static bool finishes(pid_t child)
+{
+	return register_of(child, offsetof(struct user_regs_struct, rsi)) ==
+	       LIVEUPDATE_SESSION_FINISH;
+}
+
+/* To the next call into the kernel, or back from there */
+static void run_on(pid_t child)
+{
+	int status;
+
+	ptrace(PTRACE_SYSCALL, child, NULL, NULL);
+	waitpid(child, &status, 0);
+	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SYSCALL_STOP)
+		give_up("the program ended with status 0x%x", status);
+}
+
+/* It stands then, with the nth call of this kind not made so far. */
+static void run_until(pid_t child, unsigned long call, unsigned int nth)
+{
+	int status;
 
 	waitpid(child, &status, 0);
-	if (WIFSTOPPED(status))
-		ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+	ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
 	for (;;) {
-		if (!WIFSTOPPED(status))
-			give_up("the program ended with status 0x%x", status);
-		if (WSTOPSIG(status) == SYSCALL_STOP && calls_reboot(child))
+		run_on(child);
+		if (calls(child, call) && !--nth)
 			return;
-		signal = WSTOPSIG(status) == SYSCALL_STOP || WSTOPSIG(status) == SIGTRAP ? 0 :
-			 WSTOPSIG(status);
-		ptrace(PTRACE_SYSCALL, child, NULL, (long)signal);
-		waitpid(child, &status, 0);
+		run_on(child);
 	}
 }
 
@@ -190,7 +212,7 @@ void disk_old_kernel(void)
 	read_file("/next-cmdline", command_line, sizeof(command_line));
 	report_preserved_function(bdf, "device");
 	child = start(arguments, true, &output);
-	run_until_reboot(child);
+	run_until(child, SYS_reboot, 1);
 	tell_lines(output);
 	report_controller(bdf, "armed");
 	report_pages("base");
@@ -208,6 +230,31 @@ static void tell_finished(const char *bdf)
 	report_controller(bdf, "end");
 }
 
+/* It is killed before its nth ioctl; false if that is FINISH. */
+static bool kill_before(char **arguments, unsigned int nth)
+{
+	FILE *output;
+	pid_t child = start(arguments, true, &output);
+	bool last;
+
+	run_until(child, SYS_ioctl, nth);
+	last = finishes(child);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	tell_lines(output);
+	fclose(output);
+	return !last;
+}
+
+static void kill_before_each(char **arguments)
+{
+	unsigned int nth = 1;
+
+	while (kill_before(arguments, nth))
+		nth++;
+	check(nth > 20, "killed before each of %u ioctls", nth);
+}
+
 void disk_new_kernel(void)
 {
 	char bdf[BDF_LENGTH], *arguments[] = { PROGRAM, bdf, NULL };
@@ -219,6 +266,8 @@ void disk_new_kernel(void)
 	find_disk(bdf);
 	report_controller(bdf, "after");
 	event("reclaimed");
+	if (option_number("killed", 0))
+		kill_before_each(arguments);
 	child = start(arguments, false, &output);
 	while (tell_next_line(output, line))
 		if (!strncmp(line, "finished", 8))

@@ -20,6 +20,8 @@ void example_old_kernel(void);
 void example_new_kernel(void);
 void disk_old_kernel(void);
 void disk_new_kernel(void);
+void interrupts_old_kernel(void);
+void interrupts_new_kernel(void);
 void neighbour_old_kernel(void);
 void blocked_new_kernel(void);
 void fallocated_old_kernel(void);
