@@ -30,6 +30,7 @@
 
 #define QUEUES_IOVA	0x10000000ull
 #define BUFFERS_IOVA	0x20000000ull
+#define TALLY_SIZE	4096
 #define SECONDS		5
 /* One in so many commands writes, and reads again what it wrote. */
 #define WRITES		8
@@ -40,18 +41,18 @@
 /* The first half of the disk is read, the second one is written to, piece by piece. */
 #define PIECE		(NVME_TRANSFER / DISK_BLOCK)
 
-/* How far it is: goes along as a blob. */
+/* How far it is: in a memory of its own, which the disk does not reach */
 struct tally {
 	__u64 started, next_read, next_write, right, wrong;
+	__u64 version;		/* of what is written now; the image has 0 */
+	__u64 first_written;	/* piece of this version */
 };
 
 struct program {
 	struct ilu *ilu;
 	struct ilu_device *device;
 	struct nvme nvme;
-	struct tally tally;
-	__u64 version;		/* of what this instance writes; the image has 0 */
-	__u64 first_written;	/* piece, by this instance */
+	struct tally *tally;
 	int events[NVME_VECTORS];
 };
 
@@ -93,7 +94,7 @@ static void read_again(struct program *program, struct nvme_command *command)
 
 static void read_next(struct program *program, struct nvme_command *command)
 {
-	command->block = program->tally.next_read++ * PIECE % half(program);
+	command->block = program->tally->next_read++ * PIECE % half(program);
 	command->version = 0;
 	command->count = PIECE;
 	read_again(program, command);
@@ -101,17 +102,19 @@ static void read_next(struct program *program, struct nvme_command *command)
 
 static void write_next(struct program *program, struct nvme_command *command)
 {
-	command->block = half(program) + program->tally.next_write++ * PIECE;
-	command->version = program->version;
+	command->block = half(program) + program->tally->next_write * PIECE;
+	command->version = program->tally->version;
 	command->count = PIECE;
 	command->write = 1;
 	disk_fill(nvme_buffer(&program->nvme, command), command->block, command->version, PIECE);
 	nvme_submit(&program->nvme, command);
+	/* Last: one that is written twice is the same. */
+	program->tally->next_write++;
 }
 
 static bool has_room(const struct program *program)
 {
-	return half(program) + (program->tally.next_write + 1) * PIECE <=
+	return half(program) + (program->tally->next_write + 1) * PIECE <=
 	       program->nvme.state->blocks;
 }
 
@@ -121,7 +124,7 @@ static void submit_all(struct program *program)
 	struct nvme_command *command;
 
 	while ((command = nvme_get(&program->nvme))) {
-		if (++program->tally.started % WRITES || !has_room(program))
+		if (++program->tally->started % WRITES || !has_room(program))
 			read_next(program, command);
 		else
 			write_next(program, command);
@@ -131,7 +134,7 @@ static void submit_all(struct program *program)
 static void complain(struct program *program, const struct nvme_command *command,
 		     unsigned int at)
 {
-	program->tally.wrong++;
+	program->tally->wrong++;
 	printf("wrong: %s block %llu, status 0x%x\n", command->write ? "write" : "read",
 	       (unsigned long long)command->block + at, command->status);
 }
@@ -149,7 +152,7 @@ static void judge(struct program *program, struct nvme_command *command)
 		at = disk_differs(nvme_buffer(&program->nvme, command), command->block,
 				  command->version, command->count);
 	if (at == command->count)
-		program->tally.right++;
+		program->tally->right++;
 	else
 		complain(program, command, at);
 	nvme_put(command);
@@ -185,8 +188,8 @@ static time_t now(void)
 static void tell(const struct program *program, const char *what)
 {
 	printf("%s: %llu blocks of data right, %llu wrong, update %llu\n", what,
-	       (unsigned long long)program->tally.right * PIECE,
-	       (unsigned long long)program->tally.wrong,
+	       (unsigned long long)program->tally->right * PIECE,
+	       (unsigned long long)program->tally->wrong,
 	       (unsigned long long)ilu_generation(program->ilu));
 	fflush(stdout);
 }
@@ -224,6 +227,7 @@ static void set_up(struct program *program, const char *bdf)
 	struct ilu_space *space = ilu_space_create(ilu, "dma");
 
 	try(program, !queues || !buffers || !space);
+	try(program, !ilu_memory_create(ilu, "tally", TALLY_SIZE, NULL));
 	try(program, ilu_map(space, QUEUES_IOVA, queues, 0, NVME_QUEUES_SIZE, ILU_MAP_RW));
 	try(program, ilu_map(space, BUFFERS_IOVA, buffers, 0, NVME_BUFFERS_SIZE, ILU_MAP_RW));
 	try(program, !ilu_device_open(ilu, "disk", bdf, space));
@@ -245,6 +249,7 @@ static void find(struct program *program)
 	struct nvme_memory buffers = { address_of(program, "buffers"), BUFFERS_IOVA };
 	volatile void *registers;
 
+	program->tally = address_of(program, "tally");
 	program->device = ilu_device(program->ilu, "disk");
 	try(program, !program->device);
 	registers = ilu_device_bar(program->device, 0, NULL);
@@ -272,7 +277,7 @@ static void expect_pattern(struct program *program)
 		read_next(program, nvme_get(&program->nvme));
 		drain(program);
 	}
-	if (program->tally.right)
+	if (program->tally->right)
 		return;
 	fprintf(stderr, "this is not a disk from an image of \"survive-nvme image\"\n");
 	exit(1);
@@ -302,24 +307,32 @@ static void go_on(struct program *program)
 	tell(program, "gone on");
 }
 
+/* A new one after each update */
+static void begin_version(struct program *program)
+{
+	__u64 version = ilu_generation(program->ilu) + 1;
+
+	if (program->tally->version == version)
+		return;
+	program->tally->version = version;
+	program->tally->first_written = program->tally->next_write;
+}
+
 static void begin(struct program *program, const char *bdf)
 {
 	bool incoming = ilu_role(program->ilu) == ILU_ROLE_INCOMING;
 
-	if (incoming) {
+	if (incoming)
 		try(program, ilu_restore(program->ilu));
-		try(program, ilu_blob_get(program->ilu, "tally", &program->tally,
-					  sizeof(program->tally)) < 0);
-	} else {
+	else
 		set_up(program, bdf);
-	}
 	find(program);
-	program->version = ilu_generation(program->ilu) + 1;
 	if (incoming)
 		go_on(program);
 	else
 		start(program);
-	program->first_written = program->tally.next_write;
+	begin_version(program);
+	submit_all(program);
 }
 
 static void finish(struct program *program)
@@ -333,9 +346,9 @@ static void finish(struct program *program)
 static void tell_written(const struct program *program)
 {
 	printf("%llu pieces of %u blocks from %llu on have version %llu\n",
-	       (unsigned long long)(program->tally.next_write - program->first_written), PIECE,
-	       (unsigned long long)(half(program) + program->first_written * PIECE),
-	       (unsigned long long)program->version);
+	       (unsigned long long)(program->tally->next_write - program->tally->first_written), PIECE,
+	       (unsigned long long)(half(program) + program->tally->first_written * PIECE),
+	       (unsigned long long)program->tally->version);
 	fflush(stdout);
 }
 
@@ -351,7 +364,6 @@ static void update(struct program *program, char **next)
 	try(program, ilu_preserve(program->ilu));
 	take(program);
 	submit_all(program);
-	try(program, ilu_blob_set(program->ilu, "tally", &program->tally, sizeof(program->tally)));
 	tell_written(program);
 	printf("%u commands under way\n", nvme_count(&program->nvme, NVME_SENT));
 	fflush(stdout);
@@ -376,6 +388,7 @@ static int make_image(const char *path)
 int main(int argc, char **argv)
 {
 	struct program program = { 0 };
+	__u64 wrong;
 
 	if (argc == 3 && !strcmp(argv[1], "image"))
 		return make_image(argv[2]);
@@ -398,6 +411,7 @@ int main(int argc, char **argv)
 		update(&program, argv + 2);
 	drain(&program);
 	tell_written(&program);
+	wrong = program.tally->wrong;
 	ilu_free(program.ilu);
-	return program.tally.wrong ? 1 : 0;
+	return wrong ? 1 : 0;
 }

@@ -155,6 +155,7 @@ static bool calls(pid_t child, unsigned long call)
 	return register_of(child, offsetof(struct user_regs_struct, orig_rax)) == call;
 }
 
+/* The call made by who stands at an ioctl */
 static bool finishes(pid_t child)
 {
 	return register_of(child, offsetof(struct user_regs_struct, rsi)) ==
@@ -172,7 +173,7 @@ static void run_on(pid_t child)
 		give_up("the program ended with status 0x%x", status);
 }
 
-/* It stands then, with the nth call of this kind not made so far. */
+/* It stands then, with the nth call of this kind not made so far, or with FINISH. */
 static void run_until(pid_t child, unsigned long call, unsigned int nth)
 {
 	int status;
@@ -181,7 +182,7 @@ static void run_until(pid_t child, unsigned long call, unsigned int nth)
 	ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
 	for (;;) {
 		run_on(child);
-		if (calls(child, call) && !--nth)
+		if (calls(child, call) && (!--nth || finishes(child)))
 			return;
 		run_on(child);
 	}
@@ -230,7 +231,7 @@ static void tell_finished(const char *bdf)
 	report_controller(bdf, "end");
 }
 
-/* It is killed before its nth ioctl; false if that is FINISH. */
+/* It is killed before its nth ioctl; false if it was FINISH that it would have made. */
 static bool kill_before(char **arguments, unsigned int nth)
 {
 	FILE *output;
