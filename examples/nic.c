@@ -23,6 +23,15 @@
 #define MTA		0x5200
 #define MTA_WORDS	128
 
+/* igb's interrupts by vector */
+#define GPIE		0x1514
+#define  GPIE_MSIX	(1u << 4)
+#define EIMS		0x1524
+#define EIMC		0x1528
+#define EICR		0x1580
+#define IVAR0		0x1700		/* the first byte is receive queue 0's */
+#define  IVAR_VALID	(1u << 7)
+
 /* Offsets within a receive queue's block */
 #define RDBAL		0x00
 #define RDBAH		0x04
@@ -193,6 +202,20 @@ void nic_stop_receive(const struct nic_model *model, volatile void *registers)
 	put(registers, RCTL, 0);
 	if (model->has_queue_enable)
 		put(registers, model->queue + RXDCTL, 0);
+}
+
+void nic_start_interrupts(volatile void *registers, unsigned int vector)
+{
+	put(registers, EIMC, ~0u);
+	put(registers, EICR, ~0u);
+	put(registers, GPIE, GPIE_MSIX);
+	put(registers, IVAR0, IVAR_VALID | vector);
+	put(registers, EIMS, 1u << vector);
+}
+
+void nic_acknowledge(volatile void *registers, unsigned int vector)
+{
+	put(registers, EICR, 1u << vector);
 }
 
 __u32 nic_next_slot(const struct nic_model *model, volatile void *registers,

@@ -64,6 +64,14 @@ void nic_start_receive(const struct nic_model *model, volatile void *registers,
 void nic_stop_receive(const struct nic_model *model, volatile void *registers);
 
 /*
+ * igb: what the queue receives raises this vector of MSI-X, once, and not again until it
+ * is acknowledged. So one that nobody has served is the last one.
+ */
+void nic_start_interrupts(volatile void *registers, unsigned int vector);
+/* Before the ring is looked at: what comes after that raises it again. */
+void nic_acknowledge(volatile void *registers, unsigned int vector);
+
+/*
  * One slot is always left out: the one before the first that has not been taken
  * from the ring.  So the card itself remembers how far its owner has come.
  */

@@ -34,7 +34,7 @@ up_to_date()
 mkdir -p "$BUILD_DIR"
 if ! up_to_date "$BUILD_DIR/vm-run"; then
 	compile "$BUILD_DIR/init" -static -s -I "$UAPI/include" -I "$here/include" -I "$examples" \
-		"$here"/guest/*.c "$examples/device.c" "$examples/nic.c" "$examples/liveupdate.c"
+		-I "$top/include" "$here"/guest/*.c "$top/lib"/*.c "$examples/device.c" "$examples/nic.c" "$examples/nvme.c" "$examples/liveupdate.c"
 	mkdir -p "$BUILD_DIR/examples"
 	compile "$BUILD_DIR/examples/survive" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
 		"$examples/survive.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
@@ -45,9 +45,12 @@ if ! up_to_date "$BUILD_DIR/vm-run"; then
 	compile "$BUILD_DIR/examples/vmm-nic" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
 		"$BUILD_DIR/vmm.$$.c" "$examples/guest_nic.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
 	rm -f "$BUILD_DIR/vmm.$$.c"
+	compile "$BUILD_DIR/examples/survive-nvme" -static -s -I "$UAPI/include" -I "$examples" \
+		-I "$top/include" "$examples/survive-nvme.c" "$examples/nvme.c" "$examples/device.c" \
+		"$top/lib"/*.c
 	compile "$BUILD_DIR/examples/raw" -static -s -I "$UAPI/include" -I "$examples" \
 		"$examples/raw.c" "$examples/nic.c" "$examples/device.c" "$examples/liveupdate.c"
 	compile "$BUILD_DIR/keep-freed.so" -shared -fPIC -fno-builtin "$here/host/preload/keep_freed.c"
-	compile "$BUILD_DIR/vm-run" -pthread -I "$here/include" "$here"/host/*.c
+	compile "$BUILD_DIR/vm-run" -pthread -I "$here/include" -I "$examples" "$here"/host/*.c
 fi
 printf '%s\n' "$BUILD_DIR"

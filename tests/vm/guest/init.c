@@ -15,6 +15,8 @@ static const struct scenario scenarios[] = {
 	{ "update", update_old_kernel, update_new_kernel },
 	{ "example", example_old_kernel, example_new_kernel },
 	{ "guide", guide_old_kernel, guide_new_kernel },
+	{ "disk", disk_old_kernel, disk_new_kernel },
+	{ "interrupts", interrupts_old_kernel, interrupts_new_kernel },
 	{ "neighbour", neighbour_old_kernel, update_new_kernel },
 	{ "blocked", update_old_kernel, blocked_new_kernel },
 	{ "fallocated", fallocated_old_kernel, NULL },

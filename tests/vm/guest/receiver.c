@@ -397,6 +397,11 @@ static void take_full_slots(struct receiver *receiver)
 		report_memory(receiver, all);
 }
 
+void receiver_take(struct receiver *receiver)
+{
+	take_full_slots(receiver);
+}
+
 void receiver_receive(struct receiver *receiver, int milliseconds)
 {
 	long long end = monotonic_ns() + milliseconds * 1000000LL;

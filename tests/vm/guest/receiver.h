@@ -71,6 +71,8 @@ void receiver_report_registers(const struct receiver *receiver, const char *bdf,
  * at a time.  Else it only waits.
  */
 void receiver_receive(struct receiver *receiver, int milliseconds);
+/* With rearm, once: what is there now. */
+void receiver_take(struct receiver *receiver);
 /* What is in memory, and what was taken before. */
 struct scan receiver_scan(struct receiver *receiver);
 /* The same, and tell the host each run of sequence numbers that is in memory. */

@@ -130,13 +130,19 @@ static int add_directory(struct archive *archive, const char *place, const char 
 	return error;
 }
 
+static bool needs_examples(const struct options *options)
+{
+	return options->script && (!strcmp(options->script, "example") ||
+				   !strcmp(options->script, "guide") ||
+				   !strcmp(options->script, "disk"));
+}
+
 /* The example programs, the kernel's own test programs, and its modules. */
 static int add_directories(const struct run *run, struct archive *archive, const char *modules)
 {
 	int error = 0;
 
-	if (run->options.script && (!strcmp(run->options.script, "example") ||
-				    !strcmp(run->options.script, "guide")))
+	if (needs_examples(&run->options))
 		error = add_directory(archive, "examples", run->options.examples);
 	if (!error && run->options.tests)
 		error = add_directory(archive, "tests", run->options.tests);

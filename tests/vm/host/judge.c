@@ -337,6 +337,20 @@ static void expect_undisturbed(struct run *run)
 		run_problem(run, "there was no kexec");
 }
 
+/* The same, and a disk that goes on all the time. */
+static void expect_disk(struct run *run)
+{
+	expect_undisturbed(run);
+	if (run->update_count != run->options.updates || !run_update(run)->user_space_ns)
+		run_problem(run, "%d kexecs, wanted %d", run->update_count,
+			    run->options.updates);
+	if (faults(run))
+		run_problem(run, "%u DMAR faults", faults(run));
+	if (run->pages_leaked)
+		run_problem(run, "%lu pages of the IOMMU leaked or missing", run->pages_leaked);
+	disk_judge(run);
+}
+
 static void expect_fault_of_unmapped(struct run *run, unsigned int stream)
 {
 	const struct parting *parting = &run->parting[stream];
@@ -568,6 +582,8 @@ static void judge_expectation(struct run *run, const struct figures *figures)
 		expect_no_disturbance(run, figures);
 	else if (!strcmp(expect, "undisturbed"))
 		expect_undisturbed(run);
+	else if (!strcmp(expect, "disk"))
+		expect_disk(run);
 	else if (strcmp(expect, "checks"))
 		run_problem(run, "unknown expectation %s", expect);
 }

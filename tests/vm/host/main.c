@@ -31,7 +31,7 @@ static void usage(void)
 		"  --new-kernel BZIMAGE  the kernel that is jumped into, else the old one again\n"
 		"  --name NAME           of the scenario, for the result line\n"
 		"  --script NAME         what the guest does (control, unmap, update, ...)\n"
-		"  --expect WHAT         continuity, undisturbed, unmapped, loss, fault, blocked,\n"
+		"  --expect WHAT         continuity, undisturbed, disk, unmapped, loss, fault, blocked,\n"
 		"                        nothing-lost or checks\n"
 		"  --must-find TEXT      passes only if the judge finds a problem with this word\n"
 		"                        and no other; may be given several times\n"
@@ -40,7 +40,7 @@ static void usage(void)
 		"  --tests DIR           programs for the scripts kernel-tests and mock\n"
 		"  --old-modules DIR, --new-modules DIR   of each kernel, DIR/RELEASE/NAME.ko\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
-		"  --nic NIC             igb or e1000e\n"
+		"  --nic NIC             igb or e1000e; or nvme, a slow drive and no network\n"
 		"  --topology WHERE      ports, root, switch or crowd\n"
 		"  --preserve WHAT       yes, no or refused\n"
 		"  --cpus N --memory MB --rate N --timeout S\n"
@@ -405,6 +405,8 @@ static int prepare(struct run *run)
 		return error;
 	run_path(run, "initramfs", path, sizeof(path));
 	error = initramfs_build(run, path);
+	if (!error && run_has_disk(run))
+		error = disk_make(run);
 	if (!error)
 		error = make_sender(run, 0, run->options.rate);
 	if (!error && run->options.second_nic)

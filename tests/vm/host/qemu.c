@@ -18,6 +18,7 @@
 
 #define ARGUMENTS_MAX	128
 #define DISK_BYTES	(16 << 20)
+#define COMMANDS_A_SECOND	10
 
 /* For a crash kernel and for KHO, which would not find room for what it chooses itself. */
 #define CRASH_MEMORY	"crashkernel=128M kho_scratch=512M,256M,64M "
@@ -214,6 +215,21 @@ static void add_ports(const struct run *run, struct arguments *arguments)
 	add_option(arguments, "-serial", "chardev:events");
 }
 
+/* All that it may complain of, and what tells whether it goes on. */
+static void add_disk_traces(struct arguments *arguments)
+{
+	static const char *const events[] = {
+		"pci_nvme_err_*", "pci_nvme_ub_*", "pci_nvme_mmio_cfg", "pci_nvme_mmio_aqattr",
+		"pci_nvme_mmio_asqaddr*", "pci_nvme_mmio_acqaddr*", "pci_nvme_mmio_start_success",
+		"pci_nvme_mmio_stopped", "pci_nvme_mmio_shutdown_*", "pci_nvme_pci_reset",
+		"pci_nvme_create_*", "pci_nvme_del_*", "pci_nvme_admin_cmd", "pci_nvme_io_cmd",
+		"pci_nvme_enqueue_req_completion", "pci_nvme_mmio_doorbell_*",
+	};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		add_option(arguments, "-trace", events[i]);
+}
+
 static void add_traces(const struct run *run, struct arguments *arguments)
 {
 	static const char *const events[] = {
@@ -224,6 +240,8 @@ static void add_traces(const struct run *run, struct arguments *arguments)
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		add_option(arguments, "-trace", events[i]);
+	if (run_has_disk(run))
+		add_disk_traces(arguments);
 	if (run->options.cold)
 		add_option(arguments, "-trace", "vtd_iotlb_page_update");
 	if (run->options.interrupt_buffers)
@@ -279,12 +297,34 @@ static void add_nic(const struct run *run, struct arguments *arguments, int numb
 	add_echo(run, arguments, number);
 }
 
+/* Slow, so that a command takes longer than a kernel has until it is gone. */
+static void add_slow_disk(const struct run *run, struct arguments *arguments, const char *place)
+{
+	char path[128];
+
+	disk_path(run, path, sizeof(path));
+	add(arguments, "-drive");
+	add(arguments, "if=none,id=disk,format=raw,file=%s,throttling.iops-total=%d", path,
+	    COMMANDS_A_SECOND);
+	add(arguments, "-device");
+	add(arguments, "nvme,drive=disk,serial=1,%s", place);
+}
+
+/* The device that the run is about */
+static void add_main_device(const struct run *run, struct arguments *arguments, const char *place)
+{
+	if (run_has_disk(run))
+		add_slow_disk(run, arguments, place);
+	else
+		add_nic(run, arguments, 0, place);
+}
+
 static void add_main_nic(const struct run *run, struct arguments *arguments)
 {
 	const char *topology = run->options.topology;
 
 	if (!strcmp(topology, "root")) {
-		add_nic(run, arguments, 0, "addr=5");
+		add_main_device(run, arguments, "addr=5");
 		return;
 	}
 	add_option(arguments, "-device", "pcie-root-port,id=rp1,chassis=1,slot=1,addr=4");
@@ -307,7 +347,7 @@ static void add_main_nic(const struct run *run, struct arguments *arguments)
 		add(arguments, "pcie-root-port,id=rp2,chassis=2,slot=2,bus=rp1%s",
 		    run->options.hotplug ? ",addr=0.0,multifunction=on" : "");
 	}
-	add_nic(run, arguments, 0, "bus=rp2");
+	add_main_device(run, arguments, "bus=rp2");
 }
 
 /* Cards of the main one's kind that nobody sends anything. */

@@ -118,6 +118,27 @@ struct parting {
 	int64_t unmapped_ns;	/* from here on nothing may land */
 };
 
+/* What an NVMe controller would have forgotten after a reset; see disk.c */
+struct controller {
+	bool seen;
+	unsigned int cc, csts, aqa;
+	unsigned long long asq, acq;
+};
+
+struct written {
+	unsigned long long first, count, version;	/* in blocks */
+};
+
+struct disk {
+	struct controller armed, after, end;
+	unsigned int under_way, found;		/* told by the programs */
+	unsigned int fetched, completed;	/* in the blackout, of the emulator's trace */
+	unsigned int trouble, blocks_written;
+	unsigned long long right, right_before, wrong;
+	struct written written[UPDATES + 1];
+	int written_count;
+};
+
 struct pages {
 	unsigned long iommu, secondary;
 };
@@ -174,6 +195,7 @@ struct run {
 	unsigned int decoding_writes;	/* see decoding.c */
 	bool scanned;
 	unsigned long trace_lines;
+	struct disk disk;
 	int64_t first_fault_ns[STREAMS];
 
 	char problems[PROBLEMS][256];
@@ -193,7 +215,9 @@ void decoding_check(struct run *run, const struct function *function, int64_t wh
 		    unsigned int offset, unsigned int value, const char *text);
 void decoding_note(struct function *function, unsigned int offset, unsigned int value);
 
-/* updates.c: the last one, without times when there was none. */
+/* updates.c: a drive instead of a network card? */
+bool run_has_disk(const struct run *run);
+/* The last one, without times when there was none. */
 struct update *run_update(struct run *run);
 /* When a machine that runs is given up. */
 int64_t run_deadline_ns(const struct run *run);
@@ -297,6 +321,12 @@ int trace_read(struct run *run, trace_handler handler, void *data);
 bool judge(struct run *run);
 /* Has it seen anything that a machine which stands still does not explain? */
 bool judge_saw_harm(const struct run *run);
+
+/* disk.c: the image of --nic nvme; a line pci_nvme_...: false if it is not understood. */
+void disk_path(const struct run *run, char *path, size_t size);
+int disk_make(const struct run *run);
+bool disk_trace(struct run *run, int64_t when, const char *text);
+void disk_judge(struct run *run);
 
 /* memory.c: frames of a stream sent after a time, anywhere in guest memory. */
 unsigned int memory_count_frames(const struct run *run, unsigned int stream, int64_t after_ns);

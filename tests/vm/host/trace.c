@@ -264,6 +264,7 @@ static int stream_of_requester(const struct run *run, unsigned int id)
 static void count_fault(struct trace *trace, int64_t when, const char *text)
 {
 	struct run *run = trace->run;
+	int64_t from = run_has_disk(run) ? run_begin_ns(run) : run->traffic_ns;
 	unsigned int id, reason;
 	int stream;
 
@@ -271,7 +272,7 @@ static void count_fault(struct trace *trace, int64_t when, const char *text)
 		note_line(trace, text);
 		return;
 	}
-	if (!run->traffic_ns || when < run->traffic_ns)
+	if (!from || when < from)
 		return;
 	stream = stream_of_requester(run, id);
 	if (stream < 0 || !run_fault_counts(run, stream, when))
@@ -376,7 +377,10 @@ static void handle(struct trace *trace, int64_t when, const char *text)
 		count_fault(trace, when, text);
 	else if (is_event(text, "vtd_ir_remap_msi"))
 		count_raised_vector(trace, text);
-	else if (is_event(text, "vtd_iotlb_page_update"))
+	else if (!strncmp(text, "pci_nvme_", 9)) {
+		if (!disk_trace(trace->run, when, text))
+			note_line(trace, text);
+	} else if (is_event(text, "vtd_iotlb_page_update"))
 		note_first_use(trace, when, text);
 	else if (!is_event(text, "vtd_reg_dmar_root"))
 		note_line(trace, text);

@@ -349,6 +349,51 @@ static void event_check(struct run *run, const char *line)
 	}
 }
 
+/* What the programs have told of the disk, and where its controller stands. */
+static void event_controller(struct run *run, const char *line)
+{
+	struct controller *controller;
+	char when[16];
+
+	text_of(line, "when", when, sizeof(when));
+	if (!strcmp(when, "armed"))
+		controller = &run->disk.armed;
+	else if (!strcmp(when, "after"))
+		controller = &run->disk.after;
+	else
+		controller = &run->disk.end;
+	memset(controller, 0, sizeof(*controller));
+	controller->seen = true;
+	controller->cc = value_of(line, "cc");
+	controller->csts = value_of(line, "csts");
+	controller->aqa = value_of(line, "aqa");
+	controller->asq = value_of(line, "asq");
+	controller->acq = value_of(line, "acq");
+}
+
+static void event_written(struct run *run, const char *line)
+{
+	struct disk *disk = &run->disk;
+
+	if (disk->written_count == UPDATES + 1) {
+		run_problem(run, "more programs have written than there can be");
+		return;
+	}
+	disk->written[disk->written_count++] = (struct written) {
+		.first = value_of(line, "first"),
+		.count = value_of(line, "count"),
+		.version = value_of(line, "version"),
+	};
+}
+
+static void event_checked(struct run *run, const char *line)
+{
+	run->disk.right = value_of(line, "right");
+	run->disk.wrong = value_of(line, "wrong");
+	if (!run_had_kexec(run))
+		run->disk.right_before = run->disk.right;
+}
+
 static void event_done(struct run *run)
 {
 	run->done = true;
@@ -444,6 +489,16 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 		event_scan_crash(run, now);
 	else if (is(word, "diverted"))
 		event_diverted(run, word);
+	else if (is(word, "controller"))
+		event_controller(run, word);
+	else if (is(word, "disk-under-way"))
+		run->disk.under_way = value_of(word, "count");
+	else if (is(word, "disk-found"))
+		run->disk.found = value_of(word, "count");
+	else if (is(word, "disk-written"))
+		event_written(run, word);
+	else if (is(word, "disk-checked"))
+		event_checked(run, word);
 	else if (is(word, "check"))
 		event_check(run, word);
 	else if (is(word, "done"))

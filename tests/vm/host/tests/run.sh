@@ -19,7 +19,7 @@ compile()
 	output=$1
 	shift
 	gcc -std=gnu11 -g -O1 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined \
-		-pthread -I "$host/../include" -I "$host" -o "$output" "$@"
+		-pthread -I "$host/../include" -I "$host/../../../examples" -I "$host" -o "$output" "$@"
 }
 
 # judged TITLE COMMAND... ; adds up what test_rig counts
@@ -140,7 +140,7 @@ compare_logs()
 
 compile "$work/test_rig" "$host"/tests/test_rig.c "$host"/judge.c "$host"/trace.c \
 	"$host"/decoding.c "$host"/updates.c "$host"/memory.c "$host"/firmware.c \
-	"$host"/monitor.c "$host"/stall.c
+	"$host"/monitor.c "$host"/stall.c "$host"/disk.c
 export ASAN_OPTIONS=detect_leaks=0
 judged "this host's queues" "$work/test_rig"
 for length in 10 512; do

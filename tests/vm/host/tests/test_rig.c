@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <stdarg.h>
 
+#include "disk.h"
+
 /* For the records of frames that were never sent. */
 #include "../emulator_clock.c"
 #include "../sender.c"
@@ -729,6 +731,179 @@ static void test_monitor(void)
 }
 
 /* A machine is started again only if nothing but the end is missing. */
+/* ---------------------------------------------------------------- a disk */
+
+#define WRITTEN_FROM	32768
+#define WRITTEN_END	33024
+
+static void damage(uint64_t block, uint64_t version)
+{
+	FILE *file = fopen(in_directory("disk"), "r+");
+	uint64_t words[DISK_WORDS];
+
+	disk_fill(words, block, version, 1);
+	if (!file || fseek(file, block * DISK_BLOCK, SEEK_SET) ||
+	    fwrite(words, sizeof(words), 1, file) != 1 || fclose(file))
+		abort();
+}
+
+/* Ten were under way, of which the drive fetched two and completed three. */
+static void make_disk_run(struct run *run)
+{
+	struct disk *disk = &run->disk;
+
+	make_run(run);
+	run->options.nic = "nvme";
+	run->options.expect = "disk";
+	strcpy(run->socket_dir, directory);
+	if (disk_make(run))
+		abort();
+	for (uint64_t block = WRITTEN_FROM; block < WRITTEN_END; block++)
+		damage(block, block < WRITTEN_FROM + 128 ? 1 : 2);
+	disk->written[0] = (struct written) { WRITTEN_FROM, 128, 1 };
+	disk->written[1] = (struct written) { WRITTEN_FROM + 128, 128, 2 };
+	disk->written_count = 2;
+	disk->armed = (struct controller) { .seen = true, .cc = 0x460001, .csts = 1,
+					    .aqa = 0xf000f, .asq = 0x10001000, .acq = 0x10002000 };
+	disk->after = disk->end = disk->armed;
+	disk->under_way = 10;
+	disk->found = 3;
+	disk->right_before = 128;
+	disk->right = 256;
+	run->updates[0].finished_ns = run->updates[0].user_space_ns + NS_PER_S / 2;
+}
+
+static void write_disk_trace(const char *line, int64_t after_ms)
+{
+	FILE *file;
+
+	write_trace(line, after_ms);
+	file = fopen(in_directory("trace.log"), "a");
+	for (int i = 0; i < 5; i++)
+		fprintf(file, i < 2 ? "1@%d.4%05d:pci_nvme_io_cmd cid %d nsid 0x1 sqid 1 opc 0x2\n" :
+			"1@%d.4%05d:pci_nvme_enqueue_req_completion cid %d cqid 1 dw0 0x0 dw1 0x0 status 0x0\n",
+			BEGIN_S + 1, i, i);
+	fclose(file);
+}
+
+static void test_disk_trace(void)
+{
+	static const struct {
+		const char *line;
+		int after_ms;
+		const char *problem;
+	} cases[] = {
+		{ NULL, 0, NULL },
+		/* before the kexec it is its program's, and after the finish */
+		{ "pci_nvme_mmio_cfg wrote MMIO, config controller config=0x0", 500, NULL },
+		{ "pci_nvme_pci_reset PCI Function Level Reset", 2700, NULL },
+		{ "pci_nvme_mmio_cfg wrote MMIO, config controller config=0x460001", 1500, "set up anew" },
+		{ "pci_nvme_mmio_cfg wrote MMIO, config controller config=0x0", 2400, "set up anew" },
+		{ "pci_nvme_mmio_stopped cleared controller enable bit", 1500, "set up anew" },
+		{ "pci_nvme_mmio_start_success setting controller enable bit succeeded", 2400, "set up anew" },
+		{ "pci_nvme_mmio_acqaddr_hi wrote MMIO, admin completion queue", 2400, "set up anew" },
+		{ "pci_nvme_mmio_shutdown_set shutdown bit set", 1500, "set up anew" },
+		{ "pci_nvme_pci_reset PCI Function Level Reset", 1500, "set up anew" },
+		{ "pci_nvme_create_cq create completion queue, addr=0x10004000", 2400, "set up anew" },
+		{ "pci_nvme_mmio_doorbell_sq sqid 1 new_tail 7", 2400, NULL },
+		{ "pci_nvme_mmio_doorbell_sq sqid 1 new_tail 7", 1500, "rings in the blackout" },
+		{ "pci_nvme_mmio_doorbell_cq cqid 1 new_head 7", 1500, "rings in the blackout" },
+		{ "pci_nvme_err_addr_read addr 0x10004000", 1500, "the controller complains" },
+		{ "pci_nvme_ub_mmiowr_ro_csts attempted to set a read only bit", 2400, "the controller complains" },
+		{ "pci_nvme_io_cmd cid 1 nsid 0x1 sqid 1 opc 0x2", 1500, NULL },
+		{ "pci_nvme_io_cmd of another form", 1500, "not understood" },
+		{ "pci_nvme_something_new", 1500, "not understood" },
+		{ "vtd_dmar_fault sid 0x200 fault 5 addr 0x0 write 1", 1500, "DMAR faults" },
+		{ "vtd_dmar_fault sid 0x200 fault 5 addr 0x0 write 1", 500, NULL },
+		{ "pci_cfg_write nvme 02:00.0 @0x4 <- 0x103", 1500, "bus master off" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *problem = cases[i].problem;
+		static struct run run;
+		bool good;
+
+		make_disk_run(&run);
+		write_disk_trace(cases[i].line, cases[i].after_ms);
+		good = judge_quietly(&run);
+		expect(good == !problem && (!problem || found(&run, problem)),
+		       "disk: '%s' after %d ms means '%s', found '%s'",
+		       cases[i].line ? cases[i].line : "nothing", cases[i].after_ms,
+		       problem ? problem : "no harm", run.problems[0]);
+		end_run(&run);
+	}
+}
+
+static void not_under_way(struct run *run) { run->disk.under_way = 0; }
+static void found_less(struct run *run) { run->disk.found = 2; }
+static void found_more(struct run *run) { run->disk.found = 11; }
+static void found_all(struct run *run) { run->disk.found = 10; }
+static void other_queue(struct run *run) { run->disk.after.acq = 0; }
+static void fatal_status(struct run *run) { run->disk.end.csts = 3; }
+static void unread_registers(struct run *run) { run->disk.end.seen = false; }
+static void one_wrong(struct run *run) { run->disk.wrong = 1; }
+static void nothing_since(struct run *run) { run->disk.right = 128; }
+static void nothing_written(struct run *run) { run->disk.written_count = 0; }
+static void no_image(struct run *run) { (void)run; unlink(in_directory("disk")); }
+static void block_of_another(struct run *run) { (void)run; damage(17, 3); }
+static void block_unwritten(struct run *run) { (void)run; damage(WRITTEN_END - 1, 0); }
+static void older_block(struct run *run) { (void)run; damage(WRITTEN_END - 1, 1); }
+static void block_too_many(struct run *run) { (void)run; damage(WRITTEN_END, 2); }
+static void never_finished(struct run *run) { run->updates[0].finished_ns = 0; }
+static void more_kexecs(struct run *run) { run->options.updates = 2; }
+
+static void test_disk_figures(void)
+{
+	static const struct {
+		change change;
+		const char *problem;
+	} cases[] = {
+		{ nothing, NULL },
+		{ found_all, NULL },
+		{ not_under_way, "no command was under way" },
+		{ found_less, "found 2 completions" },
+		{ found_more, "found 11 completions" },
+		{ other_queue, "registers of the controller are not what they were after the kexec" },
+		{ fatal_status, "registers of the controller are not what they were at the end" },
+		{ unread_registers, "were not read at the end" },
+		{ one_wrong, "1 pieces wrong" },
+		{ nothing_since, "0 blocks are right since" },
+		{ nothing_written, "no block was written" },
+		{ no_image, "the image cannot be read" },
+		{ block_of_another, "block 17 of the image is not that of version 0" },
+		{ block_unwritten, "1 blocks of the image are wrong" },
+		{ older_block, "is not that of version 2" },
+		{ block_too_many, "is not that of version 0" },
+		{ leak, "1 pages of the IOMMU" },
+		{ more_kexecs, "1 kexecs, wanted 2" },
+	};
+	static struct run run;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *problem = cases[i].problem;
+		bool good;
+
+		make_disk_run(&run);
+		write_disk_trace(NULL, 0);
+		cases[i].change(&run);
+		good = judge_quietly(&run);
+		expect(good == !problem && (!problem || found(&run, problem)),
+		       "disk, case %zu: wanted '%s', found '%s'", i,
+		       problem ? problem : "no problem", run.problems[0]);
+		end_run(&run);
+	}
+	make_disk_run(&run);
+	never_finished(&run);
+	write_disk_trace("pci_nvme_pci_reset PCI Function Level Reset", 2700);
+	expect(!judge_quietly(&run) && found(&run, "set up anew"), "a reset where nobody finishes");
+	end_run(&run);
+	make_disk_run(&run);
+	write_trace(NULL, 0);
+	expect(!judge_quietly(&run) && found(&run, "the drive did nothing"), "a drive that stands still");
+	end_run(&run);
+	unlink(in_directory("disk"));
+}
+
 static void test_harm(void)
 {
 	static struct run run;
@@ -809,6 +984,8 @@ int main(void)
 	test_monitor();
 	test_harm();
 	test_deadline();
+	test_disk_trace();
+	test_disk_figures();
 	unlink(in_directory("trace.log"));
 	unlink(in_directory("frames.dat"));
 	unlink(in_directory("phases.dat"));
