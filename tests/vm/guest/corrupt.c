@@ -12,7 +12,7 @@
  *	finish=0	FINISH is refused as well, and so is a kexec, so that the device's
  *			memory is still its own: a reboot is what is left
  *	kept=1		pages are not given back, as nobody knows any more whose they are
- *	late=1		what is damaged is only needed in the end
+ *	late=1		what is damaged is only needed in the end, or by people
  */
 #include <errno.h>
 #include <fcntl.h>
