@@ -19,9 +19,10 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib install uninstall check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+TOOL := $(patsubst %/Makefile,%,$(wildcard tools/iommu-liveupdate/Makefile))
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -30,6 +31,7 @@ help:
 	@echo "  make demo          show it: the same program with and without preservation,"
 	@echo "                     then a table and a picture"
 	@echo "  make lib           libiommu-liveupdate, into O= (default: out/lib); make -C lib install"
+	@echo "  make install       library, header, manual, and what a host needs; DESTDIR=, PREFIX=/usr/local"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
 	@echo "  make check-lib     the tests of the library alone"
 	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
@@ -77,6 +79,17 @@ demo:
 lib:
 	@scripts/install-packages.sh lib
 	@$(MAKE) -C lib
+
+# Neither looks for packages of Debian, nor writes outside of DESTDIR and O.
+install:
+	@$(MAKE) -C lib install
+	$(if $(TOOL),@$(MAKE) -C $(TOOL) install)
+	@$(MAKE) -C system install
+
+uninstall:
+	@$(MAKE) -C lib uninstall
+	$(if $(TOOL),@$(MAKE) -C $(TOOL) uninstall)
+	@$(MAKE) -C system uninstall
 
 check:
 	@scripts/install-packages.sh series build unit lib
