@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib install uninstall check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib install uninstall deb check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 TOOL := $(patsubst %/Makefile,%,$(wildcard tools/iommu-liveupdate/Makefile))
@@ -32,6 +32,7 @@ help:
 	@echo "                     then a table and a picture"
 	@echo "  make lib           libiommu-liveupdate, into O= (default: out/lib); make -C lib install"
 	@echo "  make install       library, header, manual, and what a host needs; DESTDIR=, PREFIX=/usr/local"
+	@echo "  make deb           packages of all that, into OUT= (default: out/deb)"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
 	@echo "  make check-lib     the tests of the library alone"
 	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
@@ -90,6 +91,10 @@ uninstall:
 	@$(MAKE) -C lib uninstall
 	$(if $(TOOL),@$(MAKE) -C $(TOOL) uninstall)
 	@$(MAKE) -C system uninstall
+
+deb:
+	@scripts/install-packages.sh deb
+	@scripts/deb.sh
 
 check:
 	@scripts/install-packages.sh series build unit lib

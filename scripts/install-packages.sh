@@ -13,6 +13,7 @@
 #   arch     make check-arch
 #   kernel   programs of kselftest
 #   demo     the picture
+#   deb      make deb
 #
 #   SKIP_PACKAGES=1   look at nothing, install nothing
 #   APT_OPTIONS       for every call of apt-get and apt-cache
@@ -33,12 +34,13 @@ packages_of()
 	arch) echo gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu ;;
 	kernel) echo libcap-dev ;;
 	demo) echo gnuplot-nox ;;
-	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo" ;;
+	deb) echo gcc libc6-dev make pkgconf dpkg-dev debhelper libjson-c-dev lintian ;;
+	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo deb" ;;
 	esac
 }
 
 PACKAGES=
-[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo
+[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo deb
 for group; do
 	group_packages=$(packages_of "$group")
 	for package in $group_packages; do
