@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib install uninstall deb check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib install uninstall deb kernel-deb check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 TOOL := $(patsubst %/Makefile,%,$(wildcard tools/iommu-liveupdate/Makefile))
@@ -33,6 +33,7 @@ help:
 	@echo "  make lib           libiommu-liveupdate, into O= (default: out/lib); make -C lib install"
 	@echo "  make install       library, header, manual, and what a host needs; DESTDIR=, PREFIX=/usr/local"
 	@echo "  make deb           packages of all that, into OUT= (default: out/deb)"
+	@echo "  make kernel-deb CONFIG=file  packages of a kernel with the series, into OUT= (default: out/kernel-deb)"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
 	@echo "  make check-lib     the tests of the library alone"
 	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
@@ -95,6 +96,11 @@ uninstall:
 deb:
 	@scripts/install-packages.sh deb
 	@scripts/deb.sh
+
+kernel-deb:
+	@[ -n "$(CONFIG)" ] || { echo "make kernel-deb: CONFIG= is missing, the configuration of a kernel" >&2; exit 2; }
+	@scripts/install-packages.sh build kernel-deb
+	@scripts/kernel-deb.sh "$(CONFIG)"
 
 check:
 	@scripts/install-packages.sh series build unit lib

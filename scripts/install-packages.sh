@@ -14,6 +14,7 @@
 #   kernel   programs of kselftest
 #   demo     the picture
 #   deb      make deb
+#   kernel-deb  make kernel-deb, besides build
 #
 #   SKIP_PACKAGES=1   look at nothing, install nothing
 #   APT_OPTIONS       for every call of apt-get and apt-cache
@@ -35,12 +36,13 @@ packages_of()
 	kernel) echo libcap-dev ;;
 	demo) echo gnuplot-nox ;;
 	deb) echo gcc libc6-dev make pkgconf dpkg-dev debhelper libjson-c-dev lintian ;;
-	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo deb" ;;
+	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;
+	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo deb kernel-deb" ;;
 	esac
 }
 
 PACKAGES=
-[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo deb
+[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo deb kernel-deb
 for group; do
 	group_packages=$(packages_of "$group")
 	for package in $group_packages; do
