@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib install uninstall deb kernel-deb check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib install uninstall deb kernel-deb check check-packages check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 TOOL := $(patsubst %/Makefile,%,$(wildcard tools/iommu-liveupdate/Makefile))
@@ -36,6 +36,7 @@ help:
 	@echo "  make kernel-deb CONFIG=file  packages of a kernel with the series, into OUT= (default: out/kernel-deb)"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
 	@echo "  make check-lib     the tests of the library alone"
+	@echo "  make check-packages  the packages on fresh systems of Debian 12 and 13, as root; SUITES= PARTS="
 	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
@@ -113,6 +114,10 @@ check-scripts:
 check-lib:
 	@scripts/install-packages.sh lib
 	@PARTS=lib scripts/check.sh
+
+check-packages:
+	@scripts/install-packages.sh build kernel-deb chroot
+	@scripts/check-packages.sh
 
 check-long:
 	@scripts/install-packages.sh build unit lib

@@ -15,6 +15,7 @@
 #   demo     the picture
 #   deb      make deb
 #   kernel-deb  make kernel-deb, besides build
+#   chroot   make check-packages
 #
 #   SKIP_PACKAGES=1   look at nothing, install nothing
 #   APT_OPTIONS       for every call of apt-get and apt-cache
@@ -37,12 +38,13 @@ packages_of()
 	demo) echo gnuplot-nox ;;
 	deb) echo gcc libc6-dev make pkgconf dpkg-dev debhelper libjson-c-dev lintian ;;
 	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;
-	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo deb kernel-deb" ;;
+	chroot) echo debootstrap debian-archive-keyring binutils util-linux ;;
+	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo deb kernel-deb chroot" ;;
 	esac
 }
 
 PACKAGES=
-[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo deb kernel-deb
+[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo deb kernel-deb chroot
 for group; do
 	group_packages=$(packages_of "$group")
 	for package in $group_packages; do
