@@ -92,11 +92,11 @@ build_packages()
 	kmake -j"$JOBS" DPKG_FLAGS=-d bindeb-pkg
 }
 
-[ -n "${1:-}" ] || { sed -n '3,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-need_x86_64
-need_tool gcc make flex bison bc cpio perl python3 patch flock rsync dpkg-buildpackage dh_testdir depmod
+[ -n "${1:-}" ] || { sed -n '3,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 make_tmp
 read_config "$1"
+need_x86_64
+need_tool gcc make flex bison bc cpio perl python3 patch flock rsync dpkg-buildpackage dh_testdir depmod
 to=${OUT:-$TOP/out/kernel-deb}
 mkdir -p "$to" || die "cannot create $to"
 
