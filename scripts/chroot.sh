@@ -28,7 +28,8 @@ chroot_run()
 		[ -d "/proc/${run_old##*.}" ] || rm -rf "$run_old"
 	done
 	run=$CACHE/chroot/run.$$
-	trap 'umount "$run"/*/root 2>/dev/null; rm -rf "$run" "$tmp"' EXIT
+	# what was not mounted is no error, and must not keep the rest from being removed
+	trap 'umount "$run"/*/root 2>/dev/null || :; rm -rf "$run" "$tmp"' EXIT
 	mkdir -p "$run"
 }
 

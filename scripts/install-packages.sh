@@ -36,7 +36,7 @@ packages_of()
 	arch) echo gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu ;;
 	kernel) echo libcap-dev ;;
 	demo) echo gnuplot-nox ;;
-	deb) echo gcc libc6-dev make pkgconf dpkg-dev debhelper libjson-c-dev lintian ;;
+	deb) echo build-essential pkgconf dpkg-dev debhelper libjson-c-dev lintian ;;
 	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;
 	chroot) echo debootstrap debian-archive-keyring binutils util-linux ;;
 	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo deb kernel-deb chroot" ;;
