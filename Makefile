@@ -19,9 +19,10 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib install uninstall deb kernel-deb check check-packages check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+TOOL := $(patsubst %/Makefile,%,$(wildcard tools/iommu-liveupdate/Makefile))
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -30,8 +31,12 @@ help:
 	@echo "  make demo          show it: the same program with and without preservation,"
 	@echo "                     then a table and a picture"
 	@echo "  make lib           libiommu-liveupdate, into O= (default: out/lib); make -C lib install"
+	@echo "  make install       library, header, manual, and what a host needs; DESTDIR=, PREFIX=/usr/local"
+	@echo "  make deb           packages of all that, into OUT= (default: out/deb)"
+	@echo "  make kernel-deb CONFIG=file  packages of a kernel with the series, into OUT= (default: out/kernel-deb)"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
 	@echo "  make check-lib     the tests of the library alone"
+	@echo "  make check-packages  the packages on fresh systems of Debian 12 and 13, as root; SUITES= PARTS="
 	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
@@ -78,6 +83,26 @@ lib:
 	@scripts/install-packages.sh lib
 	@$(MAKE) -C lib
 
+# Neither looks for packages of Debian, nor writes outside of DESTDIR and O.
+install:
+	@$(MAKE) -C lib install
+	$(if $(TOOL),@$(MAKE) -C $(TOOL) install)
+	@$(MAKE) -C system install
+
+uninstall:
+	@$(MAKE) -C lib uninstall
+	$(if $(TOOL),@$(MAKE) -C $(TOOL) uninstall)
+	@$(MAKE) -C system uninstall
+
+deb:
+	@scripts/install-packages.sh deb
+	@scripts/deb.sh
+
+kernel-deb:
+	@[ -n "$(CONFIG)" ] || { echo "make kernel-deb: CONFIG= is missing, the configuration of a kernel" >&2; exit 2; }
+	@scripts/install-packages.sh build kernel-deb
+	@scripts/kernel-deb.sh "$(CONFIG)"
+
 check:
 	@scripts/install-packages.sh series build unit lib
 	@scripts/check.sh
@@ -89,6 +114,10 @@ check-scripts:
 check-lib:
 	@scripts/install-packages.sh lib
 	@PARTS=lib scripts/check.sh
+
+check-packages:
+	@scripts/install-packages.sh build kernel-deb chroot
+	@scripts/check-packages.sh
 
 check-long:
 	@scripts/install-packages.sh build unit lib

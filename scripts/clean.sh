@@ -15,7 +15,7 @@ lock tree
 lock series
 lock mutated
 if [ -n "${ALL:-}" ]; then
-	for dir in apt base ccache download images log qemu user series; do
+	for dir in apt base ccache chroot download images log qemu user series; do
 		rm -rf "${CACHE:?}/$dir"
 	done
 	say "removed everything in $CACHE"

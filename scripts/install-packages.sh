@@ -13,6 +13,9 @@
 #   arch     make check-arch
 #   kernel   programs of kselftest
 #   demo     the picture
+#   deb      make deb
+#   kernel-deb  make kernel-deb, besides build
+#   chroot   make check-packages
 #
 #   SKIP_PACKAGES=1   look at nothing, install nothing
 #   APT_OPTIONS       for every call of apt-get and apt-cache
@@ -33,12 +36,15 @@ packages_of()
 	arch) echo gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu ;;
 	kernel) echo libcap-dev ;;
 	demo) echo gnuplot-nox ;;
-	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo" ;;
+	deb) echo build-essential pkgconf dpkg-dev debhelper libjson-c-dev lintian ;;
+	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;
+	chroot) echo debootstrap debian-archive-keyring binutils util-linux ;;
+	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo deb kernel-deb chroot" ;;
 	esac
 }
 
 PACKAGES=
-[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo
+[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo deb kernel-deb chroot
 for group; do
 	group_packages=$(packages_of "$group")
 	for package in $group_packages; do

@@ -3,8 +3,8 @@
 # Common ground of the scripts: where things are kept, messages, locks, and the
 # synchronised kernel trees. To be sourced, with TOP set to the top of the clone.
 #
-# In the clone only out/ is written, by 'make series', by the library and its tests, and
-# by tests/unit run by hand, and 'make clean' removes it. In the cache:
+# In the clone only out/ is written, by 'make series', by what makes packages, by the library
+# and its tests, and by tests/unit run by hand, and 'make clean' removes it. In the cache:
 #   download/             the .debs, and what they came from
 #   apt/NAME/             private apt state, one per list of suites
 #   base/ID/linux/        the unpacked kernel, never changed
@@ -16,6 +16,7 @@
 #   images/KEY/           finished kernels, by content
 #   user/KEY/             user-space programs of the tests, by content
 #   qemu/                 a privately unpacked QEMU
+#   chroot/               fresh systems of Debian, see chroot.sh
 #   ccache/ log/ lock/
 
 : "${TOP:?}"

@@ -215,6 +215,23 @@ try fail "$S/install-packages.sh" nonsense
 says 'no such group of packages: nonsense'
 end
 
+begin 'the changelog of the packages has the version of the header'
+number() { sed -n "s/^.define ILU_VERSION_$1[[:space:]]*//p" "$TOP/include/iommu-liveupdate.h"; }
+expect "$(sed -n '1s/.*(\(.*\)).*/\1/p' "$TOP/debian/changelog")" "$(number MAJOR).$(number MINOR)" 'debian/changelog'
+end
+
+begin 'packages of a kernel: no configuration, or something else, is refused'
+try fail "$S/kernel-deb.sh"
+expect "$got" 2 status
+says 'usage: kernel-deb.sh CONFIG'
+try fail "$S/kernel-deb.sh" "$T/nowhere"
+expect "$got" 3 status
+says "there is no $T/nowhere" 'CONFIG= names'
+try fail "$S/kernel-deb.sh" "$TOP/README.md"
+expect "$got" 3 status
+says 'is not the configuration of a kernel'
+end
+
 # ---------------------------------------------------------------- the host
 
 begin 'a host of another architecture: an error that says so'
