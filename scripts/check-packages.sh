@@ -186,9 +186,9 @@ initrd()
 	printf '%s\n' '# a comment' '0000:01:00.0' '8086:10C9 # both ports' 'eth0' '0000:0G:00.0' '01:00.0' \
 		>"$run/user/root/etc/iommu-liveupdate/vfio-pci.conf"
 	user sh -c 'mkdir -p /lib/modules/1.2.3 && cd /lib/modules/1.2.3 && touch modules.order modules.builtin && depmod 1.2.3 &&
-		mkinitramfs -o /tmp/initrd 1.2.3 && mkdir -p /tmp/i && cd /tmp/i && unmkinitramfs /tmp/initrd .' >"$tmp/said" 2>&1 ||
+		mkinitramfs -o /tmp/initrd 1.2.3 && rm -rf /lib/modules/1.2.3 && rmdir /lib/modules && mkdir -p /tmp/i && cd /tmp/i && unmkinitramfs /tmp/initrd .' >"$tmp/said" 2>&1 ||
 		{ cat "$tmp/said"; return 1; }
-	for line in 4:.eth0. 5:.0000:0G:00.0. 6:.01:00.0.; do
+	for line in "4: 'eth0'" "5: '0000:0G:00.0'" "6: '01:00.0'"; do
 		grep "^W: /etc/iommu-liveupdate/vfio-pci.conf:$line is neither" "$tmp/said" || { cat "$tmp/said"; return 1; }
 	done
 	at=$run/user/root/tmp/i
@@ -199,7 +199,6 @@ initrd()
 	# before any driver is loaded
 	grep -n '^/scripts/init-top/\(iommu-liveupdate\|udev\) ' "$at/scripts/init-top/ORDER" | head -n 1 | grep iommu-liveupdate ||
 		{ cat "$at/scripts/init-top/ORDER"; return 1; }
-	rm -rf "$run/user/root/lib/modules/1.2.3" "$run/user/root/lib/modules"
 }
 
 # Without a list nothing of it is in the initrd
