@@ -14,7 +14,20 @@
 
 #include "device.h"
 
-/* So that this also compiles against headers of a kernel without the series. */
+/* So that this also compiles against headers of Linux 6.12, and without the series. */
+#ifndef IOMMU_IOAS_MAP_FILE
+struct iommu_ioas_map_file {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__s32 fd;
+	__aligned_u64 start;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+};
+#define IOMMU_IOAS_MAP_FILE _IO(IOMMUFD_TYPE, 0x8f)
+#endif
+
 #ifndef IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE
 struct iommu_hwpt_liveupdate_mark_preserve {
 	__u32 size;

@@ -180,16 +180,26 @@ command_runs()
 	user sh -c 'test -s /usr/share/bash-completion/completions/iommu-liveupdate && test -s /usr/share/man/man8/iommu-liveupdate.8.gz'
 }
 
-# The initrd of a kernel of which only the name is there
+# make_initrd FILE: of a kernel of which only the name is there; what it says is in said
+make_initrd()
+{
+	status=0
+	# shellcheck disable=SC2016
+	user sh -c 'mkdir -p /lib/modules/1.2.3 && cd /lib/modules/1.2.3 && touch modules.order modules.builtin && depmod 1.2.3 &&
+		echo CONFIG_RD_GZIP=y >/boot/config-1.2.3 && mkinitramfs -o "$1" 1.2.3' sh "$1" >"$tmp/said" 2>&1 || status=$?
+	rm -rf "$run/user/root/usr/lib/modules" "$run/user/root/boot/config-1.2.3"
+	cat "$tmp/said"
+	return "$status"
+}
+
 initrd()
 {
 	printf '%s\n' '# a comment' '0000:01:00.0' '8086:10C9 # both ports' 'eth0' '0000:0G:00.0' '01:00.0' \
 		>"$run/user/root/etc/iommu-liveupdate/vfio-pci.conf"
-	user sh -c 'mkdir -p /lib/modules/1.2.3 && cd /lib/modules/1.2.3 && touch modules.order modules.builtin && depmod 1.2.3 &&
-		mkinitramfs -o /tmp/initrd 1.2.3 && mkdir -p /tmp/i && cd /tmp/i && unmkinitramfs /tmp/initrd .' >"$tmp/said" 2>&1 ||
-		{ cat "$tmp/said"; return 1; }
-	for line in 4:.eth0. 5:.0000:0G:00.0. 6:.01:00.0.; do
-		grep "^W: /etc/iommu-liveupdate/vfio-pci.conf:$line is neither" "$tmp/said" || { cat "$tmp/said"; return 1; }
+	make_initrd /tmp/initrd
+	user sh -c 'mkdir -p /tmp/i && cd /tmp/i && unmkinitramfs /tmp/initrd .'
+	for line in "4: 'eth0'" "5: '0000:0G:00.0'" "6: '01:00.0'"; do
+		grep "^W: /etc/iommu-liveupdate/vfio-pci.conf:$line is neither" "$tmp/said" || { echo "not named: $line"; return 1; }
 	done
 	at=$run/user/root/tmp/i
 	[ ! -d "$at/main" ] || at=$at/main
@@ -199,17 +209,13 @@ initrd()
 	# before any driver is loaded
 	grep -n '^/scripts/init-top/\(iommu-liveupdate\|udev\) ' "$at/scripts/init-top/ORDER" | head -n 1 | grep iommu-liveupdate ||
 		{ cat "$at/scripts/init-top/ORDER"; return 1; }
-	rm -rf "$run/user/root/lib/modules/1.2.3" "$run/user/root/lib/modules"
 }
 
 # Without a list nothing of it is in the initrd
 no_initrd()
 {
-	mkdir -p "$tmp/list"
-	cp -p "$run/user/root/etc/iommu-liveupdate/vfio-pci.conf" "$tmp/list"
-	user sh -c 'mkdir -p /lib/modules/1.2.3 && touch /lib/modules/1.2.3/modules.order /lib/modules/1.2.3/modules.builtin &&
-		depmod 1.2.3 && mkinitramfs -o /tmp/none 1.2.3 && rm -rf /lib/modules && lsinitramfs /tmp/none' >"$tmp/said" 2>&1 ||
-		{ cat "$tmp/said"; return 1; }
+	make_initrd /tmp/none
+	user lsinitramfs /tmp/none >"$tmp/said"
 	! grep 'etc/iommu-liveupdate\|vfio' "$tmp/said"
 }
 
