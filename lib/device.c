@@ -184,7 +184,7 @@ int ilu_device_take(struct ilu_device *device)
 	return 0;
 }
 
-/* Attached first: what it does then is translated. */
+/* The attach comes last: it undoes itself, so a device that fails is only closed. */
 static int set_up(struct ilu_device *device)
 {
 	int error = ilu_device_take(device);
@@ -219,31 +219,6 @@ void ilu_device_close(struct ilu_device *device)
 	free(device);
 }
 
-/* Somebody else may have the file as well: then closing it does not detach. */
-static void detach(struct ilu_device *device)
-{
-	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
-
-	if (device->attached)
-		ilu_try_ioctl(device->object.ilu, device->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
-}
-
-/* The page table that was made for it, if one was, is the first of its space. */
-static void undo(struct ilu_device *device, const struct ilu_hwpt *first_before)
-{
-	struct ilu *ilu = device->object.ilu;
-	struct ilu_space *space = device->space;
-	struct ilu_hwpt *hwpt = space->hwpts;
-
-	detach(device);
-	ilu_device_close(device);
-	if (hwpt == first_before)
-		return;
-	ilu_iommufd_destroy(ilu, hwpt->id);
-	space->hwpts = hwpt->next;
-	free(hwpt);
-}
-
 /* ---- what the program calls ---- */
 
 static struct ilu_device *device_new(struct ilu *ilu, const char *name, struct ilu_space *space)
@@ -270,10 +245,8 @@ static struct ilu_device *device_new(struct ilu *ilu, const char *name, struct i
 
 static struct ilu_device *device_finish(struct ilu_device *device)
 {
-	const struct ilu_hwpt *first = device->space->hwpts;
-
 	if (set_up(device)) {
-		undo(device, first);
+		ilu_device_close(device);
 		return NULL;
 	}
 	ilu_append(&device->object.ilu->devices, &device->object);

@@ -334,14 +334,6 @@ static int attach(struct fake *fake, struct file *file, struct vfio_device_attac
 	return 0;
 }
 
-static int detach(struct card *card)
-{
-	if (card->preserved)
-		return -EBUSY;
-	card->hwpt = 0;
-	return 0;
-}
-
 /* ---- the rest of a device ---- */
 
 void card_reset(struct card *card)
@@ -419,8 +411,6 @@ long device_ioctl(struct fake *fake, struct file *file, unsigned long request, v
 		return bind(fake, file, data);
 	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
 		return attach(fake, file, data);
-	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
-		return detach(file->card);
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return region_info(file->card, data);
 	case VFIO_DEVICE_SET_IRQS:
