@@ -12,7 +12,6 @@
 
 /* What its registers are for a vCPU: they go along as the VMM's own state. */
 struct guest_state {
-	uint64_t ticks;		/* that it has run for, over all kernels */
 	uint64_t work;		/* frames received */
 	uint64_t lost;		/* of the numbers that frames carry, those that are missing */
 	uint32_t next_number;
@@ -22,6 +21,7 @@ struct guest_state {
 struct guest {
 	void *memory;		/* all of it, at GUEST_IOVA for the device */
 	volatile void *bar;	/* the first one of its device */
+	const void *driver;	/* what guest_knows() has found */
 	struct guest_state state;
 };
 
@@ -29,7 +29,7 @@ struct guest {
 #define GUEST_MEMORY	(32ull << 20)
 
 /* Whether it has a driver for such a device. */
-int guest_knows(uint16_t vendor, uint16_t id);
+int guest_knows(struct guest *guest, uint16_t vendor, uint16_t id);
 /*
  * In the order of a real guest: its driver resets the device, allows DMA, starts it.
  * A VMM allows DMA when the guest writes to the command register.

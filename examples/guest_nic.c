@@ -11,26 +11,24 @@
 #define SLOTS		16384
 #define FRAME_NUMBER	18	/* Ethernet header, and a word */
 
-static const struct nic_model *model;
-
 static struct rx_ring ring_of(const struct guest *guest)
 {
 	struct rx_ring ring;
 
-	rx_ring_init(&ring, model, GUEST_IOVA, SLOTS);
+	rx_ring_init(&ring, guest->driver, GUEST_IOVA, SLOTS);
 	ring.memory = guest->memory;
 	return ring;
 }
 
-int guest_knows(uint16_t vendor, uint16_t id)
+int guest_knows(struct guest *guest, uint16_t vendor, uint16_t id)
 {
-	model = nic_model_of(vendor, id);
-	return model != NULL;
+	guest->driver = nic_model_of(vendor, id);
+	return guest->driver != NULL;
 }
 
 int guest_reset(struct guest *guest)
 {
-	return nic_reset(model, guest->bar);
+	return nic_reset(guest->driver, guest->bar);
 }
 
 void guest_boot(struct guest *guest)
@@ -38,7 +36,7 @@ void guest_boot(struct guest *guest)
 	struct rx_ring ring = ring_of(guest);
 
 	rx_ring_fill_descriptors(&ring);
-	nic_start_receive(model, guest->bar, &ring);
+	nic_start_receive(guest->driver, guest->bar, &ring);
 }
 
 static void take_frame(struct guest *guest, const void *frame)
@@ -57,11 +55,10 @@ void guest_run(struct guest *guest)
 	struct rx_ring ring = ring_of(guest);
 	struct guest_state *state = &guest->state;
 
-	while (nic_slot_is_full(model, &ring, state->next_slot)) {
+	while (nic_slot_is_full(guest->driver, &ring, state->next_slot)) {
 		take_frame(guest, (char *)ring.memory + rx_slot_offset(&ring, state->next_slot));
 		rx_ring_fill_descriptor(&ring, state->next_slot);
 		state->next_slot = (state->next_slot + 1) % ring.slots;
 	}
-	nic_give_back(model, guest->bar, &ring, state->next_slot);
-	state->ticks++;
+	nic_give_back(guest->driver, guest->bar, &ring, state->next_slot);
 }

@@ -48,7 +48,7 @@ if [ "$debug" = yes ]; then
 fi
 UAPI=$("$TOP/scripts/uapi-headers.sh")
 content=$({ hash_files "$TOP/examples" "$TOP/tests/unit" "$TOP/tests/vm" "$TOP/include" "$TOP/lib" \
-		"$TOP/tools" "$OVERLAY"; echo "$UAPI"; gcc --version | head -n 1; } | sha)
+		"$TOP/docs/vmm-guide.md" "$TOP/tools" "$OVERLAY"; echo "$UAPI"; gcc --version | head -n 1; } | sha)
 BUILD_DIR=$CACHE/user/$content
 cache_dir "user/$content"
 touch "$BUILD_DIR"

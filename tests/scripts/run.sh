@@ -220,6 +220,11 @@ number() { sed -n "s/^.define ILU_VERSION_$1[[:space:]]*//p" "$TOP/include/iommu
 expect "$(sed -n '1s/.*(\(.*\)).*/\1/p' "$TOP/debian/changelog")" "$(number MAJOR).$(number MINOR)" 'debian/changelog'
 end
 
+begin 'the program of the guide has less than 150 lines'
+lines=$(awk '/^```/ { inside = 0 } inside { n++ } /^```c/ { inside = 1 } END { print n + 0 }' "$TOP/docs/vmm-guide.md")
+[ "$lines" -gt 50 ] && [ "$lines" -lt 150 ] || bad="it has $lines"
+end
+
 begin 'packages of a kernel: no configuration, or something else, is refused'
 try fail "$S/kernel-deb.sh"
 expect "$got" 2 status
