@@ -8,9 +8,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define DISK_BLOCK	512
 #define DISK_WORDS	(DISK_BLOCK / sizeof(uint64_t))
+#define DISK_BLOCKS	(32u << 20 >> 9)
 
 static inline uint64_t disk_word(uint64_t block, uint64_t version, unsigned int index)
 {
@@ -29,6 +31,19 @@ static inline void disk_fill(void *data, uint64_t block, uint64_t version, unsig
 	for (; count; count--, block++)
 		for (unsigned int i = 0; i < DISK_WORDS; i++)
 			*words++ = disk_word(block, version, i);
+}
+
+/* A new image; closes the file. 0, or -1 with errno */
+static inline int disk_write_image(FILE *file)
+{
+	uint64_t words[DISK_WORDS];
+	bool good = true;
+
+	for (uint64_t block = 0; good && block < DISK_BLOCKS; block++) {
+		disk_fill(words, block, 0, 1);
+		good = fwrite(words, sizeof(words), 1, file) == 1;
+	}
+	return fclose(file) || !good ? -1 : 0;
 }
 
 /* The first block that holds something else, or count */

@@ -27,6 +27,7 @@
 #include "device.h"
 #include "disk.h"
 #include "nvme.h"
+#include "try.h"
 
 #define QUEUES_IOVA	0x10000000ull
 #define BUFFERS_IOVA	0x20000000ull
@@ -37,7 +38,6 @@
 /* The slowest disk has done something in this time. */
 #define PATIENCE_MS	20000
 
-#define IMAGE_BLOCKS	(32u << 20 >> 9)
 /* The first half of the disk is read, the second one is written to, piece by piece. */
 #define PIECE		(NVME_TRANSFER / DISK_BLOCK)
 
@@ -55,27 +55,6 @@ struct program {
 	struct tally *tally;
 	int events[NVME_VECTORS];
 };
-
-/* ---- errors: nothing here can go on after one ---- */
-
-static void try(const struct program *program, int failed)
-{
-	const struct ilu_error *error = ilu_error(program->ilu);
-
-	if (!failed)
-		return;
-	fprintf(stderr, "%s %s: %s: %s\n%s\n", error->object, error->call, error->text,
-		strerror(-error->err), error->hint);
-	exit(1);
-}
-
-static void try_system(int error, const char *what)
-{
-	if (!error)
-		return;
-	fprintf(stderr, "%s: %s\n", what, strerror(-error));
-	exit(1);
-}
 
 /* ---- the disk ---- */
 
@@ -226,11 +205,11 @@ static void set_up(struct program *program, const char *bdf)
 	struct ilu_memory *buffers = ilu_memory_create(ilu, "buffers", NVME_BUFFERS_SIZE, NULL);
 	struct ilu_space *space = ilu_space_create(ilu, "dma");
 
-	try(program, !queues || !buffers || !space);
-	try(program, !ilu_memory_create(ilu, "tally", TALLY_SIZE, NULL));
-	try(program, ilu_map(space, QUEUES_IOVA, queues, 0, NVME_QUEUES_SIZE, ILU_MAP_RW));
-	try(program, ilu_map(space, BUFFERS_IOVA, buffers, 0, NVME_BUFFERS_SIZE, ILU_MAP_RW));
-	try(program, !ilu_device_open(ilu, "disk", bdf, space));
+	try(program->ilu, !queues || !buffers || !space);
+	try(program->ilu, !ilu_memory_create(ilu, "tally", TALLY_SIZE, NULL));
+	try(program->ilu, ilu_map(space, QUEUES_IOVA, queues, 0, NVME_QUEUES_SIZE, ILU_MAP_RW));
+	try(program->ilu, ilu_map(space, BUFFERS_IOVA, buffers, 0, NVME_BUFFERS_SIZE, ILU_MAP_RW));
+	try(program->ilu, !ilu_device_open(ilu, "disk", bdf, space));
 }
 
 static void *address_of(const struct program *program, const char *name)
@@ -238,7 +217,7 @@ static void *address_of(const struct program *program, const char *name)
 	struct ilu_memory *memory = ilu_memory(program->ilu, name);
 	void *address = memory ? ilu_memory_address(memory) : NULL;
 
-	try(program, !address);
+	try(program->ilu, !address);
 	return address;
 }
 
@@ -251,9 +230,9 @@ static void find(struct program *program)
 
 	program->tally = address_of(program, "tally");
 	program->device = ilu_device(program->ilu, "disk");
-	try(program, !program->device);
+	try(program->ilu, !program->device);
 	registers = ilu_device_bar(program->device, 0, NULL);
-	try(program, !registers);
+	try(program->ilu, !registers);
 	nvme_init(&program->nvme, registers, queues, buffers);
 }
 
@@ -264,7 +243,7 @@ static void arm(struct program *program)
 		program->events[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		try_system(program->events[i] < 0 ? -errno : 0, "eventfd");
 	}
-	try(program, ilu_device_irqs(program->device, VFIO_PCI_MSIX_IRQ_INDEX, NVME_VECTORS,
+	try(program->ilu, ilu_device_irqs(program->device, VFIO_PCI_MSIX_IRQ_INDEX, NVME_VECTORS,
 				     program->events, ILU_IRQ_INJECT));
 }
 
@@ -287,7 +266,7 @@ static void expect_pattern(struct program *program)
 static void start(struct program *program)
 {
 	try_system(nvme_stop(&program->nvme), "stop the controller");
-	try(program, ilu_device_allow_dma(program->device));
+	try(program->ilu, ilu_device_allow_dma(program->device));
 	arm(program);
 	try_system(nvme_start(&program->nvme), "start the controller");
 	expect_pattern(program);
@@ -323,7 +302,7 @@ static void begin(struct program *program, const char *bdf)
 	bool incoming = ilu_role(program->ilu) == ILU_ROLE_INCOMING;
 
 	if (incoming)
-		try(program, ilu_restore(program->ilu));
+		try(program->ilu, ilu_restore(program->ilu));
 	else
 		set_up(program, bdf);
 	find(program);
@@ -339,7 +318,7 @@ static void finish(struct program *program)
 {
 	if (ilu_role(program->ilu) != ILU_ROLE_INCOMING)
 		return;
-	try(program, ilu_finish(program->ilu));
+	try(program->ilu, ilu_finish(program->ilu));
 	tell(program, "finished");
 }
 
@@ -359,29 +338,26 @@ static void update(struct program *program, char **next)
 	int initrd = open(next[1], O_RDONLY | O_CLOEXEC);
 
 	/* Early: it takes long, and it can fail. */
-	try(program, ilu_kexec_load(program->ilu, kernel, initrd, next[2]));
+	try(program->ilu, ilu_kexec_load(program->ilu, kernel, initrd, next[2]));
 	take(program);
-	try(program, ilu_preserve(program->ilu));
+	try(program->ilu, ilu_preserve(program->ilu));
 	take(program);
 	submit_all(program);
 	tell_written(program);
 	printf("%u commands under way\n", nvme_count(&program->nvme, NVME_SENT));
 	fflush(stdout);
-	try(program, ilu_kexec(program->ilu));
+	try(program->ilu, ilu_kexec(program->ilu));
 }
 
 static int make_image(const char *path)
 {
 	FILE *file = fopen(path, "wx");
-	__u64 words[DISK_WORDS];
 
-	for (__u64 block = 0; file && block < IMAGE_BLOCKS; block++) {
-		disk_fill(words, block, 0, 1);
-		fwrite(words, sizeof(words), 1, file);
-	}
-	if (file && !ferror(file) && !fclose(file))
+	if (file && !disk_write_image(file))
 		return 0;
 	fprintf(stderr, "%s: %s\n", path, strerror(errno));
+	if (file)
+		unlink(path);
 	return 1;
 }
 
@@ -403,7 +379,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	try_system(pci_bind_vfio(argv[1]), "bind vfio-pci");
-	try(&program, ilu_session_open(program.ilu, "survive-nvme"));
+	try(program.ilu, ilu_session_open(program.ilu, "survive-nvme"));
 	begin(&program, argv[1]);
 	finish(&program);
 	work(&program, argc == 2 ? SECONDS : 1);

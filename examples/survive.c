@@ -19,6 +19,7 @@
 
 #include "device.h"
 #include "nic.h"
+#include "try.h"
 
 #define IOVA		0x10000000ull
 #define SLOTS		16384
@@ -34,26 +35,6 @@ struct program {
 	__u32 next_slot;
 };
 
-/* Nothing here can go on after an error. */
-static void try(const struct program *program, int failed)
-{
-	const struct ilu_error *error = ilu_error(program->ilu);
-
-	if (!failed)
-		return;
-	fprintf(stderr, "%s %s: %s: %s\n%s\n", error->object, error->call, error->text,
-		strerror(-error->err), error->hint);
-	exit(1);
-}
-
-static void try_system(int error, const char *what)
-{
-	if (!error)
-		return;
-	fprintf(stderr, "%s: %s\n", what, strerror(-error));
-	exit(1);
-}
-
 static size_t memory_size(const struct program *program)
 {
 	return (rx_ring_size(&program->ring) + TWO_MIB - 1) & ~(TWO_MIB - 1);
@@ -66,11 +47,11 @@ static void set_up(struct program *program, const char *bdf)
 	struct ilu_memory *memory = ilu_memory_create(program->ilu, "ring", size, NULL);
 	struct ilu_space *space;
 
-	try(program, !memory);
+	try(program->ilu, !memory);
 	space = ilu_space_create(program->ilu, "dma");
-	try(program, !space);
-	try(program, ilu_map(space, IOVA, memory, 0, size, ILU_MAP_RW));
-	try(program, !ilu_device_open(program->ilu, "nic", bdf, space));
+	try(program->ilu, !space);
+	try(program->ilu, ilu_map(space, IOVA, memory, 0, size, ILU_MAP_RW));
+	try(program->ilu, !ilu_device_open(program->ilu, "nic", bdf, space));
 }
 
 /* In either: the objects by their names. */
@@ -78,13 +59,13 @@ static void find(struct program *program)
 {
 	struct ilu_memory *memory = ilu_memory(program->ilu, "ring");
 
-	try(program, !memory);
+	try(program->ilu, !memory);
 	program->device = ilu_device(program->ilu, "nic");
-	try(program, !program->device);
+	try(program->ilu, !program->device);
 	program->ring.memory = ilu_memory_address(memory);
-	try(program, !program->ring.memory);
+	try(program->ilu, !program->ring.memory);
 	program->registers = ilu_device_bar(program->device, 0, NULL);
-	try(program, !program->registers);
+	try(program->ilu, !program->registers);
 }
 
 /* The reset first: bus mastering is off until the card has forgotten what it did before. */
@@ -92,7 +73,7 @@ static void start(const struct program *program)
 {
 	rx_ring_fill_descriptors(&program->ring);
 	try_system(nic_reset(program->model, program->registers), "reset network card");
-	try(program, ilu_device_allow_dma(program->device));
+	try(program->ilu, ilu_device_allow_dma(program->device));
 	nic_start_receive(program->model, program->registers, &program->ring);
 }
 
@@ -102,8 +83,8 @@ static void begin(struct program *program, const char *bdf)
 	bool incoming = ilu_role(program->ilu) == ILU_ROLE_INCOMING;
 
 	if (incoming) {
-		try(program, ilu_restore(program->ilu));
-		try(program, ilu_finish(program->ilu));
+		try(program->ilu, ilu_restore(program->ilu));
+		try(program->ilu, ilu_finish(program->ilu));
 	} else {
 		set_up(program, bdf);
 	}
@@ -146,9 +127,9 @@ static void update(const struct program *program, char **next)
 	int initrd = open(next[1], O_RDONLY | O_CLOEXEC);
 
 	/* Early: it takes long, and it can fail. */
-	try(program, ilu_kexec_load(program->ilu, kernel, initrd, next[2]));
-	try(program, ilu_preserve(program->ilu));
-	try(program, ilu_kexec(program->ilu));
+	try(program->ilu, ilu_kexec_load(program->ilu, kernel, initrd, next[2]));
+	try(program->ilu, ilu_preserve(program->ilu));
+	try(program->ilu, ilu_kexec(program->ilu));
 }
 
 int main(int argc, char **argv)
@@ -166,7 +147,7 @@ int main(int argc, char **argv)
 	}
 	try_system(pci_bind_vfio(argv[1]), "bind vfio-pci");
 	rx_ring_init(&program.ring, program.model, IOVA, SLOTS);
-	try(&program, ilu_session_open(program.ilu, "survive"));
+	try(program.ilu, ilu_session_open(program.ilu, "survive"));
 	begin(&program, argv[1]);
 	receive(&program, argc == 2 ? SECONDS : 1);
 	if (argc == 5)

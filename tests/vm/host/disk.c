@@ -14,36 +14,26 @@
 #include "disk.h"
 #include "run.h"
 
-#define IMAGE_BLOCKS	(32u << 20 >> 9)
 #define TOLD		8
+
+bool run_has_disk(const struct run *run)
+{
+	return !strcmp(run->options.nic, "nvme");
+}
 
 void disk_path(const struct run *run, char *path, size_t size)
 {
 	snprintf(path, size, "%s/disk", run->socket_dir);
 }
 
-static bool write_block(FILE *file, uint64_t block)
-{
-	uint64_t words[DISK_WORDS];
-
-	disk_fill(words, block, 0, 1);
-	return fwrite(words, sizeof(words), 1, file) == 1;
-}
-
 int disk_make(const struct run *run)
 {
 	char path[128];
-	bool good;
 	FILE *file;
 
 	disk_path(run, path, sizeof(path));
 	file = fopen(path, "w");
-	good = file;
-	for (uint64_t block = 0; good && block < IMAGE_BLOCKS; block++)
-		good = write_block(file, block);
-	if (file && fclose(file))
-		good = false;
-	return good ? 0 : -EIO;
+	return file && !disk_write_image(file) ? 0 : -errno;
 }
 
 /* ---- the trace: pci_nvme_... ---- */
@@ -79,6 +69,11 @@ static bool is_one_of(const char *text, const char *const *names, size_t count)
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* What is counted, and what it may complain of: patterns, as QEMU takes them */
+static const char *const others[] = {
+	"pci_nvme_err_*", "pci_nvme_ub_*", "pci_nvme_io_cmd", "pci_nvme_enqueue_req_completion",
+};
+
 /* What would make it forget where its queues are and what is in them. */
 static const char *const resets[] = {
 	"pci_nvme_mmio_cfg", "pci_nvme_mmio_aqattr", "pci_nvme_mmio_asqaddr",
@@ -91,6 +86,17 @@ static const char *const resets[] = {
 static const char *const doorbells[] = {
 	"pci_nvme_mmio_doorbell_sq", "pci_nvme_mmio_doorbell_cq",
 };
+
+const char *disk_event(size_t number)
+{
+	if (number < COUNT(others))
+		return others[number];
+	number -= COUNT(others);
+	if (number < COUNT(resets))
+		return resets[number];
+	number -= COUNT(resets);
+	return number < COUNT(doorbells) ? doorbells[number] : NULL;
+}
 
 static bool is_trouble(const char *text)
 {
@@ -175,11 +181,11 @@ static unsigned int count_wrong(struct run *run, FILE *file)
 	uint64_t words[DISK_WORDS];
 	unsigned int wrong = 0;
 
-	for (uint64_t block = 0; block < IMAGE_BLOCKS; block++) {
+	for (uint64_t block = 0; block < DISK_BLOCKS; block++) {
 		uint64_t version = version_of(run, block);
 
 		if (fread(words, sizeof(words), 1, file) != 1)
-			return wrong + IMAGE_BLOCKS - block;
+			return wrong + DISK_BLOCKS - block;
 		run->disk.blocks_written += !!version;
 		if (disk_differs(words, block, version, 1))
 			continue;

@@ -215,19 +215,10 @@ static void add_ports(const struct run *run, struct arguments *arguments)
 	add_option(arguments, "-serial", "chardev:events");
 }
 
-/* All that it may complain of, and what tells whether it goes on. */
 static void add_disk_traces(struct arguments *arguments)
 {
-	static const char *const events[] = {
-		"pci_nvme_err_*", "pci_nvme_ub_*", "pci_nvme_mmio_cfg", "pci_nvme_mmio_aqattr",
-		"pci_nvme_mmio_asqaddr*", "pci_nvme_mmio_acqaddr*", "pci_nvme_mmio_start_success",
-		"pci_nvme_mmio_stopped", "pci_nvme_mmio_shutdown_*", "pci_nvme_pci_reset",
-		"pci_nvme_create_*", "pci_nvme_del_*", "pci_nvme_admin_cmd", "pci_nvme_io_cmd",
-		"pci_nvme_enqueue_req_completion", "pci_nvme_mmio_doorbell_*",
-	};
-
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-		add_option(arguments, "-trace", events[i]);
+	for (size_t i = 0; disk_event(i); i++)
+		add_option(arguments, "-trace", disk_event(i));
 }
 
 static void add_traces(const struct run *run, struct arguments *arguments)

@@ -215,9 +215,7 @@ void decoding_check(struct run *run, const struct function *function, int64_t wh
 		    unsigned int offset, unsigned int value, const char *text);
 void decoding_note(struct function *function, unsigned int offset, unsigned int value);
 
-/* updates.c: a drive instead of a network card? */
-bool run_has_disk(const struct run *run);
-/* The last one, without times when there was none. */
+/* updates.c: the last one, without times when there was none. */
 struct update *run_update(struct run *run);
 /* When a machine that runs is given up. */
 int64_t run_deadline_ns(const struct run *run);
@@ -322,9 +320,13 @@ bool judge(struct run *run);
 /* Has it seen anything that a machine which stands still does not explain? */
 bool judge_saw_harm(const struct run *run);
 
-/* disk.c: the image of --nic nvme; a line pci_nvme_...: false if it is not understood. */
+/* disk.c: a drive instead of a network card, by --nic nvme? */
+bool run_has_disk(const struct run *run);
 void disk_path(const struct run *run, char *path, size_t size);
 int disk_make(const struct run *run);
+/* The events of QEMU that it wants to hear of, from 0 on; NULL after the last one. */
+const char *disk_event(size_t number);
+/* A line pci_nvme_...: false if it is not understood. */
 bool disk_trace(struct run *run, int64_t when, const char *text);
 void disk_judge(struct run *run);
 

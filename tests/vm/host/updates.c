@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* When what happened: the kexecs of a run, and the time that is judged; where its files are. */
 #include <stdio.h>
-#include <string.h>
 
 #include "run.h"
 
@@ -28,11 +27,6 @@ int64_t run_deadline_ns(const struct run *run)
 void run_path(const struct run *run, const char *file, char *path, size_t size)
 {
 	snprintf(path, size, "%s/%s", run->options.output, file);
-}
-
-bool run_has_disk(const struct run *run)
-{
-	return !strcmp(run->options.nic, "nvme");
 }
 
 struct update *run_update(struct run *run)

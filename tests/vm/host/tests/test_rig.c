@@ -730,7 +730,6 @@ static void test_monitor(void)
 	unlink(in_directory("monitor"));
 }
 
-/* A machine is started again only if nothing but the end is missing. */
 /* ---------------------------------------------------------------- a disk */
 
 #define WRITTEN_FROM	32768
@@ -904,6 +903,7 @@ static void test_disk_figures(void)
 	unlink(in_directory("disk"));
 }
 
+/* A machine is started again only if nothing but the end is missing. */
 static void test_harm(void)
 {
 	static struct run run;
