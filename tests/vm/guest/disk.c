@@ -5,7 +5,6 @@
  * with its controller. What the programs say is told to the host, who has the disk. With
  * killed=1 the next kernel's is killed before each of its ioctls in turn, and started again.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
@@ -23,6 +22,7 @@
 #include "events.h"
 #include "machine.h"
 #include "nvme.h"
+#include "program.h"
 #include "receiver.h"
 #include "scenarios.h"
 #include "wayback.h"
@@ -120,31 +120,6 @@ static bool tell_next_line(FILE *output, char *line)
 
 /* ---- the program ---- */
 
-static void run_in_child(char **arguments, int output, bool traced)
-{
-	dup2(output, STDOUT_FILENO);
-	if (!traced || !ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-		execv(arguments[0], arguments);
-	_exit(127);
-}
-
-static pid_t start(char **arguments, bool traced, FILE **output)
-{
-	int ends[2];
-	pid_t child;
-
-	if (pipe(ends))
-		give_up("pipe: %m");
-	child = fork();
-	if (child < 0)
-		give_up("fork: %m");
-	if (!child)
-		run_in_child(arguments, ends[1], traced);
-	close(ends[1]);
-	*output = fdopen(ends[0], "r");
-	return child;
-}
-
 static unsigned long register_of(pid_t child, size_t offset)
 {
 	return ptrace(PTRACE_PEEKUSER, child, offset, NULL);
@@ -212,7 +187,7 @@ void disk_old_kernel(void)
 	find_disk(bdf);
 	read_file("/next-cmdline", command_line, sizeof(command_line));
 	report_preserved_function(bdf, "device");
-	child = start(arguments, true, &output);
+	child = program_start(arguments, true, &output);
 	run_until(child, SYS_reboot, 1);
 	tell_lines(output);
 	report_controller(bdf, "armed");
@@ -235,7 +210,7 @@ static void tell_finished(const char *bdf)
 static bool kill_before(char **arguments, unsigned int nth)
 {
 	FILE *output;
-	pid_t child = start(arguments, true, &output);
+	pid_t child = program_start(arguments, true, &output);
 	bool last;
 
 	run_until(child, SYS_ioctl, nth);
@@ -269,7 +244,7 @@ void disk_new_kernel(void)
 	event("reclaimed");
 	if (option_number("killed", 0))
 		kill_before_each(arguments);
-	child = start(arguments, false, &output);
+	child = program_start(arguments, false, &output);
 	while (tell_next_line(output, line))
 		if (!strncmp(line, "finished", 8))
 			tell_finished(bdf);

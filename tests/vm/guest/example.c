@@ -9,6 +9,7 @@
 
 #include "events.h"
 #include "machine.h"
+#include "program.h"
 #include "receiver.h"
 #include "scenarios.h"
 
@@ -23,32 +24,17 @@ static char *program(void)
 	return is_raw() ? "/examples/raw" : "/examples/survive";
 }
 
-static void run_in_child(char **arguments, int output)
+static FILE *start(char **arguments)
 {
+	FILE *output;
+
 	/* the word that tells raw which kernel this is */
 	if (!is_raw()) {
 		arguments[1] = arguments[0];
 		arguments++;
 	}
-	dup2(output, STDOUT_FILENO);
-	execv(arguments[0], arguments);
-	_exit(127);
-}
-
-static FILE *start(char **arguments)
-{
-	int ends[2];
-	pid_t child;
-
-	if (pipe(ends))
-		give_up("pipe: %m");
-	child = fork();
-	if (child < 0)
-		give_up("fork: %m");
-	if (!child)
-		run_in_child(arguments, ends[1]);
-	close(ends[1]);
-	return fdopen(ends[0], "r");
+	program_start(arguments, false, &output);
+	return output;
 }
 
 /* Comes back only when the program failed; what it says is on the console. */
@@ -82,7 +68,7 @@ void example_new_kernel(void)
 	must(pci_find(receiver.model->vendor, receiver.model->device, 0, bdf),
 	     "find the network card");
 	output = start(arguments);
-	while (output && fgets(line, sizeof(line), output)) {
+	while (fgets(line, sizeof(line), output)) {
 		if (sscanf(line, "%u frames", &frames) != 1)
 			continue;
 		growing += lines++ && frames > before;

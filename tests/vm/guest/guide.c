@@ -3,7 +3,6 @@
  * The program of docs/vmm-guide.md, in each kernel anew, as an init system would start it.
  * What its guest has received and missed goes along with the guest.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "events.h"
 #include "images.h"
 #include "machine.h"
+#include "program.h"
 #include "receiver.h"
 #include "scenarios.h"
 
@@ -31,20 +31,8 @@ struct progress {
 static struct child start(char **arguments)
 {
 	struct child child;
-	int ends[2];
 
-	if (pipe(ends))
-		give_up("pipe: %m");
-	child.pid = fork();
-	if (child.pid < 0)
-		give_up("fork: %m");
-	if (!child.pid) {
-		dup2(ends[1], STDOUT_FILENO);
-		execv(arguments[0], arguments);
-		_exit(127);
-	}
-	close(ends[1]);
-	child.output = fdopen(ends[0], "r");
+	child.pid = program_start(arguments, false, &child.output);
 	return child;
 }
 
