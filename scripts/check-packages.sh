@@ -66,7 +66,7 @@ silent()
 # make_deb DIRECTORY OUT COMMANDS: a build of the clone in DIRECTORY, after COMMANDS
 make_deb()
 {
-	chroot_clone "$run/build/root$1"
+	copy_clone "$run/build/root$1"
 	in_chroot "$run/build/root" sh -c "$3 cd $1 && make deb OUT=$2"
 }
 
@@ -238,7 +238,7 @@ purged()
 by_make()
 {
 	rm -rf "$run/build/root/src"
-	chroot_clone "$run/build/root/src"
+	copy_clone "$run/build/root/src"
 	in_chroot "$run/build/root" sh -c 'cd /src && make install DESTDIR=/d PREFIX=/opt/ilu && cd /d && find . ! -type d' \
 		>"$tmp/said" 2>&1 || { cat "$tmp/said"; return 1; }
 	for file in include/iommu-liveupdate.h lib/libiommu-liveupdate.so.0 lib/libiommu-liveupdate.a \
@@ -285,7 +285,7 @@ packages()
 library()
 {
 	chroot_mount "$run/lib" "$CACHE/chroot/$suite-build" "$CACHE/chroot/$suite"
-	chroot_clone "$run/lib/root/src"
+	copy_clone "$run/lib/root/src"
 	in_chroot "$run/lib/root" sh -c 'cd /src && make lib && make check-lib'
 }
 
@@ -354,13 +354,13 @@ kernel()
 	if [ -z "${KERNEL_DEBS:-}" ]; then
 		KERNEL_DEBS=$run/kernel
 		check 'make kernel-deb' build_kernel
-	[ -n "$good" ] || return 0
+		[ -n "$good" ] || return 0
 	fi
 	chroot_mount "$run/user" "$CACHE/chroot/$suite-user" "$CACHE/chroot/$suite"
 	if [ ! -d "$run/build/root" ]; then
 		chroot_mount "$run/build" "$CACHE/chroot/$suite-build" "$CACHE/chroot/$suite"
 		check 'make deb' build
-	[ -n "$good" ] || return 0
+		[ -n "$good" ] || return 0
 	fi
 	QEMU=$("$TOP/scripts/fetch-qemu.sh")
 	check 'packages of the kernel install, an initrd is made' install_kernel

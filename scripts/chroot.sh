@@ -105,7 +105,7 @@ chroot_layer()
 	[ "$(cat "$layer.complete" 2>/dev/null)" != "$layer_key" ] || return 0
 	rm -rf "$layer" "$layer.complete"
 	chroot_mount "$run/layer" "$CACHE/chroot/$layer_suite"
-	chroot_clone "$run/layer/root/src"
+	copy_clone "$run/layer/root/src"
 	run_logged "packages of $1-$2" "$log" in_chroot "$run/layer/root" sh -c \
 		"apt-get -q update && { $layer_command; } && apt-get clean" || return 1
 	rm -rf "$run/layer/root/src"
@@ -113,12 +113,4 @@ chroot_layer()
 	mv "$run/layer/upper" "$layer"
 	rm -rf "$run/layer"
 	echo "$layer_key" >"$layer.complete"
-}
-
-# chroot_clone DIR: what is in the clone, without what was built there
-chroot_clone()
-{
-	mkdir -p "$1"
-	(cd "$TOP" && tar -cf - --exclude=./.git --exclude=./out --exclude='*.o' --exclude='*~' .) |
-		tar -C "$1" --no-same-owner -xf - || die "cannot copy $TOP to $1" "is the disk full?"
 }

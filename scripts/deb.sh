@@ -22,9 +22,7 @@ to=${OUT:-$TOP/out/deb}
 mkdir -p "$to" || die "cannot create $to"
 version=$(dpkg-parsechangelog -l "$TOP/debian/changelog" -S Version)
 source=$tmp/iommu-liveupdate-$version
-mkdir "$source"
-(cd "$TOP" && tar -cf - --exclude=./.git --exclude=./out --exclude='*.o' --exclude='*~' .) | tar -C "$source" -xf - ||
-	die "cannot copy $TOP to $source" "is the disk full?"
+copy_clone "$source"
 # what the clone was made with makes no difference
 chmod -R u=rwX,go=rX "$source"
 

@@ -440,3 +440,11 @@ make_tmp()
 		die "cannot make a temporary directory" "is the disk full?"
 	trap 'rm -rf "$tmp"' EXIT
 }
+
+# copy_clone DIR: what is in the clone, without what was built there
+copy_clone()
+{
+	mkdir -p "$1"
+	(cd "$TOP" && tar -cf - --exclude=./.git --exclude=./out --exclude='*.o' --exclude='*~' .) |
+		tar -C "$1" --no-same-owner -xf - || die "cannot copy $TOP to $1" "is the disk full?"
+}
