@@ -142,8 +142,6 @@ static void require_unit(struct image *image, const struct iommu_unit_ser *unit)
 		for (unsigned int j = 0; j < i && unit->tables[i].pa; j++)
 			require(unit->tables[j].pa && unit->tables[j].pa != unit->tables[i].pa);
 	}
-	if (unit->type == IOMMU_UNIT_SER_VTD)
-		require_vtd_unit(unit);
 }
 
 static void require_two_units(const struct iommu_unit_ser *a, const struct iommu_unit_ser *b)
@@ -234,9 +232,7 @@ static bool has_leader(const struct all_found *all, const struct iommu_device_se
 
 static void require_device(struct image *image, const struct all_found *all, const struct iommu_device_ser *dev)
 {
-	const struct iommu_unit_ser *unit = find(all, UNITS, dev->unit_pa);
-
-	require(unit && dev->rid < 0x10000);
+	require(find(all, UNITS, dev->unit_pa) && dev->rid < 0x10000);
 	require(dev->nr_ids && dev->nr_ids <= ARRAY_SIZE(dev->ids));
 	for (unsigned int i = 0; i < ARRAY_SIZE(dev->ids); i++)
 		for (unsigned int j = 0; j < i; j++)
@@ -245,8 +241,6 @@ static void require_device(struct image *image, const struct all_found *all, con
 	require(!dev->table.flags && dev->max_pasid <= 1 << 20 && (dev->table.pa || !dev->max_pasid));
 	require_ats(&dev->ats);
 	require(dev->group_key <= dev->rid && has_leader(all, dev));
-	if (unit->type == IOMMU_UNIT_SER_VTD)
-		require_vtd_device(dev, unit);
 }
 
 static void require_two_devices(const struct iommu_device_ser *a, const struct iommu_device_ser *b)
@@ -282,16 +276,9 @@ static void require_attachment(const struct all_found *all, const struct iommu_a
 {
 	const struct iommu_domain_ser *dser = find(all, DOMAINS, att->domain_pa);
 	const struct iommu_device_ser *dev = find(all, DEVICES, att->device_pa);
-	const struct iommu_unit_ser *unit;
 
 	require(dser && dev && !att->reserved);
 	require(!att->pasid || (att->pasid < dev->max_pasid && is_alone(all, dev)));
-	unit = find(all, UNITS, dev->unit_pa);
-	if (unit->type != IOMMU_UNIT_SER_VTD)
-		return;
-	require(!att->pasid && att->hw_id < 0x10000);
-	require(dser->pt_format == IOMMU_DOMAIN_SER_VTDSS ||
-		(is_scalable(unit) && dser->pt_format == IOMMU_DOMAIN_SER_X86_64));
 }
 
 static void require_two_attachments(const struct all_found *all, const struct iommu_attachment_ser *a,
@@ -382,7 +369,41 @@ static void require_domains(struct image *image, const struct all_found *all)
 	}
 }
 
-static void require_usable(struct image *image)
+static void require_vtd_attachment(const struct all_found *all, const struct iommu_attachment_ser *att)
+{
+	const struct iommu_domain_ser *dser = find(all, DOMAINS, att->domain_pa);
+	const struct iommu_device_ser *dev = find(all, DEVICES, att->device_pa);
+	const struct iommu_unit_ser *unit = find(all, UNITS, dev->unit_pa);
+
+	if (unit->type != IOMMU_UNIT_SER_VTD)
+		return;
+	require(!att->pasid && att->hw_id < 0x10000);
+	require(dser->pt_format == IOMMU_DOMAIN_SER_VTDSS ||
+		(is_scalable(unit) && dser->pt_format == IOMMU_DOMAIN_SER_X86_64));
+}
+
+/* What the driver of VT-d relies on besides, after its own check */
+static void require_vtd(const struct all_found *all)
+{
+	for (unsigned int i = 0; i < all->nr[UNITS]; i++) {
+		const struct iommu_unit_ser *unit = all->found[UNITS][i].record;
+
+		if (unit->type == IOMMU_UNIT_SER_VTD)
+			require_vtd_unit(unit);
+	}
+	for (unsigned int i = 0; i < all->nr[DEVICES]; i++) {
+		const struct iommu_device_ser *dev = all->found[DEVICES][i].record;
+		const struct iommu_unit_ser *unit = find(all, UNITS, dev->unit_pa);
+
+		if (unit->type == IOMMU_UNIT_SER_VTD)
+			require_vtd_device(dev, unit);
+	}
+	for (unsigned int i = 0; i < all->nr[ATTACHMENTS]; i++)
+		require_vtd_attachment(all, all->found[ATTACHMENTS][i].record);
+}
+
+/* One that the drivers refuse has to be usable by the core. */
+static void require_usable(struct image *image, bool vtd)
 {
 	static struct all_found all;
 	const struct iommu_ser *ser = image->ser;
@@ -394,6 +415,8 @@ static void require_usable(struct image *image)
 	require_domains(image, &all);
 	require_devices(image, &all);
 	require_attachments(&all);
+	if (vtd)
+		require_vtd(&all);
 }
 
 /* That of some page, or of something right behind its beginning */
@@ -547,11 +570,13 @@ static bool fuzz_records(void)
 	if (fuzz_seals())
 		image_seal(s.image);
 
-	ret = image_check(s.image, &reason);
+	ret = iommu_liveupdate_check(s.image->ser, &s.image->ops, &reason);
 	require(!ret == !reason);
-	if (!ret)
-		require_usable(s.image);
-	return !ret;
+	if (ret)
+		return false;
+	reason = iommu_liveupdate_check_type(s.image->ser, &s.image->ops, &intel_liveupdate_type);
+	require_usable(s.image, !reason);
+	return !reason;
 }
 
 const struct fuzz_target fuzz_targets[] = {
