@@ -40,6 +40,7 @@
 #include <linux/jiffies.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/memfd.h>
+#include <linux/liveupdate.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -82,8 +83,8 @@ static int memfd_luo_restore_folios(struct memfd_luo_folio_ser *folios_ser,
 		/* It is not preserved any more if it is named twice. */
 		folio = memfd_luo_folio_order(phys) < 0 ? NULL : kho_restore_folio(phys);
 		if (!folio || try_grab_folio(folio, 1, FOLL_PIN)) {
-			pr_err_ratelimited("Unable to restore folio at physical address: %llx\n",
-					   phys);
+			liveupdate_refuse_err("Unable to restore folio at physical address: %llx\n",
+					      phys);
 			pfolio->pfn = 0;
 			err = -EIO;
 			continue;
@@ -130,8 +131,8 @@ int memfd_luo_hold(const struct memfd_luo_ser *ser, void **folios_serp)
 
 	err = memfd_luo_check(ser);
 	if (err) {
-		pr_err_ratelimited("The record of a memfd cannot be used: %pe\n",
-				   ERR_PTR(err));
+		liveupdate_refuse_err("The record of a memfd cannot be used: %pe\n",
+				      ERR_PTR(err));
 		return err;
 	}
 
@@ -142,15 +143,15 @@ int memfd_luo_hold(const struct memfd_luo_ser *ser, void **folios_serp)
 
 	folios_ser = kho_restore_vmalloc(&ser->folios);
 	if (IS_ERR(folios_ser)) {
-		pr_err_ratelimited("Unable to restore the list of folios: %pe\n",
-				   folios_ser);
+		liveupdate_refuse_err("Unable to restore the list of folios: %pe\n",
+				      folios_ser);
 		return PTR_ERR(folios_ser);
 	}
 
 	*folios_serp = folios_ser;
 	err = memfd_luo_check_list(ser, folios_ser, memfd_luo_folio_order);
 	if (err) {
-		pr_err_ratelimited("The list of folios is damaged, their memory stays reserved\n");
+		liveupdate_refuse_err("The list of folios is damaged, their memory stays reserved\n");
 		memset(folios_ser, 0, ser->nr_folios * sizeof(*folios_ser));
 		return err;
 	}
@@ -199,16 +200,16 @@ static int memfd_luo_add_folio(struct inode *inode,
 
 	err = mem_cgroup_charge(folio, NULL, mapping_gfp_mask(mapping));
 	if (err) {
-		pr_err_ratelimited("failed to charge folio index %llu: %d\n",
-				   index, err);
+		liveupdate_refuse_err("failed to charge folio index %llu: %d\n",
+				      index, err);
 		goto err_unlock;
 	}
 
 	err = shmem_add_to_page_cache(folio, mapping, index, NULL,
 				      mapping_gfp_mask(mapping));
 	if (err) {
-		pr_err_ratelimited("failed to add to page cache folio index %llu: %d\n",
-				   index, err);
+		liveupdate_refuse_err("failed to add to page cache folio index %llu: %d\n",
+				      index, err);
 		goto err_uncharge;
 	}
 
@@ -221,8 +222,8 @@ static int memfd_luo_add_folio(struct inode *inode,
 	if (err) {
 		/* There is no limit of blocks here, so it is memory, and may pass. */
 		err = -ENOMEM;
-		pr_err_ratelimited("failed to account folio index %llu(%ld pages): %d\n",
-				   index, npages, err);
+		liveupdate_refuse_err("failed to account folio index %llu(%ld pages): %d\n",
+				      index, npages, err);
 		goto err_remove;
 	}
 

@@ -21,6 +21,8 @@
 
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/liveupdate.h>
+#include <linux/liveupdate_timing.h>
 #include <linux/mutex.h>
 
 #include "liveupdate.h"
@@ -34,8 +36,8 @@ static int iommu_liveupdate_freeze_all(struct iommu_liveupdate_outgoing *out)
 		ret = iommu_liveupdate_unit_ops(unit)->unit_freeze(unit->iommu,
 								   unit->ser);
 		if (ret) {
-			pr_err_ratelimited("unit 0x%llx cannot be handed over: %pe\n",
-					   unit->ser->base, ERR_PTR(ret));
+			liveupdate_refuse_err("unit 0x%llx cannot be handed over: %pe\n",
+					      unit->ser->base, ERR_PTR(ret));
 			return ret;
 		}
 	}
@@ -120,6 +122,7 @@ void iommu_liveupdate_handover(void)
 	if (!out || !out->frozen)
 		return;
 
+	liveupdate_phase_begin(LIVEUPDATE_PHASE_HANDOVER);
 	list_for_each_entry(unit, &out->units, list) {
 		pr_debug("handing over unit 0x%llx with %u devices\n",
 			 unit->ser->base, unit->ser->nr_devices);
@@ -130,4 +133,5 @@ void iommu_liveupdate_handover(void)
 	/* One line for all: a serial console is slow, and the guests stand still */
 	pr_info("%zu unit(s) handed over, translation stays on for %zu device(s)\n",
 		list_count_nodes(&out->units), list_count_nodes(&out->devices));
+	liveupdate_phase_end(LIVEUPDATE_PHASE_HANDOVER);
 }

@@ -44,6 +44,7 @@
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
+#include <linux/liveupdate_timing.h>
 #include <linux/mutex.h>
 #include <linux/panic.h>
 #include <linux/pci.h>
@@ -522,6 +523,7 @@ iommu_liveupdate_find_unit(const struct iommu_liveupdate_type *type,
 	if (IS_ERR_OR_NULL(unit))
 		return ERR_CAST(unit);
 
+	liveupdate_phase_begin(LIVEUPDATE_PHASE_IOMMU);
 	if (!unit->type) {
 		reason = iommu_liveupdate_check_unit(unit, type);
 		if (reason) {

@@ -36,6 +36,7 @@
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
+#include <linux/liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 
@@ -202,8 +203,8 @@ int iommu_liveupdate_verify(struct iommu_liveupdate_outgoing *out)
 	if (!ret)
 		ret = iommu_liveupdate_verify_types(out, &reason);
 	if (ret)
-		pr_err_ratelimited("the next kernel would refuse the records: %s\n",
-				   reason);
+		liveupdate_refuse_err("the next kernel would refuse the records: %s\n",
+				      reason);
 	return ret;
 }
 
@@ -334,11 +335,11 @@ int iommu_domain_check_preserve(struct iommu_domain *domain)
 
 	/* A nested domain has a table of its own, which only the guest knows */
 	if (!pt || !pt->ops->liveupdate) {
-		pr_warn_ratelimited("domain refused, its page table cannot be preserved\n");
+		liveupdate_refuse_warn("domain refused, its page table cannot be preserved\n");
 		return -EOPNOTSUPP;
 	}
 	if (!owner || !iommu_liveupdate_ops_complete(owner->liveupdate_ops)) {
-		pr_warn_ratelimited("domain refused, no support in its IOMMU driver\n");
+		liveupdate_refuse_warn("domain refused, no support in its IOMMU driver\n");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -375,18 +376,18 @@ iommu_liveupdate_check_domain(struct iommu_liveupdate_outgoing *out,
 	u8 state;
 
 	if (!out) {
-		pr_warn_ratelimited("domain refused, its iommufd is not preserved\n");
+		liveupdate_refuse_warn("domain refused, its iommufd is not preserved\n");
 		return -ENOENT;
 	}
 	if (out->frozen) {
-		pr_warn_ratelimited("domain refused, the kexec has begun\n");
+		liveupdate_refuse_warn("domain refused, the kexec has begun\n");
 		return -EBUSY;
 	}
 	state = READ_ONCE(domain->liveupdate);
 	if (state != IOMMU_LIVEUPDATE_NONE) {
-		pr_warn_ratelimited("domain refused, it is %s\n",
-				    state == IOMMU_LIVEUPDATE_RESTORED ?
-				    "a restored one" : "preserved already");
+		liveupdate_refuse_warn("domain refused, it is %s\n",
+				       state == IOMMU_LIVEUPDATE_RESTORED ?
+				       "a restored one" : "preserved already");
 		return -EBUSY;
 	}
 	return iommu_domain_check_preserve(domain);
@@ -459,8 +460,8 @@ int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_pa)
 
 	ret = iommu_liveupdate_add_domain(out, domain, domain_pa);
 	if (ret)
-		pr_warn_ratelimited("domain refused, its page table cannot be preserved: %pe\n",
-				    ERR_PTR(ret));
+		liveupdate_refuse_warn("domain refused, its page table cannot be preserved: %pe\n",
+				       ERR_PTR(ret));
 	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(iommu_domain_preserve, "IOMMUFD_INTERNAL");
@@ -643,8 +644,8 @@ static void iommu_liveupdate_put_unit(struct iommu_liveupdate_outgoing *out,
 static int iommu_liveupdate_refuse(struct device *dev, int err,
 				   const char *reason)
 {
-	dev_warn_ratelimited(dev, "not preserved for live update: %s: %pe\n",
-			     reason, ERR_PTR(err));
+	liveupdate_dev_warn(dev, "not preserved for live update: %s: %pe\n",
+			    reason, ERR_PTR(err));
 	return err;
 }
 
@@ -1054,8 +1055,8 @@ static int iommu_liveupdate_check_group(struct iommu_group *group)
 		if (iommu_liveupdate_is_bridge(gdev->dev) ||
 		    iommu_liveupdate_has_record(gdev->dev))
 			continue;
-		dev_err_ratelimited(gdev->dev, "live update: kexec refused, others of group %d are preserved and this one is not\n",
-				    group->id);
+		liveupdate_dev_err(gdev->dev, "live update: kexec refused, others of group %d are preserved and this one is not\n",
+				   group->id);
 		return -EBUSY;
 	}
 	return 0;

@@ -41,6 +41,7 @@
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/liveupdate_timing.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 
@@ -664,6 +665,7 @@ static int iommu_liveupdate_adopt_device(struct iommu_group *group,
 		att->left = false;
 	}
 	iommu_liveupdate_set_state(in_dev, IOMMU_LIVEUPDATE_DEV_RESTORED, 0);
+	liveupdate_phase_end(LIVEUPDATE_PHASE_IOMMU);
 	return 0;
 }
 

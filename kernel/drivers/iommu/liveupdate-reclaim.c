@@ -64,6 +64,7 @@
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/list.h>
+#include <linux/liveupdate_timing.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/spinlock.h>
@@ -563,6 +564,7 @@ void iommu_liveupdate_replaced(struct device *dev, u32 pasid)
 			in = att->device->in;
 			iommu_liveupdate_release_left(att);
 			iommu_liveupdate_incoming_put(in);
+			liveupdate_phase_end(LIVEUPDATE_PHASE_ATTACH);
 		}
 	} while (att);
 }
@@ -966,8 +968,8 @@ bool iommu_liveupdate_can_abandon_domain(u64 domain_pa)
 		if (!iommu_liveupdate_uses(in_dev, domain_pa) ||
 		    iommu_liveupdate_record_can_block(in_dev))
 			continue;
-		iommu_liveupdate_say(err_ratelimited, &in_dev->ser,
-				     ": finish refused, its IOMMU is not in use here, and no file of its session stands for it: its memory is kept until the machine is rebooted\n");
+		iommu_liveupdate_say_refused(&in_dev->ser,
+					     ": finish refused, its IOMMU is not in use here, and no file of its session stands for it: its memory is kept until the machine is rebooted\n");
 		return false;
 	}
 	return true;

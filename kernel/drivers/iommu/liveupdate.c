@@ -119,6 +119,7 @@
 #include <linux/init.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec.h>
+#include <linux/liveupdate_timing.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/syscore_ops.h>
@@ -137,6 +138,8 @@ static struct liveupdate_flb iommu_liveupdate_flb = {
 	.ops = &iommu_liveupdate_flb_ops,
 	.compatible = IOMMU_SER_FLB_COMPATIBLE,
 };
+
+LIVEUPDATE_NOTE(IOMMU_SER_FLB_COMPATIBLE);
 
 /**
  * iommu_liveupdate_identify - By what is a device known to the next kernel?
@@ -249,7 +252,9 @@ static void __init iommu_liveupdate_init_incoming(void)
 static int __init iommu_liveupdate_init(void)
 {
 	register_syscore(&iommu_liveupdate_syscore);
+	liveupdate_phase_begin(LIVEUPDATE_PHASE_RECORDS);
 	iommu_liveupdate_init_incoming();
+	liveupdate_phase_end(LIVEUPDATE_PHASE_RECORDS);
 	return 0;
 }
 core_initcall(iommu_liveupdate_init);

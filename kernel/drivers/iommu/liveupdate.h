@@ -144,6 +144,13 @@ struct iommu_liveupdate_incoming {
 		   PCI_BUS_NUM((ser)->rid), PCI_SLOT((ser)->rid & 0xff), \
 		   PCI_FUNC((ser)->rid & 0xff), ##__VA_ARGS__)
 
+/* Likewise, when a call fails, see liveupdate_refuse() */
+#define iommu_liveupdate_say_refused(ser, fmt, ...)			\
+	liveupdate_refuse(err, "%04x:%02x:%02x.%u" fmt, (ser)->segment,	\
+			  PCI_BUS_NUM((ser)->rid),			\
+			  PCI_SLOT((ser)->rid & 0xff),			\
+			  PCI_FUNC((ser)->rid & 0xff), ##__VA_ARGS__)
+
 /* Has what came in left its restored domains, and is a device like any other? */
 static inline bool
 iommu_liveupdate_device_ordinary(const struct iommu_liveupdate_in_device *in_dev)

@@ -192,6 +192,8 @@ struct liveupdate_flb pci_liveupdate_flb = {
 	.compatible = PCI_SER_FLB_COMPATIBLE,
 };
 
+LIVEUPDATE_NOTE(PCI_SER_FLB_COMPATIBLE);
+
 /**
  * pci_liveupdate_register_flb - Let files of a handler carry the PCI records
  * @fh: Registered handler of a driver that calls pci_liveupdate_preserve()

@@ -9,6 +9,7 @@
 #define DRIVERS_PCI_LIVEUPDATE_H
 
 #include <linux/dev_printk.h>
+#include <linux/liveupdate.h>
 #include <linux/pci.h>
 #include <linux/types.h>
 
@@ -20,7 +21,7 @@ struct liveupdate_flb_op_args;
 
 /* One line for every refusal, with the function and the reason */
 #define pci_liveupdate_say(pdev, fmt, ...)				\
-	dev_warn_ratelimited(&(pdev)->dev, "live update: " fmt, ##__VA_ARGS__)
+	liveupdate_dev_warn(&(pdev)->dev, "live update: " fmt, ##__VA_ARGS__)
 
 static inline u32 pci_liveupdate_segment(struct pci_dev *dev)
 {

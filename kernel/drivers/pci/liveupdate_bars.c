@@ -34,6 +34,7 @@
 
 #include <linux/bits.h>
 #include <linux/kho/abi/pci.h>
+#include <linux/liveupdate_timing.h>
 #include <linux/log2.h>
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
@@ -254,10 +255,13 @@ void pci_liveupdate_claim_bus(struct pci_bus *bus)
 		pci_liveupdate_claim(bus->self, PCI_BRIDGE_RESOURCES,
 				     PCI_BRIDGE_PREF_MEM_WINDOW + 1);
 
-	list_for_each_entry(dev, &bus->devices, bus_list)
-		if (pci_liveupdate_incoming(dev))
-			pci_liveupdate_claim(dev, PCI_STD_RESOURCES,
-					     PCI_STD_RESOURCE_END + 1);
+	list_for_each_entry(dev, &bus->devices, bus_list) {
+		if (!pci_liveupdate_incoming(dev))
+			continue;
+		pci_liveupdate_claim(dev, PCI_STD_RESOURCES,
+				     PCI_STD_RESOURCE_END + 1);
+		liveupdate_phase_end(LIVEUPDATE_PHASE_PCI);
+	}
 }
 
 /* Both kernels */

@@ -26,6 +26,7 @@
 #include <linux/kho/abi/pci.h>
 #include <linux/kho_block.h>
 #include <linux/liveupdate.h>
+#include <linux/liveupdate_timing.h>
 #include <linux/mutex.h>
 #include <linux/panic.h>
 #include <linux/pci.h>
@@ -266,6 +267,7 @@ static void pci_liveupdate_mark_incoming(struct pci_liveupdate_incoming *in,
 	if (!node || !node->rec->refcount)
 		return;
 
+	liveupdate_phase_begin(LIVEUPDATE_PHASE_PCI);
 	if (bridge && !node->found)
 		node->parent = pci_liveupdate_node(in,
 						   pci_liveupdate_segment(bridge),

@@ -24,6 +24,7 @@
 
 #include <linux/cache.h>
 #include <linux/init.h>
+#include <linux/liveupdate.h>
 #include <linux/memblock.h>
 #include <linux/printk.h>
 
@@ -106,7 +107,7 @@ bool kho_is_boot_memory(phys_addr_t phys, phys_addr_t size)
 	    size <= kho_boot_ranges[low].end - phys)
 		return true;
 
-	pr_warn_ratelimited("memory at %pa was added to the running machine and cannot be preserved: set added memory online as movable\n",
-			    &phys);
+	liveupdate_refuse_warn("memory at %pa was added to the running machine and cannot be preserved: set added memory online as movable\n",
+			       &phys);
 	return false;
 }

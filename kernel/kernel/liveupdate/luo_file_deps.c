@@ -143,9 +143,9 @@ int liveupdate_get_file_incoming(struct liveupdate_session *session,
 	 */
 	list_for_each_entry(iter, &file_set->files_list, list) {
 		if (mutex_is_locked(&iter->mutex)) {
-			pr_warn_ratelimited("Session [%s]: file of token[%#0llx] must not depend on token[%#0llx]\n",
-					    luo_session->name, iter->token,
-					    token);
+			liveupdate_refuse_warn("Session [%s]: file of token[%#0llx] must not depend on token[%#0llx]\n",
+					       luo_session->name, iter->token,
+					       token);
 			return -ELOOP;
 		}
 		if (iter == luo_file)

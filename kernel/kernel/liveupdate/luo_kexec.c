@@ -39,9 +39,9 @@
 
 #include <linux/cleanup.h>
 #include <linux/errno.h>
-#include <linux/kexec.h>
 #include <linux/kho/abi/luo.h>
 #include <linux/list.h>
+#include <linux/liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/string.h>
@@ -86,20 +86,23 @@ void luo_kexec_session_lost(const struct luo_session_ser *ser)
 		strscpy(luo_kexec_lost, "?");
 }
 
-static int luo_kexec_refuse_unreadable(const char *name)
+static int luo_kexec_refuse_unreadable(const char *name,
+				       struct luo_refusal *refusal)
 {
-	pr_warn_ratelimited("Session [%s] of the previous kernel may hold files of running devices and cannot be finished, because not all sessions could be read: kexec refused, reboot without kexec\n",
-			    name);
+	strscpy(refusal->name, name);
+	liveupdate_refuse_warn("Session [%s] of the previous kernel may hold files of running devices and cannot be finished, because not all sessions could be read: kexec refused, reboot without kexec\n",
+			       name);
 
 	return -EBUSY;
 }
 
-static int luo_kexec_check_incoming(struct list_head *sessions, int read_err)
+static int luo_kexec_check_incoming(struct list_head *sessions, int read_err,
+				    struct luo_refusal *refusal)
 {
 	struct luo_session *session;
 
 	if (luo_kexec_lost[0])
-		return luo_kexec_refuse_unreadable(luo_kexec_lost);
+		return luo_kexec_refuse_unreadable(luo_kexec_lost, refusal);
 
 	list_for_each_entry(session, sessions, list) {
 		guard(mutex)(&session->mutex);
@@ -107,10 +110,11 @@ static int luo_kexec_check_incoming(struct list_head *sessions, int read_err)
 			continue;
 
 		if (read_err)
-			return luo_kexec_refuse_unreadable(session->name);
+			return luo_kexec_refuse_unreadable(session->name, refusal);
 
-		pr_warn_ratelimited("Session [%s] of the previous kernel must be finished before the next kexec\n",
-				    session->name);
+		strscpy(refusal->name, session->name);
+		liveupdate_refuse_warn("Session [%s] of the previous kernel must be finished before the next kexec\n",
+				       session->name);
 		return -EBUSY;
 	}
 
@@ -124,8 +128,8 @@ static int luo_kexec_check_poison(u64 nr_files)
 	if (!nr_files || !kho_preserved_poison(&phys))
 		return 0;
 
-	pr_warn_ratelimited("Preserved memory at %pa is poisoned: kexec refused, close the session that it belongs to\n",
-			    &phys);
+	liveupdate_refuse_warn("Preserved memory at %pa is poisoned: kexec refused, close the session that it belongs to\n",
+			       &phys);
 	return -EHWPOISON;
 }
 
@@ -142,13 +146,13 @@ static u64 luo_kexec_nr_files(struct list_head *sessions)
 	return nr_files;
 }
 
-static int luo_kexec_check_image(struct list_head *sessions,
-				 const struct kimage *image)
+static int luo_kexec_check_image(struct list_head *sessions, bool takes_kho,
+				 struct luo_refusal *refusal)
 {
 	struct luo_session *session;
 
 	/* Only kexec_file_load(2) gives an image the KHO data. */
-	if (image->kho.fdt)
+	if (takes_kho)
 		return 0;
 
 	list_for_each_entry(session, sessions, list) {
@@ -156,8 +160,9 @@ static int luo_kexec_check_image(struct list_head *sessions,
 		if (!session->file_set.count)
 			continue;
 
-		pr_warn_ratelimited("Session [%s] holds preserved files, but the image has no KHO data: load it by kexec_file_load(2)\n",
-				    session->name);
+		strscpy(refusal->name, session->name);
+		liveupdate_refuse_warn("Session [%s] holds preserved files, but the image has no KHO data: load it by kexec_file_load(2)\n",
+				       session->name);
 		return -EINVAL;
 	}
 
@@ -169,28 +174,32 @@ static int luo_kexec_check_image(struct list_head *sessions,
  * @incoming:     The sessions of the previous kernel.
  * @incoming_err: The error that reading them has ended with, or 0.
  * @outgoing:     The sessions that are to be handed over.
- * @image:        The image that is about to be started.
+ * @takes_kho:    Does the image that is to be started take KHO data along?
+ * @refusal:      Set to who is in the way, if there is somebody.
+ *
+ * Undone by luo_kexec_uncheck().
  *
  * Context: See DOC above.
  * Return: 0 if so, or a negative errno, with a message that names the session:
  *         -EBUSY if a session of the previous kernel has to be finished first,
  *         or should be but cannot.
- *         -EINVAL if files are preserved, but @image takes no KHO data along.
+ *         -EINVAL if files are preserved, but the image takes no KHO data along.
  *         -EHWPOISON if files are preserved, and a page of preserved memory is
  *         poisoned.
  *         -EIO if the next kernel cannot be told how many files there are.
  */
 int luo_kexec_check(struct list_head *incoming, int incoming_err,
-		    struct list_head *outgoing, const struct kimage *image)
+		    struct list_head *outgoing, bool takes_kho,
+		    struct luo_refusal *refusal)
 {
 	u64 nr_files;
 	int err;
 
-	err = luo_kexec_check_incoming(incoming, incoming_err);
+	err = luo_kexec_check_incoming(incoming, incoming_err, refusal);
 	if (err)
 		return err;
 
-	err = luo_kexec_check_image(outgoing, image);
+	err = luo_kexec_check_image(outgoing, takes_kho, refusal);
 	if (err)
 		return err;
 
@@ -201,4 +210,16 @@ int luo_kexec_check(struct list_head *incoming, int incoming_err,
 
 	/* One that cannot use what it is told needs to know whether it has to. */
 	return kho_set_preserved_files(nr_files);
+}
+
+/**
+ * luo_kexec_uncheck - The next kernel is not started.
+ *
+ * Takes back what it would have been told.
+ *
+ * Context: As luo_kexec_check().
+ */
+void luo_kexec_uncheck(void)
+{
+	kho_set_preserved_files(0);
 }

@@ -24,6 +24,8 @@
  *
  * 5. "busy 1" keeps the retrieved file from being finished, until "busy 0".
  *
+ * 6. "refuse 1" has the file refuse the kexec, until "refuse 0".
+ *
  * read(2) says "value=N dep=D", where D is 1 if the file holds one that it
  * depends on.
  *
@@ -77,6 +79,8 @@ struct test_file {
 	bool has_dep_token;
 	u32 again;
 	bool busy;
+	bool refuse;
+	bool frozen;
 };
 
 static const struct file_operations test_file_fops;
@@ -181,6 +185,8 @@ static ssize_t test_file_write(struct file *file, const char __user *ubuf,
 		tf->again = arg;
 	} else if (sscanf(buf, "busy %llu", &arg) == 1) {
 		tf->busy = arg;
+	} else if (sscanf(buf, "refuse %llu", &arg) == 1) {
+		tf->refuse = arg;
 	} else {
 		err = -EINVAL;
 	}
@@ -248,9 +254,31 @@ static void test_file_unpreserve(struct liveupdate_file_op_args *args)
 
 static int test_file_freeze(struct liveupdate_file_op_args *args)
 {
+	struct test_file *tf = args->file->private_data;
+
 	pr_info("freeze was triggered\n");
 
+	guard(mutex)(&tf->lock);
+	if (tf->refuse) {
+		liveupdate_refuse_warn("kexec refused, a test file was told to\n");
+		return -EBUSY;
+	}
+
+	if (tf->frozen)
+		pr_err("ERROR - frozen twice\n");
+	tf->frozen = true;
+
 	return 0;
+}
+
+static void test_file_unfreeze(struct liveupdate_file_op_args *args)
+{
+	struct test_file *tf = args->file->private_data;
+
+	guard(mutex)(&tf->lock);
+	if (!tf->frozen)
+		pr_err("ERROR - unfrozen, and was not frozen\n");
+	tf->frozen = false;
 }
 
 static int test_file_retrieve(struct liveupdate_file_op_args *args)
@@ -321,6 +349,7 @@ static const struct liveupdate_file_ops test_file_ops = {
 	.preserve = test_file_preserve,
 	.unpreserve = test_file_unpreserve,
 	.freeze = test_file_freeze,
+	.unfreeze = test_file_unfreeze,
 	.retrieve = test_file_retrieve,
 	.can_finish = test_file_can_finish,
 	.finish = test_file_finish,

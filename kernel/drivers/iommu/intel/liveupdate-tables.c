@@ -31,6 +31,7 @@
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/dmar.h>
+#include <linux/liveupdate.h>
 #include <linux/slab.h>
 
 #include "iommu.h"
@@ -327,8 +328,8 @@ int intel_liveupdate_verify_device(struct device *dev,
 	if (!differs)
 		return 0;
 
-	dev_err_ratelimited(dev, "live table entry differs from the expected one: %s\n",
-			    differs);
+	liveupdate_dev_err(dev, "live table entry differs from the expected one: %s\n",
+			   differs);
 	return -EINVAL;
 }
 

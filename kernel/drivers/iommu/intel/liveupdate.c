@@ -62,6 +62,7 @@
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/dmar.h>
+#include <linux/liveupdate.h>
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
 #include <linux/slab.h>
@@ -197,8 +198,8 @@ static int verify_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
 		return 0;
 	if (readq(iommu->reg + DMAR_IRTA_REG) != iommu_unit_vtd(unit)->irta ||
 	    readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_CFIS) {
-		pr_err_ratelimited("%s: interrupt remapping changed since it was preserved\n",
-				   iommu->name);
+		liveupdate_refuse_err("%s: interrupt remapping changed since it was preserved\n",
+				      iommu->name);
 		return -EINVAL;
 	}
 
@@ -209,13 +210,13 @@ static int verify_irt(struct intel_iommu *iommu, struct iommu_unit_ser *unit)
 		if (!irte.present)
 			continue;
 		if (!irte.svt) {
-			pr_err_ratelimited("%s: interrupt entry %u does not check its source\n",
-					   iommu->name, i);
+			liveupdate_refuse_err("%s: interrupt entry %u does not check its source\n",
+					      iommu->name, i);
 			return -EINVAL;
 		}
 		if (intel_liveupdate_irte_accepts(&irte, iommu->lu_outgoing->rids)) {
-			pr_err_ratelimited("%s: a preserved device can still raise interrupt entry %u\n",
-					   iommu->name, i);
+			liveupdate_refuse_err("%s: a preserved device can still raise interrupt entry %u\n",
+					      iommu->name, i);
 			return -EINVAL;
 		}
 	}
@@ -300,7 +301,7 @@ VISIBLE_IF_KUNIT int intel_liveupdate_unit_supported(struct intel_iommu *iommu)
 	else
 		return 0;
 
-	pr_err_ratelimited("%s: cannot be preserved: %s\n", iommu->name, reason);
+	liveupdate_refuse_err("%s: cannot be preserved: %s\n", iommu->name, reason);
 	return -EOPNOTSUPP;
 }
 
@@ -416,7 +417,7 @@ static int refuse_device(struct device *dev, const char *reason)
 {
 	if (!reason)
 		return 0;
-	dev_err_ratelimited(dev, "cannot be preserved: %s\n", reason);
+	liveupdate_dev_err(dev, "cannot be preserved: %s\n", reason);
 	return -EOPNOTSUPP;
 }
 
@@ -656,8 +657,8 @@ static int verify_registers(struct intel_iommu *iommu,
 	    readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES)
 		return 0;
 
-	pr_err_ratelimited("%s: root table or translation changed since it was preserved\n",
-			   iommu->name);
+	liveupdate_refuse_err("%s: root table or translation changed since it was preserved\n",
+			      iommu->name);
 	return -EINVAL;
 }
 
@@ -676,7 +677,7 @@ static int verify_devices(struct intel_iommu *iommu)
 		if (info->pasid_table &&
 		    intel_liveupdate_count_leaves(info->pasid_table) !=
 			    ldev->nr_leaves) {
-			dev_err_ratelimited(ldev->dev, "PASID table grew since it was preserved\n");
+			liveupdate_dev_err(ldev->dev, "PASID table grew since it was preserved\n");
 			return -EBUSY;
 		}
 	}

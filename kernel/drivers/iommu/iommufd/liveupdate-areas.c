@@ -141,8 +141,8 @@ static int area_check_frames(struct iopt_area *area, struct iommu_domain *domain
 			folio_put(folio);
 		}
 		if (!length) {
-			pr_warn_ratelimited("IOAS %u: file offset %#llx has other memory now than is mapped at IOVA %#lx\n",
-					    iopt_ioas_id(area->iopt), pos, iova);
+			liveupdate_refuse_warn("IOAS %u: file offset %#llx has other memory now than is mapped at IOVA %#lx\n",
+					       iopt_ioas_id(area->iopt), pos, iova);
 			return -EINVAL;
 		}
 
@@ -166,26 +166,28 @@ static int area_check(struct iopt_area *area, struct iommu_domain *domain,
 	 * unmap that waits for accesses has set prevent_access.
 	 */
 	if (!pages || area->prevent_access) {
-		pr_warn_ratelimited("IOAS %u: the mapping at IOVA %#lx is just being changed\n",
-				    iopt_ioas_id(area->iopt), iova);
+		liveupdate_refuse_warn("IOAS %u: the mapping at IOVA %#lx is just being changed\n",
+				       iopt_ioas_id(area->iopt), iova);
 		return -EBUSY;
 	}
 	if (pages->type != IOPT_ADDRESS_FILE) {
-		pr_warn_ratelimited("IOAS %u: the mapping at IOVA %#lx is not of a file\n",
-				    iopt_ioas_id(area->iopt), iova);
+		liveupdate_refuse_warn("IOAS %u: the mapping at IOVA %#lx is not of a file, but of %s\n",
+				       iopt_ioas_id(area->iopt), iova,
+				       pages->type == IOPT_ADDRESS_DMABUF ?
+				       "a dma-buf" : "memory of a process");
 		return -EOPNOTSUPP;
 	}
 	if (pages->seals < 0 ||
 	    (pages->seals & IOMMUFD_LIVEUPDATE_SEALS) != IOMMUFD_LIVEUPDATE_SEALS) {
-		pr_warn_ratelimited("IOAS %u: the file at IOVA %#lx was not sealed against seal, grow and shrink when it was mapped\n",
-				    iopt_ioas_id(area->iopt), iova);
+		liveupdate_refuse_warn("IOAS %u: the file at IOVA %#lx was not sealed against seal, grow and shrink when it was mapped\n",
+				       iopt_ioas_id(area->iopt), iova);
 		return -EINVAL;
 	}
 
 	rc = liveupdate_get_token_outgoing(session, pages->file, &token);
 	if (rc) {
-		pr_warn_ratelimited("IOAS %u: the file at IOVA %#lx is not preserved in this session: %pe\n",
-				    iopt_ioas_id(area->iopt), iova, ERR_PTR(rc));
+		liveupdate_refuse_warn("IOAS %u: the file at IOVA %#lx is not preserved in this session: %pe\n",
+				       iopt_ioas_id(area->iopt), iova, ERR_PTR(rc));
 		return rc;
 	}
 

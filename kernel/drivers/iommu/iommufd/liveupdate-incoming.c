@@ -59,6 +59,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
+#include <linux/liveupdate_timing.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
@@ -103,8 +104,8 @@ static struct iommufd_ser *ser_get(u64 pa)
 		break;
 	}
 	if (reason) {
-		pr_warn_ratelimited("record of an iommufd refused: %s\n",
-				    reason);
+		liveupdate_refuse_warn("record of an iommufd refused: %s\n",
+				       reason);
 		return ERR_PTR(-EIO);
 	}
 	return phys_to_virt(pa);
@@ -154,8 +155,8 @@ int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 	return 0;
 
 err_log:
-	pr_warn_ratelimited("cannot make an iommufd of %u HWPTs: %pe\n",
-			    ser->nr_hwpts, ERR_PTR(rc));
+	liveupdate_refuse_warn("cannot make an iommufd of %u HWPTs: %pe\n",
+			       ser->nr_hwpts, ERR_PTR(rc));
 	return rc;
 }
 
@@ -502,8 +503,8 @@ bool iommufd_device_is_restored(struct iommufd_device *idev)
 	unsigned long pasid;
 
 	if (!mutex_lock_until(&igroup->lock, jiffies + IOMMUFD_LIVEUPDATE_WAIT)) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: an attach of its owner does not end, does it wait for a page fault?\n");
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: an attach of its owner does not end, does it wait for a page fault?\n");
 		return true;
 	}
 	xa_for_each(&igroup->pasid_attach, pasid, attach)
@@ -532,9 +533,12 @@ int iommufd_device_check_replace(struct iommufd_device *idev,
 {
 	lockdep_assert_held(&idev->igroup->lock);
 
-	if (!iommufd_hwpt_is_restored(old) ||
-	    (hwpt_is_paging(hwpt) && !hwpt->fault))
+	if (!iommufd_hwpt_is_restored(old))
 		return 0;
+	if (hwpt_is_paging(hwpt) && !hwpt->fault) {
+		liveupdate_phase_begin(LIVEUPDATE_PHASE_ATTACH);
+		return 0;
+	}
 	dev_dbg(idev->dev, "iommufd: replace refused, it came in by a live update and HWPT %u is nested or able to fault\n",
 		hwpt->obj.id);
 	return -EOPNOTSUPP;

@@ -252,11 +252,21 @@ bool iommufd_device_is_preserved(struct iommufd_device *idev)
 
 /* Preserving an iommufd */
 
+/* The first of its MSI pages, if it has any */
 static bool hwpt_has_sw_msi(struct iommufd_ctx *ictx,
-			    struct iommufd_hwpt_paging *hwpt_paging)
+			    struct iommufd_hwpt_paging *hwpt_paging,
+			    u64 *iova)
 {
+	struct iommufd_sw_msi_map *map;
+
 	guard(mutex)(&ictx->sw_msi_lock);
-	return !bitmap_empty(hwpt_paging->present_sw_msi.bitmap, 64);
+	list_for_each_entry(map, &ictx->sw_msi_list, sw_msi_item) {
+		if (!test_bit(map->id, hwpt_paging->present_sw_msi.bitmap))
+			continue;
+		*iova = map->sw_msi_start + map->pgoff * PAGE_SIZE;
+		return true;
+	}
+	return false;
 }
 
 static int ioas_make_immutable_locked(struct iommufd_hwpt_paging *hwpt_paging,
@@ -267,8 +277,8 @@ static int ioas_make_immutable_locked(struct iommufd_hwpt_paging *hwpt_paging,
 	int rc;
 
 	if (hwpt_paging->liveupdate.dirty_tracking) {
-		pr_warn_ratelimited("cannot preserve HWPT %u: dirty tracking is on\n",
-				    hwpt_paging->common.obj.id);
+		liveupdate_refuse_warn("cannot preserve HWPT %u: dirty tracking is on\n",
+				       hwpt_paging->common.obj.id);
 		return -EBUSY;
 	}
 
@@ -318,8 +328,8 @@ static int ioas_make_immutable(struct iommufd_hwpt_paging *hwpt_paging,
 	int rc;
 
 	if (!ioas_lock_until(ioas, deadline)) {
-		pr_warn_ratelimited("IOAS %u: a call of its owner does not end, does it wait for a page fault?\n",
-				    ioas->obj.id);
+		liveupdate_refuse_warn("IOAS %u: a call of its owner does not end, does it wait for a page fault?\n",
+				       ioas->obj.id);
 		return -EBUSY;
 	}
 	rc = ioas_make_immutable_locked(hwpt_paging, session);
@@ -344,14 +354,14 @@ static int hwpt_preserve(struct iommufd_ctx *ictx,
 			 struct iommufd_hwpt_ser *hwpt_ser)
 {
 	u32 id = hwpt_paging->common.obj.id;
-	u64 domain_pa;
+	u64 domain_pa, iova;
 	int rc;
 
 	lockdep_assert_held(&ictx->liveupdate.lock);
 
-	if (hwpt_has_sw_msi(ictx, hwpt_paging)) {
-		pr_warn_ratelimited("cannot preserve HWPT %u: it maps MSI pages\n",
-				    id);
+	if (hwpt_has_sw_msi(ictx, hwpt_paging, &iova)) {
+		liveupdate_refuse_warn("cannot preserve HWPT %u: it maps MSI pages, at IOVA %#llx\n",
+				       id, iova);
 		return -EOPNOTSUPP;
 	}
 
@@ -366,8 +376,8 @@ static int hwpt_preserve(struct iommufd_ctx *ictx,
 
 	rc = iommu_domain_preserve(hwpt_paging->common.domain, &domain_pa);
 	if (rc) {
-		pr_warn_ratelimited("cannot preserve HWPT %u: its domain cannot be preserved: %pe\n",
-				    id, ERR_PTR(rc));
+		liveupdate_refuse_warn("cannot preserve HWPT %u: its domain cannot be preserved: %pe\n",
+				       id, ERR_PTR(rc));
 		goto err_make_mutable;
 	}
 
@@ -508,14 +518,16 @@ static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	guard(mutex)(&ictx->liveupdate.lock);
 
 	lu = liveupdate_alloc(ictx);
-	if (IS_ERR(lu))
+	if (IS_ERR(lu)) {
+		liveupdate_refuse_warn("no memory to preserve an iommufd\n");
 		return PTR_ERR(lu);
+	}
 
 	ser = kho_alloc_preserve(struct_size(ser, hwpts, lu->nr_hwpts));
 	if (IS_ERR(ser)) {
 		rc = PTR_ERR(ser);
-		pr_warn_ratelimited("no memory for the record of %u HWPTs: %pe\n",
-				    lu->nr_hwpts, ser);
+		liveupdate_refuse_warn("no memory for the record of %u HWPTs: %pe\n",
+				       lu->nr_hwpts, ser);
 		goto err_free_liveupdate;
 	}
 
@@ -564,8 +576,8 @@ static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	int rc = iommu_liveupdate_freeze();
 
 	if (rc)
-		pr_warn_ratelimited("the IOMMUs refuse the live update: %pe\n",
-				    ERR_PTR(rc));
+		liveupdate_refuse_warn("the IOMMUs refuse the live update: %pe\n",
+				       ERR_PTR(rc));
 	return rc;
 }
 
@@ -598,20 +610,20 @@ static int device_check_hwpt(struct iommufd_device *idev,
 			     struct iommufd_hw_pagetable *hwpt)
 {
 	if (iommufd_hwpt_is_restored(hwpt)) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: it came in by a live update and was not moved to a HWPT\n");
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: it came in by a live update and was not moved to a HWPT\n");
 		return -EBUSY;
 	}
 	if (!hwpt_is_paging(hwpt) || hwpt->fault) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: HWPT %u is nested or able to fault\n",
-				     hwpt->obj.id);
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: HWPT %u is nested or able to fault\n",
+				    hwpt->obj.id);
 		return -EOPNOTSUPP;
 	}
 	if (!to_hwpt_paging(hwpt)->liveupdate.preserved) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: HWPT %u is not preserved\n",
-				     hwpt->obj.id);
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: HWPT %u is not preserved\n",
+				    hwpt->obj.id);
 		return -ENOENT;
 	}
 	return 0;
@@ -639,15 +651,15 @@ iommufd_device_preserved_hwpt(struct iommufd_device *idev)
 	lockdep_assert_held(&igroup->lock);
 
 	if (idev->vdev) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: it has a vDEVICE\n");
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: it has a vDEVICE\n");
 		return ERR_PTR(-EOPNOTSUPP);
 	}
 
 	attach = xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
 	if (!attach || !xa_load(&attach->device_array, idev->obj.id)) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: not attached\n");
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: not attached\n");
 		return ERR_PTR(-ENOENT);
 	}
 
@@ -667,8 +679,8 @@ static int device_preserve_locked(struct iommufd_device *idev, u64 token)
 	lockdep_assert_held(&idev->igroup->lock);
 
 	if (idev->liveupdate.preserved) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: it is preserved\n");
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: it is preserved\n");
 		return -EBUSY;
 	}
 
@@ -719,22 +731,22 @@ int iommufd_device_preserve(struct liveupdate_session *session,
 	int rc;
 
 	if (!igroup->group) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: no IOMMU\n");
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: no IOMMU\n");
 		return -EOPNOTSUPP;
 	}
 
 	rc = liveupdate_get_token_outgoing(session, idev->ictx->file, &token);
 	if (rc) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: its iommufd is not preserved in this session: %pe\n",
-				     ERR_PTR(rc));
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: its iommufd is not preserved in this session: %pe\n",
+				    ERR_PTR(rc));
 		return rc;
 	}
 
 	if (!mutex_lock_until(&igroup->lock, jiffies + IOMMUFD_LIVEUPDATE_WAIT)) {
-		dev_warn_ratelimited(idev->dev,
-				     "iommufd: cannot preserve: an attach of its owner does not end, does it wait for a page fault?\n");
+		liveupdate_dev_warn(idev->dev,
+				    "iommufd: cannot preserve: an attach of its owner does not end, does it wait for a page fault?\n");
 		return -EBUSY;
 	}
 	rc = device_preserve_locked(idev, token);
@@ -820,4 +832,5 @@ void __exit iommufd_liveupdate_exit(void)
 		liveupdate_unregister_file_handler(&iommufd_liveupdate_handler);
 }
 
+LIVEUPDATE_NOTE(IOMMUFD_SER_FH_COMPATIBLE);
 MODULE_ALIAS_LIVEUPDATE(IOMMUFD_SER_FH_COMPATIBLE);

@@ -408,10 +408,14 @@ static int mock_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	int ret;
 
 	ACQUIRE(mutex_try, locked)(&mf->lock);
-	if (ACQUIRE_ERR(mutex_try, &locked))
+	if (ACQUIRE_ERR(mutex_try, &locked)) {
+		liveupdate_dev_warn(&mf->mdev->dev, "cannot be preserved, it is being attached\n");
 		return -EBUSY;
-	if (!mf->idev || !(mf->attached & BIT(IOMMU_NO_PASID)))
+	}
+	if (!mf->idev || !(mf->attached & BIT(IOMMU_NO_PASID))) {
+		liveupdate_dev_warn(&mf->mdev->dev, "cannot be preserved, it is not attached\n");
 		return -EINVAL;
+	}
 	ser = kho_alloc_preserve(sizeof(*ser));
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
@@ -483,8 +487,10 @@ static int mock_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 	int ret;
 
 	ser = mock_ser_incoming(args->serialized_data);
-	if (!ser)
+	if (!ser) {
+		liveupdate_refuse_warn("retrieve refused, the record cannot be used\n");
 		return -EINVAL;
+	}
 	ret = liveupdate_get_file_incoming(args->session, ser->iommufd_token,
 					   &iommufd_file);
 	if (ret)
@@ -496,6 +502,8 @@ static int mock_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 
 	file = mock_liveupdate_get_file(ser->rid, ictx);
 	if (IS_ERR(file)) {
+		liveupdate_refuse_warn("retrieve refused, device %u cannot be had: %pe\n",
+				       ser->rid, file);
 		iommufd_ctx_put(ictx);
 		return PTR_ERR(file);
 	}
@@ -509,16 +517,28 @@ static bool mock_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 	struct mock_ser *ser = mock_ser_incoming(args->serialized_data);
 	struct mock_file *mf;
 
-	if (!ser)
+	if (!ser) {
+		liveupdate_refuse_err("finish refused, the record cannot be used\n");
 		return false;
-	if (args->retrieve_status <= 0 || file_count(args->file) == 1)
-		return iommu_liveupdate_can_block(MOCK_SEGMENT, ser->rid);
+	}
+	if (args->retrieve_status <= 0 || file_count(args->file) == 1) {
+		if (iommu_liveupdate_can_block(MOCK_SEGMENT, ser->rid))
+			return true;
+		liveupdate_refuse_err("finish refused, the unit of device %u is not in use here\n",
+				      ser->rid);
+		return false;
+	}
 
 	mf = args->file->private_data;
 	ACQUIRE(mutex_try, locked)(&mf->lock);
-	if (ACQUIRE_ERR(mutex_try, &locked))
+	if (ACQUIRE_ERR(mutex_try, &locked)) {
+		liveupdate_dev_warn(&mf->mdev->dev, "finish refused, it is being attached\n");
 		return false;
-	return mf->idev && !iommufd_device_is_restored(mf->idev);
+	}
+	if (mf->idev && !iommufd_device_is_restored(mf->idev))
+		return true;
+	liveupdate_dev_warn(&mf->mdev->dev, "finish refused, it is still on the old page table, and its file is open\n");
+	return false;
 }
 
 /*

@@ -26,7 +26,8 @@
  * 3. vfio_pci_liveupdate_freeze() refuses the kexec while interrupts are
  *    configured or the device is not in D0. Else the user loses access: file
  *    operations answer -EBUSY, BAR mappings are zapped and faults wait,
- *    ioeventfds do nothing. INTx is disabled: nobody listens until the next
+ *    ioeventfds do nothing. (If a kexec is only tested, the user waits instead, see
+ *    vfio_pci_liveupdate_user.c.) INTx is disabled: nobody listens until the next
  *    kernel's user does, and others may share the line. The record is completed.
  *    vfio_pci_liveupdate_unfreeze() gives all of it back. dma-bufs are left
  *    alone: whoever uses one is a device that is stopped at shutdown, and if the
@@ -311,14 +312,14 @@ static int vfio_pci_liveupdate_check_kind(struct file *file)
 	struct vfio_device *core_vdev = vfio_device_of_file(file);
 
 	if (!vfio_pci_liveupdate_knows(core_vdev)) {
-		dev_warn_ratelimited(core_vdev->dev,
-				     "live update: driver %s cannot preserve it, use vfio-pci\n",
-				     core_vdev->ops->name);
+		liveupdate_dev_warn(core_vdev->dev,
+				    "live update: driver %s cannot preserve it, use vfio-pci\n",
+				    core_vdev->ops->name);
 		return -EOPNOTSUPP;
 	}
 	if (!vfio_device_from_cdev_file(file)) {
-		dev_warn_ratelimited(core_vdev->dev,
-				     "live update: a file of its group cannot be preserved, open its character device\n");
+		liveupdate_dev_warn(core_vdev->dev,
+				    "live update: a file of its group cannot be preserved, open its character device\n");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -529,7 +530,8 @@ static int vfio_pci_liveupdate_look(struct vfio_pci_core_device *vdev)
 }
 
 /* Undone by vfio_pci_liveupdate_open(), also after a failure */
-static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
+static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev,
+				    enum vfio_pci_frozen frozen)
 {
 	unsigned long deadline = jiffies + VFIO_PCI_LIVEUPDATE_DRAIN;
 	int err;
@@ -537,7 +539,7 @@ static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
 	err = down_write_killable(&vdev->memory_lock);
 	if (err)
 		return err;
-	WRITE_ONCE(vdev->liveupdate_frozen, true);
+	WRITE_ONCE(vdev->liveupdate_frozen, frozen);
 	up_write(&vdev->memory_lock);
 
 	/*
@@ -559,7 +561,7 @@ static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev)
 
 static void vfio_pci_liveupdate_open(struct vfio_pci_core_device *vdev)
 {
-	store_release_wake_up(&vdev->liveupdate_frozen, false);
+	store_release_wake_up(&vdev->liveupdate_frozen, VFIO_PCI_NOT_FROZEN);
 }
 
 /* The line may be shared, and nobody listens to this device any more */
@@ -619,7 +621,8 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	if (err)
 		goto out_unlock;
 
-	err = vfio_pci_liveupdate_shut(vdev);
+	err = vfio_pci_liveupdate_shut(vdev, args->test ? VFIO_PCI_FROZEN_TEST :
+							   VFIO_PCI_FROZEN);
 	if (!err)
 		err = vfio_pci_liveupdate_complete(vdev, args->private_data);
 	if (err)

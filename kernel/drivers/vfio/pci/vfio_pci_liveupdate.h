@@ -8,6 +8,7 @@
 #ifndef VFIO_PCI_LIVEUPDATE_H
 #define VFIO_PCI_LIVEUPDATE_H
 
+#include <linux/liveupdate.h>
 #include <linux/mm_types.h>
 #include <linux/pci-liveupdate.h>
 #include <linux/vfio-liveupdate.h>
@@ -20,8 +21,8 @@ struct vfio_pci_ser;
 #ifdef CONFIG_PCI_LIVEUPDATE
 /* One line for every refusal, with the device and the reason */
 #define vfio_pci_liveupdate_say(vdev, fmt, ...)			\
-	dev_warn_ratelimited(&(vdev)->pdev->dev, "live update: " fmt,	\
-			     ##__VA_ARGS__)
+	liveupdate_dev_warn(&(vdev)->pdev->dev, "live update: " fmt,	\
+			    ##__VA_ARGS__)
 
 static inline struct vfio_pci_core_device *
 vfio_pci_liveupdate_vdev(struct vfio_device *core_vdev)
@@ -59,7 +60,8 @@ int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
 bool vfio_pci_dev_set_live(struct vfio_device_set *dev_set);
 int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set, const char *what);
 bool vfio_pci_liveupdate_trylock_set(struct vfio_device *core_vdev);
-vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf);
+vm_fault_t vfio_pci_frozen_fault(struct vfio_pci_core_device *vdev,
+				 struct vm_fault *vmf);
 vm_fault_t vfio_pci_frozen_wait(struct vfio_pci_core_device *vdev,
 				struct vm_fault *vmf);
 int vfio_pci_liveupdate_reset(struct vfio_pci_core_device *vdev);
@@ -86,11 +88,31 @@ static inline bool vfio_pci_retrieved(struct vfio_pci_core_device *vdev)
 	return vdev->liveupdate_ser;
 }
 
+/**
+ * enum vfio_pci_frozen - vfio_pci_core_device.liveupdate_frozen
+ * @VFIO_PCI_NOT_FROZEN: The user has the device
+ * @VFIO_PCI_FROZEN: He is shut out, for a kexec comes
+ * @VFIO_PCI_FROZEN_TEST: He has to wait, as a kexec is only tested
+ */
+enum vfio_pci_frozen {
+	VFIO_PCI_NOT_FROZEN = 0,
+	VFIO_PCI_FROZEN,
+	VFIO_PCI_FROZEN_TEST,
+};
+
 /* The user is shut out; true under memory_lock until unfreeze */
 static inline bool vfio_pci_frozen(struct vfio_pci_core_device *vdev)
 {
-	return READ_ONCE(vdev->liveupdate_frozen);
+	return READ_ONCE(vdev->liveupdate_frozen) != VFIO_PCI_NOT_FROZEN;
 }
+
+/* Is it for a moment only? Then nothing must get lost */
+static inline bool vfio_pci_frozen_for_test(struct vfio_pci_core_device *vdev)
+{
+	return READ_ONCE(vdev->liveupdate_frozen) == VFIO_PCI_FROZEN_TEST;
+}
+
+void vfio_pci_frozen_end_of_test(struct vfio_pci_core_device *vdev);
 #else
 #define vfio_pci_liveupdate_ioctl	vfio_pci_core_ioctl
 #define vfio_pci_liveupdate_feature	vfio_pci_core_ioctl_feature
@@ -110,7 +132,8 @@ static inline int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set,
 	return 0;
 }
 
-static inline vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
+static inline vm_fault_t
+vfio_pci_frozen_fault(struct vfio_pci_core_device *vdev, struct vm_fault *vmf)
 {
 	return 0;
 }
@@ -177,6 +200,16 @@ vfio_pci_liveupdate_registered(struct vfio_pci_core_device *vdev)
 static inline bool vfio_pci_frozen(struct vfio_pci_core_device *vdev)
 {
 	return false;
+}
+
+static inline bool vfio_pci_frozen_for_test(struct vfio_pci_core_device *vdev)
+{
+	return false;
+}
+
+static inline void
+vfio_pci_frozen_end_of_test(struct vfio_pci_core_device *vdev)
+{
 }
 #endif /* CONFIG_PCI_LIVEUPDATE */
 #endif /* VFIO_PCI_LIVEUPDATE_H */

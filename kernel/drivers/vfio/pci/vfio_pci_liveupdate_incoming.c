@@ -85,6 +85,13 @@
 				 PCI_SLOT((ser)->rid & 0xff),		\
 				 PCI_FUNC((ser)->rid & 0xff), ##__VA_ARGS__)
 
+/* And user space is told as well, see liveupdate_refuse() */
+#define vfio_pci_ser_refuse(level, ser, fmt, ...)			\
+	liveupdate_refuse(level, "%04x:%02x:%02x.%d: " fmt,		\
+			  (ser)->segment, PCI_BUS_NUM((ser)->rid),	\
+			  PCI_SLOT((ser)->rid & 0xff),			\
+			  PCI_FUNC((ser)->rid & 0xff), ##__VA_ARGS__)
+
 /* The record */
 
 static bool vfio_pci_ser_holds(const struct vfio_pci_ser *ser, u32 offset,
@@ -177,15 +184,15 @@ static int vfio_pci_liveupdate_identify(const struct vfio_pci_ser *ser,
 	u16 cmd;
 
 	if (!pci_liveupdate_incoming(pdev)) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, the device has not gone on\n");
+		vfio_pci_ser_refuse(warn, ser, "retrieve refused, the device has not gone on\n");
 		return -EIO;
 	}
 	if (!vfio_pci_ser_same_device(ser, pdev)) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, this is another device\n");
+		vfio_pci_ser_refuse(warn, ser, "retrieve refused, this is another device\n");
 		return -ENODEV;
 	}
 	if (!vfio_pci_ser_same_bars(ser, pdev)) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, BARs have moved\n");
+		vfio_pci_ser_refuse(warn, ser, "retrieve refused, BARs have moved\n");
 		return -EIO;
 	}
 
@@ -225,18 +232,22 @@ vfio_pci_liveupdate_make_file(struct vfio_pci_core_device *vdev,
 	struct file *file;
 
 	if (!vfio_pci_liveupdate_trylock_set(&vdev->vdev)) {
-		vfio_pci_ser_say(warn, ser,
-				 "retrieve refused, one of its set is being attached for too long\n");
+		vfio_pci_ser_refuse(warn, ser,
+				    "retrieve refused, one of its set is being attached for too long\n");
 		return ERR_PTR(-EAGAIN);
 	}
 
 	if (vdev->liveupdate_ser || vdev->vdev.open_count) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, it is open\n");
+		vfio_pci_ser_refuse(warn, ser, "retrieve refused, it is open\n");
 		file = ERR_PTR(-EBUSY);
 	} else {
 		file = vfio_device_retrieve_file(&vdev->vdev, iommufd_file);
 		if (!IS_ERR(file))
 			vdev->liveupdate_ser = ser;
+		else
+			vfio_pci_ser_refuse(warn, ser,
+					    "retrieve refused, its file cannot be made: %pe\n",
+					    file);
 	}
 	mutex_unlock(&vdev->vdev.dev_set->lock);
 	return file;
@@ -250,17 +261,17 @@ static struct file *vfio_pci_liveupdate_get_file(struct pci_dev *pdev,
 	struct file *file;
 
 	if (!pci_liveupdate_trylock(pdev)) {
-		vfio_pci_ser_say(warn, ser,
-				 "retrieve refused, it is being bound or configured, try again\n");
+		vfio_pci_ser_refuse(warn, ser,
+				    "retrieve refused, it is being bound or configured, try again\n");
 		return ERR_PTR(-EAGAIN);
 	}
 
 	vdev = vfio_pci_liveupdate_bound(pdev);
 	if (!vdev) {
-		vfio_pci_ser_say(warn, ser, "cannot be retrieved before vfio-pci is bound\n");
+		vfio_pci_ser_refuse(warn, ser, "cannot be retrieved before vfio-pci is bound\n");
 		file = ERR_PTR(-EAGAIN);
 	} else if (IS_ERR_OR_NULL(iommu_liveupdate_incoming_record(&pdev->dev))) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, the IOMMU has blocked it\n");
+		vfio_pci_ser_refuse(warn, ser, "retrieve refused, the IOMMU has blocked it\n");
 		file = ERR_PTR(-EIO);
 	} else {
 		file = vfio_pci_liveupdate_make_file(vdev, ser, iommufd_file);
@@ -296,13 +307,13 @@ int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 
 	ser = vfio_pci_ser_incoming(args->serialized_data);
 	if (!ser) {
-		pr_warn_ratelimited("retrieve refused, the record cannot be used\n");
+		liveupdate_refuse_warn("retrieve refused, the record cannot be used\n");
 		return -EINVAL;
 	}
 
 	pdev = vfio_pci_liveupdate_get_pdev(ser);
 	if (!pdev) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, there is no such device\n");
+		vfio_pci_ser_refuse(warn, ser, "retrieve refused, there is no such device\n");
 		return -ENODEV;
 	}
 	err = vfio_pci_liveupdate_identify(ser, pdev);
@@ -312,8 +323,8 @@ int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 	err = liveupdate_get_file_incoming(args->session, ser->iommufd_token,
 					   &iommufd_file);
 	if (err) {
-		vfio_pci_ser_say(warn, ser, "retrieve refused, its iommufd cannot be had: %d\n",
-				 err);
+		vfio_pci_ser_refuse(warn, ser, "retrieve refused, its iommufd cannot be had: %d\n",
+				    err);
 		return err;
 	}
 	file = vfio_pci_liveupdate_get_file(pdev, ser, iommufd_file);
@@ -556,8 +567,8 @@ static bool vfio_pci_liveupdate_can_stop(const struct vfio_pci_ser *ser)
 		return true;
 	}
 
-	vfio_pci_ser_say(err, ser,
-			 "finish refused, its IOMMU is not in use here and it was not reset: its memory is kept until the machine is rebooted\n");
+	vfio_pci_ser_refuse(err, ser,
+			    "finish refused, its IOMMU is not in use here and it was not reset: its memory is kept until the machine is rebooted\n");
 	return false;
 }
 
@@ -585,7 +596,7 @@ bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 
 	ser = vfio_pci_ser_incoming(args->serialized_data);
 	if (!ser) {
-		pr_err_ratelimited("finish refused, the record of a device is damaged\n");
+		liveupdate_refuse_err("finish refused, the record of a device is damaged\n");
 		return false;
 	}
 	/* Without another holder nobody can bind or attach it until finish */
@@ -594,16 +605,16 @@ bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 
 	core_vdev = vfio_device_from_cdev_file(args->file);
 	if (!vfio_pci_liveupdate_trylock_set(core_vdev)) {
-		dev_warn_ratelimited(core_vdev->dev,
-				     "live update: finish refused, it or one of its set is being bound or attached, and that does not end\n");
+		liveupdate_dev_warn(core_vdev->dev,
+				    "live update: finish refused, it or one of its set is being bound or attached, and that does not end\n");
 		return false;
 	}
 	settled = vfio_pci_liveupdate_settled(core_vdev, args->file);
 	mutex_unlock(&core_vdev->dev_set->lock);
 
 	if (!settled)
-		dev_warn_ratelimited(core_vdev->dev,
-				     "live update: finish refused, it is still on the old page table, and its file is open\n");
+		liveupdate_dev_warn(core_vdev->dev,
+				    "live update: finish refused, it is still on the old page table, and its file is open\n");
 	return settled;
 }
 

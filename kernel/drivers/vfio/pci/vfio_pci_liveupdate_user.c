@@ -9,7 +9,11 @@
  * What the user of a device may do while live update has it:
  *
  * 1. While it is frozen nothing: file operations answer -EBUSY, and an access to
- *    a mapped BAR sleeps until the kexec is refused after all.
+ *    a mapped BAR sleeps until the kexec is refused after all. If the kexec is only
+ *    tested, all of them sleep until that is over, unless the process is killed.
+ *    So do accesses to a mapped BAR on behalf of the user, such as those of a
+ *    guest through KVM, to which any answer would be an error. What was written to
+ *    an ioeventfd is done afterwards.
  * 2. While it is preserved, and after the kexec once it is bound, he may reset
  *    it: vfio_pci_liveupdate_reset().
  *
@@ -34,22 +38,40 @@ static void vfio_pci_liveupdate_leave(struct vfio_device *core_vdev)
 	atomic_dec_return_release(&vfio_pci_liveupdate_vdev(core_vdev)->liveupdate_users);
 }
 
-static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
+static bool vfio_pci_liveupdate_try_enter(struct vfio_device *core_vdev)
 {
 	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
 
 	/* Who comes again and again must not keep the count up */
 	if (vfio_pci_frozen(vdev))
-		return -EBUSY;
+		return false;
 
 	atomic_inc(&vdev->liveupdate_users);
 	/* Either the flag is seen here, or vfio_pci_liveupdate_shut() sees us */
 	smp_mb__after_atomic();
 	if (!vfio_pci_frozen(vdev))
-		return 0;
+		return true;
 
 	vfio_pci_liveupdate_leave(core_vdev);
-	return -EBUSY;
+	return false;
+}
+
+/*
+ * What comes after a test may be a kexec, or another test before this one was woken:
+ * it is looked at from the beginning.
+ */
+static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
+{
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(core_vdev);
+
+	while (!vfio_pci_liveupdate_try_enter(core_vdev)) {
+		if (wait_var_event_killable(&vdev->liveupdate_frozen,
+					    !vfio_pci_frozen_for_test(vdev)))
+			return -EINTR;
+		if (READ_ONCE(vdev->liveupdate_frozen) == VFIO_PCI_FROZEN)
+			return -EBUSY;
+	}
+	return 0;
 }
 
 /* Call an operation of the VFIO PCI core unless the device is frozen */
@@ -173,21 +195,35 @@ int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_mmap);
 
+/*
+ * The kernel must not repeat a fault on behalf of a user, as no signal ends that, nor an
+ * unfreeze if it is a file operation that freeze waits for. A test ends by itself.
+ */
+static bool vfio_pci_frozen_may_repeat(struct vfio_pci_core_device *vdev,
+				       struct vm_fault *vmf)
+{
+	if (vmf->flags & FAULT_FLAG_USER)
+		return true;
+	return vfio_pci_frozen_for_test(vdev) &&
+	       vmf->flags & FAULT_FLAG_ALLOW_RETRY;
+}
+
 /**
  * vfio_pci_frozen_fault - Answer a fault on a BAR of a frozen device
+ * @vdev: The device
  * @vmf: The fault
  *
  * Neither an error nor access: the fault is repeated, and waits when it comes
- * again, see vfio_pci_frozen_wait(). The kernel must not repeat it on behalf of a
- * user, as no signal ends that, nor an unfreeze if it is a file operation that
- * freeze waits for.
+ * again, see vfio_pci_frozen_wait().
  *
  * Context: Page fault, memory_lock held.
- * Return: VM_FAULT_NOPAGE for a fault of user space, else VM_FAULT_SIGBUS.
+ * Return: VM_FAULT_NOPAGE for a fault that may be repeated, else VM_FAULT_SIGBUS.
  */
-vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
+vm_fault_t vfio_pci_frozen_fault(struct vfio_pci_core_device *vdev,
+				 struct vm_fault *vmf)
 {
-	return vmf->flags & FAULT_FLAG_USER ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
+	return vfio_pci_frozen_may_repeat(vdev, vmf) ? VM_FAULT_NOPAGE :
+						       VM_FAULT_SIGBUS;
 }
 
 /**
@@ -195,7 +231,8 @@ vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
  * @vdev: The device, frozen
  * @vmf: The fault
  *
- * Until unfreeze, or until a signal comes.
+ * Until unfreeze, or until a signal comes; one of the kernel until the end of the
+ * test.
  *
  * Context: Page fault, memory_lock not held. May drop the lock of the fault.
  * Return: what the fault handler returns: VM_FAULT_RETRY after a wait; else as
@@ -204,19 +241,23 @@ vm_fault_t vfio_pci_frozen_fault(struct vm_fault *vmf)
 vm_fault_t vfio_pci_frozen_wait(struct vfio_pci_core_device *vdev,
 				struct vm_fault *vmf)
 {
+	unsigned int flags = vmf->flags;
 	struct file *file;
 
-	if (!(vmf->flags & FAULT_FLAG_USER) ||
-	    !(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
-		return vfio_pci_frozen_fault(vmf);
-	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+	if (!vfio_pci_frozen_may_repeat(vdev, vmf) ||
+	    !(flags & FAULT_FLAG_ALLOW_RETRY))
+		return vfio_pci_frozen_fault(vdev, vmf);
+	if (flags & FAULT_FLAG_RETRY_NOWAIT)
 		return VM_FAULT_RETRY;
 
 	/* Without the lock the mapping may go, and the device with it */
 	file = get_file(vmf->vma->vm_file);
 	release_fault_lock(vmf);
 
-	if (vmf->flags & FAULT_FLAG_INTERRUPTIBLE)
+	if (!(flags & FAULT_FLAG_USER))
+		wait_var_event_killable(&vdev->liveupdate_frozen,
+					!vfio_pci_frozen_for_test(vdev));
+	else if (flags & FAULT_FLAG_INTERRUPTIBLE)
 		wait_var_event_interruptible(&vdev->liveupdate_frozen,
 					     !vfio_pci_frozen(vdev));
 	else
@@ -224,6 +265,20 @@ vm_fault_t vfio_pci_frozen_wait(struct vfio_pci_core_device *vdev,
 					!vfio_pci_frozen(vdev));
 	fput(file);
 	return VM_FAULT_RETRY;
+}
+
+/**
+ * vfio_pci_frozen_end_of_test - Wait until a device is not frozen for a test
+ * @vdev: The device, which stays
+ *
+ * For what nobody can repeat. Another test may begin at once.
+ *
+ * Context: Process context, without locks. Sleeps for no more than some seconds.
+ */
+void vfio_pci_frozen_end_of_test(struct vfio_pci_core_device *vdev)
+{
+	wait_var_event(&vdev->liveupdate_frozen,
+		       !vfio_pci_frozen_for_test(vdev));
 }
 
 /* Reset by the user */
