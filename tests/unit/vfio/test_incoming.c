@@ -96,6 +96,7 @@ static u8 map[CONFIG_EXTENDED], vconfig[CONFIG_EXTENDED];
 
 #define vfio_pci_ser_say(level, ser, ...)	\
 	snprintf(kernel.said, sizeof(kernel.said), __VA_ARGS__)
+#define vfio_pci_ser_refuse	vfio_pci_ser_say
 #define vfio_pci_liveupdate_say(vdev, ...)	say_error(__VA_ARGS__, NULL)
 
 /* With an error as the kernel prints it. */

@@ -54,6 +54,7 @@ static const struct scenario scenarios[] = {
 	{ "held-attach", held_attach_old_kernel, held_attach_new_kernel },
 	{ "held-neighbour", held_neighbour_old_kernel, update_new_kernel },
 	{ "frozen-fault", frozen_fault_old_kernel, NULL },
+	{ "test-kexec", test_kexec_old_kernel, test_kexec_new_kernel },
 	{ "contended", contended_old_kernel, contended_new_kernel },
 	{ "owner-reset", owner_reset_old_kernel, owner_reset_new_kernel },
 	{ "descriptors", descriptors_old_kernel, descriptors_new_kernel },

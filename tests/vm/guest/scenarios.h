@@ -77,6 +77,8 @@ void held_attach_old_kernel(void);
 void held_neighbour_old_kernel(void);
 void held_attach_new_kernel(void);
 void frozen_fault_old_kernel(void);
+void test_kexec_old_kernel(void);
+void test_kexec_new_kernel(void);
 void stress_old_kernel(void);
 void stress_new_kernel(void);
 void contended_old_kernel(void);
