@@ -42,6 +42,7 @@ static const struct scenario scenarios[] = {
 	{ "corrupt", corrupt_old_kernel, corrupt_new_kernel },
 	{ "limited", update_old_kernel, limited_new_kernel },
 	{ "restored", update_old_kernel, restored_new_kernel },
+	{ "timing", timing_old_kernel, timing_new_kernel },
 	{ "switch-trace", update_old_kernel, switch_trace_new_kernel },
 	{ "domain-ids", update_old_kernel, domain_ids_new_kernel },
 	{ "no-replace-id", update_old_kernel, no_replace_id_new_kernel },

@@ -8,6 +8,7 @@
 #include <linux/falloc.h>
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -154,6 +155,15 @@ static void refuse_memory_of_another_session(const struct receiver *receiver)
 	close(other);
 }
 
+/* Who maps much needs to know which mapping it was, and of what kind. */
+static void expect_said_of_extra(const char *what)
+{
+	char wanted[128];
+
+	snprintf(wanted, sizeof(wanted), "the mapping at IOVA 0x%llx %s", EXTRA_IOVA, what);
+	check(log_says(wanted), "the log says: %s", wanted);
+}
+
 static void refuse_anonymous_memory(const struct receiver *receiver)
 {
 	const struct device *device = &receiver->device;
@@ -166,6 +176,7 @@ static void refuse_anonymous_memory(const struct receiver *receiver)
 	check_errno(preserve_memory(receiver, session), 0, "memfd");
 	check_errno(preserve_iommufd(receiver, session), EOPNOTSUPP,
 		    "iommufd with anonymous memory mapped");
+	expect_said_of_extra("is not of a file, but of memory of a process");
 	close(session);
 	check_errno(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), 0,
 		    "unmap anonymous memory");

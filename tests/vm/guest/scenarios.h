@@ -61,6 +61,8 @@ void corrupt_old_kernel(void);
 void corrupt_new_kernel(void);
 void limited_new_kernel(void);
 void restored_new_kernel(void);
+void timing_old_kernel(void);
+void timing_new_kernel(void);
 void switch_trace_new_kernel(void);
 void domain_ids_new_kernel(void);
 void no_replace_id_new_kernel(void);
