@@ -259,6 +259,7 @@ enum ilu_id {
 	ILU_ID_CALL_AGAIN = 140,	/* call.again */
 	ILU_ID_CALL_IO = 141,	/* call.io */
 	ILU_ID_CALL_REFUSED = 142,	/* call.refused */
+	ILU_ID_KEXEC_REFUSED = 143,	/* kexec.refused */
 };
 /* end of what is made */
 

@@ -256,7 +256,7 @@ reasons()
 {
 	sed -n 's/^ILU_CALL(\([A-Z_]*\),.*/\1/p' "$TOP/lib/reasons.def" | while read -r call; do
 		case $call in ANY) continue ;; esac
-		grep -q "ILU_CALL_$call\b" "$TOP"/lib/*.c || echo "nobody makes the call $call"
+		grep -q "ILU_CALL_$call\b" "$TOP"/lib/*.c "$TOP"/tools/*/*.c || echo "nobody makes the call $call"
 	done >"$O/wrong"
 	sed -n 's/^ILU_OWN(\([A-Z_]*\),.*/\1/p' "$TOP/lib/reasons.def" | while read -r own; do
 		grep -q "ILU_OWN_$own\b" "$TOP"/lib/*.c || echo "nobody gives the reason $own"
