@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib check check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib tool check check-scripts check-lib check-tool check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -30,8 +30,11 @@ help:
 	@echo "  make demo          show it: the same program with and without preservation,"
 	@echo "                     then a table and a picture"
 	@echo "  make lib           libiommu-liveupdate, into O= (default: out/lib); make -C lib install"
+	@echo "  make tool          the command iommu-liveupdate, into O= (default: out/tool);"
+	@echo "                     make -C tools/iommu-liveupdate install"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
 	@echo "  make check-lib     the tests of the library alone"
+	@echo "  make check-tool    the tests of the command alone"
 	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
@@ -78,8 +81,12 @@ lib:
 	@scripts/install-packages.sh lib
 	@$(MAKE) -C lib
 
+tool:
+	@scripts/install-packages.sh tool
+	@$(MAKE) -C tools/iommu-liveupdate
+
 check:
-	@scripts/install-packages.sh series build unit lib
+	@scripts/install-packages.sh series build unit lib tool
 	@scripts/check.sh
 
 check-scripts:
@@ -89,6 +96,10 @@ check-scripts:
 check-lib:
 	@scripts/install-packages.sh lib
 	@PARTS=lib scripts/check.sh
+
+check-tool:
+	@scripts/install-packages.sh tool
+	@PARTS=tool scripts/check.sh
 
 check-long:
 	@scripts/install-packages.sh build unit lib

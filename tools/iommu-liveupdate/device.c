@@ -396,7 +396,7 @@ static int device_explain(struct tool *tool, int argc, char **argv, const struct
 		enum ilu_id id = ilu_id_by_name(text_of(entry, "id"));
 
 		if (strcmp(text_of(entry, "verdict"), "PASS"))
-			line(tool, "\n%s: %s.\n  What to do: %s.", ilu_id_name(id), ilu_id_text(id),
+			line(tool, "%s: %s.\n  What to do: %s.", ilu_id_name(id), ilu_id_text(id),
 			     ilu_id_hint(id));
 	}
 	return exit_code(tool);

@@ -253,8 +253,8 @@ void check_kernel(struct tool *tool, const struct options *options)
 		check_image(tool, options);
 	if (options->initrd && !file_exists(tool, options->initrd))
 		item(tool, ILU_FAIL, ILU_ID_NEXT_IMAGE, options->initrd, "it cannot be read");
-	if (options->kernel && !options->cmdline)
-		item(tool, ILU_UNKNOWN, ILU_ID_NEXT_UNKNOWN, "", "its command line was not said");
-	if (options->kernel)
+	if (options->kernel && options->cmdline)
 		check_binding(tool, options);
+	else if (options->kernel)
+		item(tool, ILU_UNKNOWN, ILU_ID_NEXT_UNKNOWN, "", "its command line was not said");
 }

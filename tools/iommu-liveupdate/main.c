@@ -136,7 +136,8 @@ static int run(struct tool *tool, const struct object *object, int argc, char **
 		return usage_error("there is no command %s %s", object->name, argv[0]);
 	argc -= !!argc;
 	if (argc < command->least || argc > command->most)
-		return usage_error("usage: %s %s", object->name, command->usage);
+		return usage_error("usage: %s %.*s", object->name,
+				   (int)strcspn(command->usage, "\n"), command->usage);
 	snprintf(tool->command, sizeof(tool->command), "%s%s%s", object->name,
 		 command->name[0] ? " " : "", command->name);
 	return command->run(tool, argc, argv + 1, options);
