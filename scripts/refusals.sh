@@ -37,7 +37,9 @@ lines()
 	# where the text is that this statement says, 0 if it says nothing
 	function message(text) {
 		if (match(text, /(pr|dev|pci)_(warn|err|crit|emerg|alert)(_ratelimited|_once)?\(/)) return RSTART + RLENGTH
-		if (match(text, /[a-z_]*_say\(/)) return RSTART + RLENGTH
+		if (match(text, /[a-z_]*_(say|say_refused|ser_refuse)\(/)) return RSTART + RLENGTH
+		# what a caller of the session can ask for as well
+		if (match(text, /(^|[^a-z_])liveupdate_(refuse|refuse_info|refuse_warn|refuse_err|refuse_dev|dev_info|dev_warn|dev_err)\(/)) return RSTART + RLENGTH
 		if (match(text, /(^|[^a-z_])panic\(/)) return RSTART + RLENGTH
 		if (match(text, /(pr|dev|pci)_(info|notice|dbg|debug)(_ratelimited|_once)?\(/) &&
 		    literal(substr(text, RSTART)) ~ /refused|cannot/) return RSTART + RLENGTH
@@ -61,7 +63,7 @@ lines()
 		}
 	}
 	plus && !/^\+/ { next }
-	plus && /^\+\+\+ / { skip = /selftests|kunit|\/test/; next }
+	plus && /^\+\+\+ / { skip = /selftests|kunit|mock|\/test/; next }
 	plus { $0 = substr($0, 2) }
 	skip { next }
 	# the functions whose strings are reasons

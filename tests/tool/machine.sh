@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154
 # A machine that is none, below $root: one on which all is fine, and what can be wrong with
 # it. To be sourced by run.sh. Binary files come from $make.
 

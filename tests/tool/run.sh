@@ -4,7 +4,7 @@
 # Builds the command with a kernel that is none, prepares situations, and looks at what it
 # says of them: exit code, lines, and JSON against the schema. Called by make check, with O
 # and V, and by make valgrind. The last line is "N passed, N failed, N skipped".
-# shellcheck disable=SC2015
+# shellcheck disable=SC2015,SC2046,SC2086
 set -u
 cd "$(dirname "$0")" || exit 1
 TOP=$(cd ../.. && pwd)
@@ -120,12 +120,10 @@ next() { echo "--kernel /boot/vmlinuz-next --initrd /boot/initrd-next"; }
 # ---------------------------------------------------------------- situations
 
 machine
-# shellcheck disable=SC2046
 situation 0 '' '' 'all is fine' check $(next) --cmdline "$NEXT_CMDLINE"
 situation 0 '' '' 'the host is fine' check host
 situation 0 '' '' 'the device is fine' check device $NIC
 situation 0 '' '' 'the process is fine' check pid 123
-# shellcheck disable=SC2046
 situation 0 '' '' 'the next kernel is fine' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 
 # of the host
@@ -256,45 +254,29 @@ situation 3 UNKNOWN next.unknown 'no next kernel' check kernel
 situation 3 UNKNOWN next.unknown 'no command line' check kernel --kernel /boot/vmlinuz-next
 situation 1 FAIL next.image 'no such kernel' check kernel --kernel /boot/none --cmdline "$NEXT_CMDLINE"
 situation 1 FAIL next.image 'not a kernel' check kernel --kernel /proc/cmdline --cmdline "$NEXT_CMDLINE"
-# shellcheck disable=SC2046
 situation 1 FAIL next.kho 'KHO is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE kho=off"
-# shellcheck disable=SC2046
 situation 1 FAIL next.liveupdate 'live update is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE liveupdate=0"
-# shellcheck disable=SC2046
 situation 1 FAIL next.iommu 'VT-d is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=off"
-# shellcheck disable=SC2046
 situation 0 WARN next.mode 'another table mode' check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=on,sm_on"
-# shellcheck disable=SC2046
 situation 0 WARN next.vfio 'nobody binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 mkdir -p "$O/initrd/etc/modprobe.d"; echo 'options vfio-pci ids=8086:10c9' >"$O/initrd/etc/modprobe.d/vfio.conf"
 (cd "$O/initrd" && { printf '' | cpio -o -H newc; find . | cpio -o -H newc | gzip; } 2>/dev/null) >"$root/boot/initrd-next"
-# shellcheck disable=SC2046
 situation 0 '' '' 'the initrd binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 machine; put etc/udev/rules.d/70-vfio.rules 'ATTR{driver_override}="vfio-pci"'
-# shellcheck disable=SC2046
 situation 0 '' '' 'a rule of udev binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
-# shellcheck disable=SC2086
 machine; a_kernel vmlinuz-next "${GOOD_CONFIG% CONFIG_VFIO_DEVICE_CDEV=y}" $RECORDS
-# shellcheck disable=SC2046
 situation 1 FAIL next.config 'it lacks an option' check kernel $(next) --cmdline "$NEXT_CMDLINE"
-# shellcheck disable=SC2086
 machine; a_kernel vmlinuz-next - $RECORDS
-# shellcheck disable=SC2046
 situation 3 UNKNOWN next.no-config 'its configuration is not known' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 printf '%s\n' "$GOOD_CONFIG" | tr ' ' '\n' >"$root/boot/config-next"
-# shellcheck disable=SC2046
 situation 0 '' '' 'its configuration is beside it' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next "$GOOD_CONFIG" ilu-iommu-v2 ilu-iommufd-v1 ilu-pci-v1 ilu-vfio-pci-v1
-# shellcheck disable=SC2046
 situation 1 FAIL next.versions 'it does not know a record' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; rm "$root/sys/kernel/notes"
-# shellcheck disable=SC2046
 situation 3 UNKNOWN next.versions 'this kernel has no notes' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; echo 0x1000000 >"$root/sys/kernel/debug/kho/out/scratch_len"
-# shellcheck disable=SC2046
 situation 1 FAIL next.scratch 'it does not fit' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; rm -r "$root/sys/kernel/debug" "$root/sys/kernel/kexec"
-# shellcheck disable=SC2046
 situation 3 UNKNOWN next.scratch 'whether it fits is not known' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 # damaged in each of its first bytes, and cut off: something is said, and nothing else happens
 begin 'a damaged kernel'
@@ -382,7 +364,6 @@ end
 
 begin 'a session is abandoned, whatever its manifest is'
 for how in '' newer damaged; do
-	# shellcheck disable=SC2086
 	machine; "$make" manifest $how >"$root/manifest"; answer 'session vm0 5 4 /manifest'
 	run 0 session abandon vm0 --yes
 	grep -q finish "$root/calls" || wrong 'it was not finished'
@@ -496,7 +477,6 @@ end
 begin 'wrong arguments: one line, exit 2'
 for words in '' 'nothing' 'check nothing' 'check device' 'check pid x' 'check --kernel' 'check host more' \
 	'device list --what' '--what' 'session show' 'session finish' 'record show' 'kexec load --kernel x'; do
-	# shellcheck disable=SC2086
 	run 2 $words
 	complains 'iommu-liveupdate: '
 done
@@ -637,6 +617,7 @@ else
 	echo "SKIP: $name: there is no bash"
 fi
 
-[ ! -f guide.sh ] || . ./guide.sh
+# shellcheck source=tests/tool/guide.sh
+. ./guide.sh
 
 count
