@@ -555,10 +555,12 @@ build clang
 begin 'installs'
 rm -rf "$O/root"
 run_make -C "$TOOL" O="$O/tool-gcc" DESTDIR="$O/root" PREFIX=/usr install >"$O/out" 2>"$O/err" || wrong 'it does not'
-for file in sbin/iommu-liveupdate share/man/man8/iommu-liveupdate.8 share/iommu-liveupdate/schema.json \
+for file in sbin/iommu-liveupdate share/man/man8/iommu-liveupdate.8 share/doc/iommu-liveupdate/schema.json \
 	share/bash-completion/completions/iommu-liveupdate; do
 	[ -f "$O/root/usr/$file" ] || wrong "there is no $file"
 done
+run_make -C "$TOOL" O="$O/tool-gcc" DESTDIR="$O/root" PREFIX=/usr uninstall >"$O/out" 2>"$O/err" || wrong 'it does not uninstall'
+[ -z "$(find "$O/root" -type f)" ] || wrong 'it leaves files'
 end
 
 begin '/dev/liveupdate is open for one ioctl, by strace'
