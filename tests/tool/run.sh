@@ -189,6 +189,8 @@ machine; rm "$(nic)/iommu_group"
 situation 1 FAIL dev.no-iommu 'not behind an IOMMU' check device $NIC
 machine; a_device 0000:01:00.1 pci0000:00/0000:00:01.0/0000:01:00.1 8086:10c9 020000 7
 situation 1 FAIL dev.group-shared 'another device in its group' check device $NIC
+machine; ln -s ../../../../devices/pci0000:00/0000:00:01.0 "$root/sys/kernel/iommu_groups/7/devices/0000:00:01.0"
+situation 0 '' '' 'a bridge in its group' check device $NIC
 machine; put sys/kernel/iommu_groups/7/reserved_regions '0x00000000000e0000 0x00000000000effff direct'
 situation 1 FAIL dev.rmrr 'reserved memory' check device $NIC
 machine; put sys/kernel/iommu_groups/7/reserved_regions '0x00000000000e0000 0x00000000000effff direct-relaxable'
