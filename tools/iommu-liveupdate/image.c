@@ -230,6 +230,12 @@ static const char *read_bytes(const unsigned char *bytes, size_t length, struct 
 	return wrong;
 }
 
+void image_free(struct image *image)
+{
+	free(image->config);
+	free(image->notes);
+}
+
 int image_read(const struct tool *tool, const char *path, struct image *image, const char **wrong)
 {
 	size_t length;
@@ -238,17 +244,13 @@ int image_read(const struct tool *tool, const char *path, struct image *image, c
 	*image = (struct image) { 0 };
 	*wrong = bytes ? read_bytes(bytes, length, image) : "it cannot be read";
 	free(bytes);
-	if (*wrong)
+	if (*wrong) {
+		image_free(image);
 		return -1;
+	}
 	if (!image->config)
 		image->config = config_beside(tool, path, image->version);
 	return 0;
-}
-
-void image_free(struct image *image)
-{
-	free(image->config);
-	free(image->notes);
 }
 
 /* ---- an initrd: archives one after another, packed or not ---- */
