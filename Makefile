@@ -19,10 +19,9 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib install uninstall deb kernel-deb check check-packages check-scripts check-lib check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib tool install uninstall deb kernel-deb check check-packages check-scripts check-lib check-tool check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-TOOL := $(patsubst %/Makefile,%,$(wildcard tools/iommu-liveupdate/Makefile))
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -31,11 +30,13 @@ help:
 	@echo "  make demo          show it: the same program with and without preservation,"
 	@echo "                     then a table and a picture"
 	@echo "  make lib           libiommu-liveupdate, into O= (default: out/lib); make -C lib install"
-	@echo "  make install       library, header, manual, and what a host needs; DESTDIR=, PREFIX=/usr/local"
+	@echo "  make tool          the command iommu-liveupdate, into O= (default: out/tool)"
+	@echo "  make install       library, command, manual, and what a host needs; DESTDIR=, PREFIX=/usr/local"
 	@echo "  make deb           packages of all that, into OUT= (default: out/deb)"
 	@echo "  make kernel-deb CONFIG=file  packages of a kernel with the series, into OUT= (default: out/kernel-deb)"
 	@echo "  make check         unit tests, script tests, and the scenarios in QEMU"
 	@echo "  make check-lib     the tests of the library alone"
+	@echo "  make check-tool    the tests of the command alone"
 	@echo "  make check-packages  the packages on fresh systems of Debian 12 and 13, as root; SUITES= PARTS="
 	@echo "  make check-long    what make check leaves out for its time: scenarios, and check-planted"
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
@@ -83,15 +84,19 @@ lib:
 	@scripts/install-packages.sh lib
 	@$(MAKE) -C lib
 
+tool:
+	@scripts/install-packages.sh tool
+	@$(MAKE) -C tools/iommu-liveupdate
+
 # Neither looks for packages of Debian, nor writes outside of DESTDIR and O.
 install:
 	@$(MAKE) -C lib install
-	$(if $(TOOL),@$(MAKE) -C $(TOOL) install)
+	@$(MAKE) -C tools/iommu-liveupdate install
 	@$(MAKE) -C system install
 
 uninstall:
 	@$(MAKE) -C lib uninstall
-	$(if $(TOOL),@$(MAKE) -C $(TOOL) uninstall)
+	@$(MAKE) -C tools/iommu-liveupdate uninstall
 	@$(MAKE) -C system uninstall
 
 deb:
@@ -104,7 +109,7 @@ kernel-deb:
 	@scripts/kernel-deb.sh "$(CONFIG)"
 
 check:
-	@scripts/install-packages.sh series build unit lib
+	@scripts/install-packages.sh series build unit lib tool
 	@scripts/check.sh
 
 check-scripts:
@@ -114,6 +119,10 @@ check-scripts:
 check-lib:
 	@scripts/install-packages.sh lib
 	@PARTS=lib scripts/check.sh
+
+check-tool:
+	@scripts/install-packages.sh tool
+	@PARTS=tool scripts/check.sh
 
 check-packages:
 	@scripts/install-packages.sh build kernel-deb chroot

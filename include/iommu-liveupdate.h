@@ -108,12 +108,181 @@ struct ilu *ilu_new(const struct ilu_new_opts *opts);
  */
 void ilu_free(struct ilu *ilu);
 
+/* ---- reasons ---- */
+
+/*
+ * Why something is refused. Numbers and names stay; there may be more in a later version.
+ * docs/reasons.md is their catalogue.
+ */
+/* made by scripts/reasons.sh header */
+enum ilu_id {
+	ILU_ID_NONE = 0,
+	ILU_ID_HOST_NO_SUPPORT = 1,	/* host.no-support */
+	ILU_ID_HOST_NOT_SET_UP = 2,	/* host.not-set-up */
+	ILU_ID_HOST_KHO_OFF = 3,	/* host.kho-off */
+	ILU_ID_HOST_BUSY = 4,	/* host.busy */
+	ILU_ID_HOST_PERMISSION = 5,	/* host.permission */
+	ILU_ID_HOST_CANNOT_ANSWER = 6,	/* host.cannot-answer */
+	ILU_ID_HOST_NO_IOMMU = 7,	/* host.no-iommu */
+	ILU_ID_HOST_IOMMU_KIND = 8,	/* host.iommu-kind */
+	ILU_ID_HOST_SYSTEMD = 9,	/* host.systemd */
+	ILU_ID_HOST_UNIT = 10,	/* host.unit */
+	ILU_ID_SESSION_UNFINISHED = 11,	/* session.unfinished */
+	ILU_ID_SESSION_UNREADABLE = 12,	/* session.unreadable */
+	ILU_ID_SESSION_HANGS = 13,	/* session.hangs */
+	ILU_ID_SESSION_TAKEN = 14,	/* session.taken */
+	ILU_ID_SESSION_NONE = 15,	/* session.none */
+	ILU_ID_SESSION_EXISTS = 16,	/* session.exists */
+	ILU_ID_SESSION_NAME = 17,	/* session.name */
+	ILU_ID_SESSION_WRONG_FILE = 18,	/* session.wrong-file */
+	ILU_ID_SESSION_FOREIGN = 19,	/* session.foreign */
+	ILU_ID_SESSION_TOKEN = 20,	/* session.token */
+	ILU_ID_SESSION_MODULE = 21,	/* session.module */
+	ILU_ID_SESSION_ORDER = 22,	/* session.order */
+	ILU_ID_SESSION_HAS_DEVICES = 23,	/* session.has-devices */
+	ILU_ID_IMAGE_NONE = 24,	/* image.none */
+	ILU_ID_IMAGE_SEGMENTS = 25,	/* image.segments */
+	ILU_ID_IMAGE_NO_DATA = 26,	/* image.no-data */
+	ILU_ID_IMAGE_INVALID = 27,	/* image.invalid */
+	ILU_ID_IMAGE_SIGNATURE = 28,	/* image.signature */
+	ILU_ID_IMAGE_NOT_ALLOWED = 29,	/* image.not-allowed */
+	ILU_ID_IMAGE_BUSY = 30,	/* image.busy */
+	ILU_ID_MEM_UNSEALED = 31,	/* mem.unsealed */
+	ILU_ID_MEM_SEALS = 32,	/* mem.seals */
+	ILU_ID_MEM_POISONED = 33,	/* mem.poisoned */
+	ILU_ID_MEM_ADDED = 34,	/* mem.added */
+	ILU_ID_MEM_HOLES = 35,	/* mem.holes */
+	ILU_ID_MEM_WRITER = 36,	/* mem.writer */
+	ILU_ID_MEM_SIZE = 37,	/* mem.size */
+	ILU_ID_MEM_NOT_FILE = 38,	/* mem.not-file */
+	ILU_ID_MEM_DMABUF = 39,	/* mem.dmabuf */
+	ILU_ID_MEM_HUGETLB = 40,	/* mem.hugetlb */
+	ILU_ID_MEM_CHANGED = 41,	/* mem.changed */
+	ILU_ID_MEM_NOT_PRESERVED = 42,	/* mem.not-preserved */
+	ILU_ID_MEM_NO_SUPPORT = 43,	/* mem.no-support */
+	ILU_ID_MEM_RECORD = 44,	/* mem.record */
+	ILU_ID_MEM_NOT_MEMFD = 45,	/* mem.not-memfd */
+	ILU_ID_MEM_LIMIT = 46,	/* mem.limit */
+	ILU_ID_SPACE_CHANGING = 47,	/* space.changing */
+	ILU_ID_SPACE_HANGS = 48,	/* space.hangs */
+	ILU_ID_SPACE_PRESERVED = 49,	/* space.preserved */
+	ILU_ID_SPACE_IOVA = 50,	/* space.iova */
+	ILU_ID_HWPT_UNMARKED = 51,	/* hwpt.unmarked */
+	ILU_ID_HWPT_KIND = 52,	/* hwpt.kind */
+	ILU_ID_HWPT_DIRTY = 53,	/* hwpt.dirty */
+	ILU_ID_HWPT_TOKEN = 54,	/* hwpt.token */
+	ILU_ID_HWPT_MARKED = 55,	/* hwpt.marked */
+	ILU_ID_HWPT_MSI = 56,	/* hwpt.msi */
+	ILU_ID_HWPT_DOMAIN = 57,	/* hwpt.domain */
+	ILU_ID_HWPT_SWITCH = 58,	/* hwpt.switch */
+	ILU_ID_HWPT_RESTORED = 59,	/* hwpt.restored */
+	ILU_ID_IOMMUFD_NONE = 60,	/* iommufd.none */
+	ILU_ID_IOMMUFD_NO_SUPPORT = 61,	/* iommufd.no-support */
+	ILU_ID_IOMMUFD_NOT_PRESERVED = 62,	/* iommufd.not-preserved */
+	ILU_ID_IOMMUFD_PRESERVED = 63,	/* iommufd.preserved */
+	ILU_ID_IOMMUFD_RECORD = 64,	/* iommufd.record */
+	ILU_ID_DEV_NONE = 65,	/* dev.none */
+	ILU_ID_DEV_DRIVER = 66,	/* dev.driver */
+	ILU_ID_DEV_VARIANT = 67,	/* dev.variant */
+	ILU_ID_DEV_NO_CDEV = 68,	/* dev.no-cdev */
+	ILU_ID_DEV_GROUP_FILE = 69,	/* dev.group-file */
+	ILU_ID_DEV_GROUP_SHARED = 70,	/* dev.group-shared */
+	ILU_ID_DEV_GROUP_PART = 71,	/* dev.group-part */
+	ILU_ID_DEV_ACS = 72,	/* dev.acs */
+	ILU_ID_DEV_CARDBUS = 73,	/* dev.cardbus */
+	ILU_ID_DEV_SHARED_ID = 74,	/* dev.shared-id */
+	ILU_ID_DEV_RMRR = 75,	/* dev.rmrr */
+	ILU_ID_DEV_ATS = 76,	/* dev.ats */
+	ILU_ID_DEV_PRI = 77,	/* dev.pri */
+	ILU_ID_DEV_PASID = 78,	/* dev.pasid */
+	ILU_ID_DEV_VF = 79,	/* dev.vf */
+	ILU_ID_DEV_PF = 80,	/* dev.pf */
+	ILU_ID_DEV_DISPLAY = 81,	/* dev.display */
+	ILU_ID_DEV_KIND = 82,	/* dev.kind */
+	ILU_ID_DEV_BRIDGE = 83,	/* dev.bridge */
+	ILU_ID_DEV_POWER = 84,	/* dev.power */
+	ILU_ID_DEV_NO_RESET = 85,	/* dev.no-reset */
+	ILU_ID_DEV_IRQS = 86,	/* dev.irqs */
+	ILU_ID_DEV_BUSY = 87,	/* dev.busy */
+	ILU_ID_DEV_OPEN = 88,	/* dev.open */
+	ILU_ID_DEV_NOT_BOUND = 89,	/* dev.not-bound */
+	ILU_ID_DEV_NOT_ATTACHED = 90,	/* dev.not-attached */
+	ILU_ID_DEV_VDEVICE = 91,	/* dev.vdevice */
+	ILU_ID_DEV_PRESERVED = 92,	/* dev.preserved */
+	ILU_ID_DEV_UNFINISHED = 93,	/* dev.unfinished */
+	ILU_ID_DEV_BLOCKED = 94,	/* dev.blocked */
+	ILU_ID_DEV_BARS = 95,	/* dev.bars */
+	ILU_ID_DEV_OTHER_CARD = 96,	/* dev.other-card */
+	ILU_ID_DEV_RECORD = 97,	/* dev.record */
+	ILU_ID_DEV_RECORD_SPACE = 98,	/* dev.record-space */
+	ILU_ID_DEV_LATE = 99,	/* dev.late */
+	ILU_ID_DEV_TABLE_ENTRY = 100,	/* dev.table-entry */
+	ILU_ID_DEV_NO_IOMMU = 101,	/* dev.no-iommu */
+	ILU_ID_DEV_OWNER = 102,	/* dev.owner */
+	ILU_ID_DEV_HANGS = 103,	/* dev.hangs */
+	ILU_ID_DEV_OTHER_IOMMUFD = 104,	/* dev.other-iommufd */
+	ILU_ID_DEV_CANNOT_STOP = 105,	/* dev.cannot-stop */
+	ILU_ID_DEV_ABANDONED = 106,	/* dev.abandoned */
+	ILU_ID_DEV_NO_DMA = 107,	/* dev.no-dma */
+	ILU_ID_DEV_IRQ_KIND = 108,	/* dev.irq-kind */
+	ILU_ID_DEV_REGION = 109,	/* dev.region */
+	ILU_ID_UNIT_UNSUPPORTED = 110,	/* unit.unsupported */
+	ILU_ID_UNIT_CHANGED = 111,	/* unit.changed */
+	ILU_ID_UNIT_INTERRUPTS = 112,	/* unit.interrupts */
+	ILU_ID_UNIT_REFUSES = 113,	/* unit.refuses */
+	ILU_ID_UNIT_RECORD = 114,	/* unit.record */
+	ILU_ID_UNIT_BLOCKED = 115,	/* unit.blocked */
+	ILU_ID_UNIT_IN_USE = 116,	/* unit.in-use */
+	ILU_ID_UNIT_UNUSED = 117,	/* unit.unused */
+	ILU_ID_UNIT_BROKEN = 118,	/* unit.broken */
+	ILU_ID_PAGES_LOST = 119,	/* pages.lost */
+	ILU_ID_KHO_DATA = 120,	/* kho.data */
+	ILU_ID_KHO_MEMORY = 121,	/* kho.memory */
+	ILU_ID_RECORD_DAMAGED = 122,	/* record.damaged */
+	ILU_ID_RECORD_NEWER = 123,	/* record.newer */
+	ILU_ID_RECORD_FULL = 124,	/* record.full */
+	ILU_ID_NEXT_UNKNOWN = 125,	/* next.unknown */
+	ILU_ID_NEXT_IMAGE = 126,	/* next.image */
+	ILU_ID_NEXT_NO_CONFIG = 127,	/* next.no-config */
+	ILU_ID_NEXT_CONFIG = 128,	/* next.config */
+	ILU_ID_NEXT_KHO = 129,	/* next.kho */
+	ILU_ID_NEXT_LIVEUPDATE = 130,	/* next.liveupdate */
+	ILU_ID_NEXT_IOMMU = 131,	/* next.iommu */
+	ILU_ID_NEXT_MODE = 132,	/* next.mode */
+	ILU_ID_NEXT_VERSIONS = 133,	/* next.versions */
+	ILU_ID_NEXT_SCRATCH = 134,	/* next.scratch */
+	ILU_ID_NEXT_VFIO = 135,	/* next.vfio */
+	ILU_ID_CALL_MEMORY = 136,	/* call.memory */
+	ILU_ID_CALL_FILES = 137,	/* call.files */
+	ILU_ID_CALL_ARGUMENT = 138,	/* call.argument */
+	ILU_ID_CALL_ORDER = 139,	/* call.order */
+	ILU_ID_CALL_AGAIN = 140,	/* call.again */
+	ILU_ID_CALL_IO = 141,	/* call.io */
+	ILU_ID_CALL_REFUSED = 142,	/* call.refused */
+	ILU_ID_KEXEC_REFUSED = 143,	/* kexec.refused */
+	ILU_ID_TIMING_UNKNOWN = 144,	/* timing.unknown */
+	ILU_ID_FILE_NO_HANDLER = 145,	/* file.no-handler */
+	ILU_ID_FILE_NONE = 146,	/* file.none */
+	ILU_ID_FILE_LOST = 147,	/* file.lost */
+};
+/* end of what is made */
+
+/* "dev.ats"; what it means; what to do. "" if there is no such reason. */
+const char *ilu_id_name(enum ilu_id id);
+const char *ilu_id_text(enum ilu_id id);
+const char *ilu_id_hint(enum ilu_id id);
+/* By its name, or by a line of the kernel's log; ILU_ID_NONE */
+enum ilu_id ilu_id_by_name(const char *name);
+enum ilu_id ilu_id_by_line(const char *line);
+
 struct ilu_error {
 	int err;		/* negative errno; 0: nothing has failed so far */
 	const char *call;	/* the ioctl or function of the system, "" if none */
 	const char *object;	/* the name of what it was about, "" if nothing */
 	const char *text;	/* what is wrong, a sentence without its full stop */
 	const char *hint;	/* what to do about it, "" if it is not known */
+	enum ilu_id id;		/* the same for programs */
+	const char *reason;	/* the kernel's own words, "" if it has said none */
 };
 
 /* Of the last call that failed. Valid until the next call with this context. */
@@ -262,6 +431,35 @@ int ilu_kexec_load(struct ilu *ilu, int kernel, int initrd, const char *command_
  * and all is preserved as before.
  */
 int ilu_kexec(struct ilu *ilu);
+
+enum ilu_verdict {
+	ILU_PASS,
+	ILU_WARN,	/* it would work, but look at it */
+	ILU_FAIL,	/* it would be refused */
+	ILU_UNKNOWN,	/* it cannot be told; this is not fine */
+};
+
+struct ilu_finding {
+	size_t size;
+	enum ilu_verdict verdict;
+	enum ilu_id id;		/* ILU_ID_NONE with ILU_PASS */
+	int err;		/* negative errno of ILU_FAIL and ILU_UNKNOWN */
+	const char *object;	/* the name of what it is about */
+	const char *text;	/* what was found, a sentence without its full stop */
+	const char *hint;	/* what to do about it, "" if there is nothing */
+};
+
+/*
+ * All that would be refused if the program called ilu_preserve() and ilu_kexec() now, by
+ * the very code of the kernel; nothing has changed afterwards. What is not preserved is so
+ * for the moment, and interrupts are off for it: each is fired once then, as after a kexec
+ * that was refused. The callback is called for each thing that was looked at; its
+ * strings are valid until it returns, and it must not use the context. Returns the worst
+ * of the verdicts (ILU_FAIL before ILU_UNKNOWN), or a negative errno if what was done for
+ * the check could not be undone: then the context is to be given up.
+ */
+int ilu_check(struct ilu *ilu, void (*found)(void *arg, const struct ilu_finding *finding),
+	      void *arg);
 
 /* ---- from the previous kernel ---- */
 

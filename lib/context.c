@@ -46,7 +46,8 @@ struct ilu *ilu_new(const struct ilu_new_opts *given)
 	ilu->progress = opts.progress;
 	ilu->progress_arg = opts.progress_arg;
 	ilu->patience_ms = opts.patience_ms ? opts.patience_ms : PATIENCE_MS;
-	ilu->error.public = (struct ilu_error) { .call = "", .object = "", .text = "", .hint = "" };
+	ilu->error.public = (struct ilu_error) { .call = "", .object = "", .text = "", .hint = "",
+						.reason = "" };
 	ilu->session = -1;
 	ilu->iommufd = -1;
 	ilu->manifest_fd = -1;

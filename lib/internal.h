@@ -17,7 +17,7 @@ enum ilu_call {
 };
 
 enum ilu_own {
-#define ILU_OWN(id, err, text, hint)		ILU_OWN_##id,
+#define ILU_OWN(own, err, id, text, hint)	ILU_OWN_##own,
 #include "reasons.def"
 };
 
@@ -100,9 +100,12 @@ struct ilu_blob {
 
 /* ---- context ---- */
 
+#define ILU_REASON_SIZE	192
+
 struct ilu_stored_error {
 	struct ilu_error public;
 	char object[ILU_NAME_MAX + 1];
+	char reason[ILU_REASON_SIZE];	/* in the words of the kernel */
 };
 
 struct ilu {
@@ -149,9 +152,16 @@ int ilu_may_change(struct ilu *ilu, const char *object);
 void ilu_drop_objects(struct ilu *ilu);
 void ilu_progress(struct ilu *ilu, unsigned int done, unsigned int of, const char *what);
 
+/* ids.c: is there something like the pattern in the line? */
+bool ilu_line_fits(const char *line, const char *pattern);
+
 /* error.c: both return the errno */
 int ilu_fail(struct ilu *ilu, int error, enum ilu_call call, const char *object);
 int ilu_refuse(struct ilu *ilu, enum ilu_own reason, const char *object);
+/* What failed last, in words of the kernel: they say more than an errno. */
+void ilu_explain(struct ilu *ilu, const char *reason);
+/* What failed before, again; its strings are those of the context. */
+void ilu_error_restore(struct ilu *ilu, const struct ilu_stored_error *stored);
 
 /* ops.c: negative errno; what fails is said, unless it is called try */
 void ilu_ops_init(struct ilu *ilu, const struct ilu_ops *given);
@@ -176,6 +186,16 @@ int ilu_seal(struct ilu *ilu, int fd, const char *object);
 bool ilu_again(struct ilu *ilu, int64_t *until);
 
 /* session.c */
+int ilu_liveupdate_open(struct ilu *ilu);
+/* After a call of the session that failed with this: does the kernel say why? */
+void ilu_session_explain(struct ilu *ilu, int error);
+/*
+ * Would a kexec be refused because of this session? 0 or 1, with the reason as the error
+ * of the context; a negative errno if it cannot be told.
+ */
+int ilu_session_test(struct ilu *ilu);
+/* The name of what was preserved under this token */
+const char *ilu_token_name(const struct ilu *ilu, uint64_t token);
 int ilu_session_make(struct ilu *ilu);
 void ilu_session_close(struct ilu *ilu);
 int ilu_session_preserve(struct ilu *ilu, enum ilu_call call, int fd, uint64_t token,

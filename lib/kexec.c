@@ -19,6 +19,16 @@ int ilu_kexec_load(struct ilu *ilu, int kernel, int initrd, const char *command_
 	return 0;
 }
 
+/*
+ * reboot(2) gives an errno, and nothing else. What is in the way may still be, and then
+ * a test finds it.
+ */
+static void explain(struct ilu *ilu, int error)
+{
+	if (ilu_session_test(ilu) <= 0 || ilu->error.public.err != error)
+		ilu_fail(ilu, error, ILU_CALL_REBOOT, ilu->session_name);
+}
+
 /* That it comes back without an error is for a kernel of a test. */
 int ilu_kexec(struct ilu *ilu)
 {
@@ -34,11 +44,12 @@ int ilu_kexec(struct ilu *ilu)
 		return error;
 	if (!ilu->ops.reboot_kexec(ilu->arg))
 		return 0;
-	error = ilu_fail(ilu, -errno, ILU_CALL_REBOOT, ilu->session_name);
+	error = -errno;
+	explain(ilu, error);
 	refusal = ilu->error;
 	/* Interrupts that stay off are worse: then this is what is told. */
 	if (ilu_irqs_again(ilu))
 		return ilu->error.public.err;
-	ilu->error = refusal;
+	ilu_error_restore(ilu, &refusal);
 	return error;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ _Static_assert(ILU_SESSION_NAME_MAX + 1 == LIVEUPDATE_SESSION_NAME_LENGTH, "name
 
 /* ---- /dev/liveupdate: for one ioctl, as it is for one opener at a time ---- */
 
-static int liveupdate_open(struct ilu *ilu)
+int ilu_liveupdate_open(struct ilu *ilu)
 {
 	int64_t until = 0;
 	int fd;
@@ -35,7 +36,7 @@ static int liveupdate_open(struct ilu *ilu)
 static int session_create(struct ilu *ilu, const char *name)
 {
 	struct liveupdate_ioctl_create_session create = { .size = sizeof(create) };
-	int fd = liveupdate_open(ilu);
+	int fd = ilu_liveupdate_open(ilu);
 	int error;
 
 	if (fd < 0)
@@ -50,7 +51,7 @@ static int session_create(struct ilu *ilu, const char *name)
 static int session_retrieve_once(struct ilu *ilu, const char *name)
 {
 	struct liveupdate_ioctl_retrieve_session retrieve = { .size = sizeof(retrieve) };
-	int fd = liveupdate_open(ilu);
+	int fd = ilu_liveupdate_open(ilu);
 	int error;
 
 	if (fd < 0)
@@ -78,6 +79,25 @@ static int session_retrieve(struct ilu *ilu, const char *name)
 
 /* ---- calls of a session ---- */
 
+/* An older kernel cannot be asked, and says it in its log only. */
+void ilu_session_explain(struct ilu *ilu, int error)
+{
+	struct liveupdate_session_get_reason get = { .size = sizeof(get) };
+
+	if (ilu_try_ioctl(ilu, ilu->session, LIVEUPDATE_SESSION_GET_REASON, &get) ||
+	    get.error != error || !get.reason[0])
+		return;
+	get.reason[sizeof(get.reason) - 1] = 0;
+	ilu_explain(ilu, (char *)get.reason);
+}
+
+static int session_fail(struct ilu *ilu, int error, enum ilu_call call, const char *object)
+{
+	ilu_fail(ilu, error, call, object);
+	ilu_session_explain(ilu, error);
+	return error;
+}
+
 int ilu_session_preserve(struct ilu *ilu, enum ilu_call call, int fd, uint64_t token,
 			 const char *object)
 {
@@ -91,7 +111,7 @@ int ilu_session_preserve(struct ilu *ilu, enum ilu_call call, int fd, uint64_t t
 	if (error == -EEXIST)
 		return ilu_refuse(ilu, ILU_OWN_LEFT_BEHIND, object);
 	if (error)
-		return ilu_fail(ilu, error, call, object);
+		return session_fail(ilu, error, call, object);
 	ilu->session_used = true;
 	return 0;
 }
@@ -112,7 +132,7 @@ int ilu_session_retrieve_fd(struct ilu *ilu, enum ilu_call call, uint64_t token,
 {
 	int fd = try_retrieve_fd(ilu, token);
 
-	return fd < 0 ? ilu_fail(ilu, fd, call, object) : fd;
+	return fd < 0 ? session_fail(ilu, fd, call, object) : fd;
 }
 
 int ilu_session_finish(struct ilu *ilu)
@@ -124,7 +144,43 @@ int ilu_session_finish(struct ilu *ilu)
 	do
 		error = ilu_try_ioctl(ilu, ilu->session, LIVEUPDATE_SESSION_FINISH, &finish);
 	while ((error == -EBUSY || error == -EAGAIN) && ilu_again(ilu, &until));
-	return error ? ilu_fail(ilu, error, ILU_CALL_FINISH, ilu->session_name) : 0;
+	return error ? session_fail(ilu, error, ILU_CALL_FINISH, ilu->session_name) : 0;
+}
+
+static const char *token_name(const struct ilu_object *list, size_t offset, uint64_t token)
+{
+	for (; list; list = list->next)
+		if (*(const uint64_t *)((const char *)list + offset) == token)
+			return list->name;
+	return NULL;
+}
+
+const char *ilu_token_name(const struct ilu *ilu, uint64_t token)
+{
+	const char *name = token_name(ilu->memories, offsetof(struct ilu_memory, token), token);
+
+	if (!name)
+		name = token_name(ilu->devices, offsetof(struct ilu_device, token), token);
+	if (!name)
+		name = token_name(ilu->blobs, offsetof(struct ilu_blob, token), token);
+	if (!name && token == ilu->iommufd_token)
+		name = "page tables";
+	return name && token ? name : ilu->session_name;
+}
+
+int ilu_session_test(struct ilu *ilu)
+{
+	struct liveupdate_session_test test = { .size = sizeof(test) };
+	int error = ilu_try_ioctl(ilu, ilu->session, LIVEUPDATE_SESSION_TEST, &test);
+
+	if (error)
+		return ilu_fail(ilu, error, ILU_CALL_TEST, ilu->session_name);
+	if (!test.error)
+		return 0;
+	test.reason[sizeof(test.reason) - 1] = 0;
+	ilu_fail(ilu, test.error, ILU_CALL_REBOOT, ilu_token_name(ilu, test.token));
+	ilu_explain(ilu, (char *)test.reason);
+	return 1;
 }
 
 void ilu_session_close(struct ilu *ilu)

@@ -44,6 +44,42 @@ struct liveupdate_ioctl_retrieve_session {
 #define LIVEUPDATE_IOCTL_RETRIEVE_SESSION _IO(LIVEUPDATE_IOCTL_TYPE, 0x01)
 #endif
 
+/* What is refused in words: only the series has this and what follows it. */
+#ifndef LIVEUPDATE_REASON_LENGTH
+#define LIVEUPDATE_REASON_LENGTH	192
+#endif
+
+#ifndef LIVEUPDATE_IOCTL_LIST_SESSIONS
+struct liveupdate_ioctl_list_sessions {
+	__u32 size;
+	__u32 index;
+	__u32 flags;
+	__u32 nr_files;
+	__u8 name[LIVEUPDATE_SESSION_NAME_LENGTH];
+};
+#define LIVEUPDATE_SESSION_INCOMING	(1 << 0)
+#define LIVEUPDATE_SESSION_OPEN		(1 << 1)
+#define LIVEUPDATE_SESSION_NEEDS_FINISH	(1 << 2)
+#define LIVEUPDATE_IOCTL_LIST_SESSIONS	_IO(LIVEUPDATE_IOCTL_TYPE, 0x02)
+#endif
+
+#ifndef LIVEUPDATE_IOCTL_TEST_KEXEC
+struct liveupdate_ioctl_test_kexec {
+	__u32 size;
+	__u32 flags;
+	__s32 error;
+	__u32 image;
+	__aligned_u64 token;
+	__u8 name[LIVEUPDATE_SESSION_NAME_LENGTH];
+	__u8 reason[LIVEUPDATE_REASON_LENGTH];
+};
+#define LIVEUPDATE_IMAGE_NONE		0
+#define LIVEUPDATE_IMAGE_SEGMENTS	1
+#define LIVEUPDATE_IMAGE_FILE		2
+#define LIVEUPDATE_IMAGE_HANDOVER	3
+#define LIVEUPDATE_IOCTL_TEST_KEXEC	_IO(LIVEUPDATE_IOCTL_TYPE, 0x03)
+#endif
+
 #ifndef LIVEUPDATE_SESSION_PRESERVE_FD
 struct liveupdate_session_preserve_fd {
 	__u32 size;
@@ -77,6 +113,28 @@ struct liveupdate_session_get_name {
 	__u8 name[LIVEUPDATE_SESSION_NAME_LENGTH];
 };
 #define LIVEUPDATE_SESSION_GET_NAME	_IO(LIVEUPDATE_IOCTL_TYPE, 0x43)
+#endif
+
+#ifndef LIVEUPDATE_SESSION_TEST
+struct liveupdate_session_test {
+	__u32 size;
+	__u32 flags;
+	__s32 error;
+	__u32 reserved;
+	__aligned_u64 token;
+	__u8 reason[LIVEUPDATE_REASON_LENGTH];
+};
+#define LIVEUPDATE_SESSION_TEST		_IO(LIVEUPDATE_IOCTL_TYPE, 0x44)
+#endif
+
+#ifndef LIVEUPDATE_SESSION_GET_REASON
+struct liveupdate_session_get_reason {
+	__u32 size;
+	__s32 error;
+	__aligned_u64 token;
+	__u8 reason[LIVEUPDATE_REASON_LENGTH];
+};
+#define LIVEUPDATE_SESSION_GET_REASON	_IO(LIVEUPDATE_IOCTL_TYPE, 0x45)
 #endif
 
 /* ---- iommufd: Linux 6.2 ---- */
@@ -159,6 +217,36 @@ struct iommu_hwpt_liveupdate_mark_preserve {
 	__aligned_u64 hwpt_token;
 };
 #define IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE _IO(IOMMUFD_TYPE, 0x96)
+#endif
+
+#ifndef IOMMU_IOAS_LIST_AREAS
+struct iommu_ioas_area {
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 start;
+	__u32 flags;
+	__u32 type;
+	__aligned_u64 ino;
+	__u32 dev_major;
+	__u32 dev_minor;
+	__u32 seals;
+	__u32 reserved;
+};
+struct iommu_ioas_list_areas {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__u32 nr;
+	__aligned_u64 iova;
+	__aligned_u64 areas;
+	__u32 out_flags;
+	__u32 reserved;
+};
+#define IOMMU_IOAS_AREA_USER		0
+#define IOMMU_IOAS_AREA_FILE		1
+#define IOMMU_IOAS_AREA_DMABUF		2
+#define IOMMU_IOAS_AREAS_MORE		1
+#define IOMMU_IOAS_LIST_AREAS		_IO(IOMMUFD_TYPE, 0x97)
 #endif
 
 /* ---- character devices of VFIO: Linux 6.6 ---- */

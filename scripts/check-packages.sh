@@ -229,7 +229,9 @@ removed()
 
 purged()
 {
-	user sh -c 'apt-get -q -y purge iommu-liveupdate && apt-get -q -y autoremove --purge && rm -rf /tmp/* /out'
+	# what they brought along goes, also if something else would like to have it
+	user sh -c 'apt-get -q -y purge iommu-liveupdate && apt-get -q -y -o APT::AutoRemove::SuggestsImportant=false \
+			-o APT::AutoRemove::RecommendsImportant=false autoremove --purge && rm -rf /tmp/* /out'
 	files_of "$tmp/after"
 	same 'before and after' "$tmp/before" "$tmp/after"
 }

@@ -3,7 +3,7 @@
 # Runs all tests that this clone has and adds up what they count. Each part ends
 # with a line "N passed, N failed, N skipped"; so does this, with the sum.
 #
-#   PARTS="scripts rig lib unit kunit vm"   only these; there are more: planted planted-lib long
+#   PARTS="scripts rig lib tool unit kunit vm"   only these; there are more: planted planted-lib long
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
@@ -17,7 +17,7 @@ part()
 {
 	part_name=$1
 	shift
-	case " ${PARTS:-scripts rig lib unit kunit vm} " in *" $part_name "*) ;; *) return 0 ;; esac
+	case " ${PARTS:-scripts rig lib tool unit kunit vm} " in *" $part_name "*) ;; *) return 0 ;; esac
 	part_start=$(date +%s)
 	printf '== %s\n' "$part_name"
 	{
@@ -41,6 +41,7 @@ part()
 [ ! -x "$TOP/tests/scripts/run.sh" ] || part scripts "$TOP/tests/scripts/run.sh"
 [ ! -x "$TOP/tests/vm/host/tests/run.sh" ] || part rig "$TOP/tests/vm/host/tests/run.sh"
 [ ! -f "$TOP/tests/lib/Makefile" ] || part lib make --no-print-directory -C "$TOP/tests/lib" check
+[ ! -f "$TOP/tests/tool/Makefile" ] || part tool make --no-print-directory -C "$TOP/tests/tool" check
 [ ! -f "$TOP/tests/unit/Makefile" ] ||
 	part unit "$TOP/scripts/env.sh" --kernels "" make --no-print-directory -C "$TOP/tests/unit" check
 [ ! -f "$TOP/tests/unit/planted" ] ||

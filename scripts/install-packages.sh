@@ -9,6 +9,7 @@
 #   build    kernels, headers, programs of the guest
 #   unit     unit tests
 #   lib      the library, its manual and its tests
+#   tool     the operator's command and its tests
 #   static   make check-series
 #   arch     make check-arch
 #   kernel   programs of kselftest
@@ -32,19 +33,21 @@ packages_of()
 		perl ccache rsync patch ca-certificates ;;
 	unit) echo gcc libc6-dev make libcmocka-dev ;;
 	lib) echo gcc g++ clang libc6-dev linux-libc-dev make libcmocka-dev pkgconf groff-base valgrind ;;
+	tool) echo gcc clang libc6-dev linux-libc-dev make libjson-c-dev libarchive-dev python3-jsonschema \
+		groff-base valgrind strace cpio bash ;;
 	static) echo sparse python3-sphinx python3-yaml ;;
 	arch) echo gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu ;;
 	kernel) echo libcap-dev ;;
 	demo) echo gnuplot-nox ;;
-	deb) echo build-essential pkgconf dpkg-dev debhelper libjson-c-dev lintian ;;
+	deb) echo build-essential pkgconf dpkg-dev debhelper libjson-c-dev libarchive-dev lintian ;;
 	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;
 	chroot) echo debootstrap debian-archive-keyring binutils util-linux ;;
-	*) die "no such group of packages: $1" "one of: series build unit lib static arch kernel demo deb kernel-deb chroot" ;;
+	*) die "no such group of packages: $1" "one of: series build unit lib tool static arch kernel demo deb kernel-deb chroot" ;;
 	esac
 }
 
 PACKAGES=
-[ $# -gt 0 ] || set -- series build unit lib static arch kernel demo deb kernel-deb chroot
+[ $# -gt 0 ] || set -- series build unit lib tool static arch kernel demo deb kernel-deb chroot
 for group; do
 	group_packages=$(packages_of "$group")
 	for package in $group_packages; do

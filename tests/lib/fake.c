@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,17 @@ void fake_broken(struct fake *fake, const char *what)
 {
 	if (!fake->broken[0])
 		snprintf(fake->broken, sizeof(fake->broken), "%s", what);
+}
+
+long fake_say(struct fake *fake, long error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (!fake->reason[0])
+		vsnprintf(fake->reason, sizeof(fake->reason), format, args);
+	va_end(args);
+	return error;
 }
 
 /* ---- files ---- */
@@ -256,6 +268,8 @@ static const char *request_name(unsigned long request)
 		NAME(LIVEUPDATE_IOCTL_CREATE_SESSION), NAME(LIVEUPDATE_IOCTL_RETRIEVE_SESSION),
 		NAME(LIVEUPDATE_SESSION_PRESERVE_FD), NAME(LIVEUPDATE_SESSION_RETRIEVE_FD),
 		NAME(LIVEUPDATE_SESSION_FINISH), NAME(LIVEUPDATE_SESSION_GET_NAME),
+		NAME(LIVEUPDATE_SESSION_TEST), NAME(LIVEUPDATE_SESSION_GET_REASON),
+		NAME(LIVEUPDATE_IOCTL_LIST_SESSIONS), NAME(LIVEUPDATE_IOCTL_TEST_KEXEC),
 		NAME(IOMMU_DESTROY), NAME(IOMMU_IOAS_ALLOC), NAME(IOMMU_IOAS_MAP_FILE),
 		NAME(IOMMU_IOAS_UNMAP), NAME(IOMMU_HWPT_ALLOC),
 		NAME(IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE), NAME(VFIO_DEVICE_BIND_IOMMUFD),
@@ -483,6 +497,7 @@ static int op_kexec_file_load(void *arg, int kernel, int initrd, const char *com
 	if (!any_file(fake, kernel) || (initrd >= 0 && !any_file(fake, initrd)))
 		return fake_error(-EBADF);
 	fake->image = true;
+	fake->image_kind = LIVEUPDATE_IMAGE_HANDOVER;
 	return 0;
 }
 

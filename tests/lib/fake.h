@@ -82,6 +82,7 @@ struct card {
 	struct session *preserved, *incoming;
 	struct fake_map *old;	/* the page table that it came in on */
 	bool on_old, kept;
+	const char *refusal;	/* why it cannot be preserved */
 };
 
 struct entry {
@@ -98,6 +99,10 @@ struct session {
 	struct session *next;
 	char name[64];
 	bool incoming, taken, kept;
+	/* of its last call that failed */
+	long error;
+	uint64_t failed_token;
+	char reason[192];
 	struct entry *entries;	/* the last one that was preserved first */
 };
 
@@ -126,6 +131,10 @@ struct fake {
 	/* the machine */
 	int64_t time;
 	struct session *sessions;
+	bool old_kernel;		/* without tests and reasons */
+	unsigned int image_kind;	/* LIVEUPDATE_IMAGE_HANDOVER */
+	char reason[192];		/* what the call under way has logged */
+	unsigned long tests;
 	struct card cards[FAKE_CARDS];
 	bool image, jumped;
 	unsigned long ioctls, opens;
@@ -169,6 +178,9 @@ unsigned int fake_count_incoming(const struct fake *fake, enum object_type type)
 
 int fake_error(int error);
 void fake_broken(struct fake *fake, const char *what);
+/* A line of the log; returns the error. */
+long fake_say(struct fake *fake, long error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 struct file *file_new(enum file_kind kind);
 struct file *file_get(struct file *file);
 void file_put(struct fake *fake, struct file *file);
@@ -188,7 +200,7 @@ int iommufd_check_preserve(struct fake *fake, struct file *file, struct session 
 long device_ioctl(struct fake *fake, struct file *file, unsigned long request, void *data);
 void device_release(struct fake *fake, struct file *file);
 void card_reset(struct card *card);
-int device_check_preserve(struct file *file, struct session *session);
+int device_check_preserve(struct fake *fake, struct file *file, struct session *session);
 
 long liveupdate_ioctl(struct fake *fake, struct file *file, unsigned long request, void *data);
 long session_ioctl(struct fake *fake, struct file *file, unsigned long request, void *data);

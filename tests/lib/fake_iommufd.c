@@ -261,7 +261,6 @@ void iommufd_release(struct fake *fake, struct file *file)
 /* All that marked page tables map must be in the session before. */
 int iommufd_check_preserve(struct fake *fake, struct file *file, struct session *session)
 {
-	(void)fake;
 	for (uint32_t id = 1; id < FAKE_OBJECTS; id++) {
 		struct object *hwpt = &file->objects[id];
 
@@ -269,9 +268,11 @@ int iommufd_check_preserve(struct fake *fake, struct file *file, struct session 
 			continue;
 		for (struct fake_map *map = file->objects[hwpt->ioas].maps; map; map = map->next) {
 			if ((map->content->seals & SEALS) != SEALS)
-				return -EINVAL;
+				return fake_say(fake, -EINVAL, "iommufd: liveupdate: IOAS %u: the file at IOVA %#llx was not sealed against seal, grow and shrink when it was mapped",
+						hwpt->ioas, (unsigned long long)map->iova);
 			if (!session_has(session, map->content))
-				return -ENOENT;
+				return fake_say(fake, -ENOENT, "iommufd: liveupdate: IOAS %u: the file at IOVA %#llx is not preserved in this session: -ENOENT",
+						hwpt->ioas, (unsigned long long)map->iova);
 		}
 	}
 	return 0;
@@ -444,12 +445,14 @@ void device_release(struct fake *fake, struct file *file)
 	file_put(fake, iommufd);
 }
 
-int device_check_preserve(struct file *file, struct session *session)
+int device_check_preserve(struct fake *fake, struct file *file, struct session *session)
 {
 	struct card *card = file->card;
 
 	if (!card->iommufd)
-		return -EINVAL;
+		return fake_say(fake, -EINVAL, "live update: file is not bound to an iommufd");
+	if (card->refusal)
+		return fake_say(fake, -EOPNOTSUPP, "cannot be preserved: %s", card->refusal);
 	if (card->iommufd->preserved != session || !card->hwpt ||
 	    !card->iommufd->objects[card->hwpt].marked)
 		return -ENOENT;

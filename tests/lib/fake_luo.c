@@ -37,6 +37,50 @@ static int session_fd(struct fake *fake, struct session *session)
 	return fd_install(fake, file);
 }
 
+static bool wants_finish(const struct session *session);
+
+/* Outgoing ones first */
+static struct session *session_at(struct fake *fake, uint32_t index)
+{
+	for (int incoming = 0; incoming < 2; incoming++)
+		for (struct session *session = fake->sessions; session; session = session->next)
+			if (session->incoming == incoming && !index--)
+				return session;
+	return NULL;
+}
+
+static long list_sessions(struct fake *fake, struct liveupdate_ioctl_list_sessions *call)
+{
+	struct session *session = session_at(fake, call->index);
+
+	if (!session)
+		return -ENOENT;
+	call->flags = session->incoming ? LIVEUPDATE_SESSION_INCOMING : 0;
+	call->flags |= session->taken ? LIVEUPDATE_SESSION_OPEN : 0;
+	if (session->incoming && wants_finish(session))
+		call->flags |= LIVEUPDATE_SESSION_NEEDS_FINISH;
+	call->nr_files = 0;
+	for (struct entry *entry = session->entries; entry; entry = entry->next)
+		call->nr_files++;
+	memcpy(call->name, session->name, sizeof(call->name));
+	return 0;
+}
+
+static int check_sessions(struct fake *fake, const char **name, uint64_t *token);
+
+static void test_kexec(struct fake *fake, struct liveupdate_ioctl_test_kexec *call)
+{
+	const char *name = "";
+
+	fake->tests++;
+	call->token = 0;
+	call->error = fake->kexec_errno ? -fake->kexec_errno :
+		      check_sessions(fake, &name, (uint64_t *)&call->token);
+	call->image = fake->image ? fake->image_kind : LIVEUPDATE_IMAGE_NONE;
+	snprintf((char *)call->name, sizeof(call->name), "%s", name);
+	snprintf((char *)call->reason, sizeof(call->reason), "%s", fake->reason);
+}
+
 long liveupdate_ioctl(struct fake *fake, struct file *file, unsigned long request, void *data)
 {
 	struct liveupdate_ioctl_create_session *call = data;
@@ -44,6 +88,16 @@ long liveupdate_ioctl(struct fake *fake, struct file *file, unsigned long reques
 	struct session *session;
 
 	(void)file;
+	fake->reason[0] = 0;
+	if (request == LIVEUPDATE_IOCTL_LIST_SESSIONS && !fake->old_kernel)
+		return list_sessions(fake, data);
+	if (request == LIVEUPDATE_IOCTL_TEST_KEXEC && !fake->old_kernel) {
+		test_kexec(fake, data);
+		return 0;
+	}
+	if (request != LIVEUPDATE_IOCTL_CREATE_SESSION &&
+	    request != LIVEUPDATE_IOCTL_RETRIEVE_SESSION)
+		return -ENOTTY;
 	if (!name[0] || strnlen(name, sizeof(call->name)) == sizeof(call->name))
 		return -EINVAL;
 	if (request == LIVEUPDATE_IOCTL_CREATE_SESSION) {
@@ -52,8 +106,6 @@ long liveupdate_ioctl(struct fake *fake, struct file *file, unsigned long reques
 		call->fd = session_fd(fake, session_new(fake, name, false));
 		return 0;
 	}
-	if (request != LIVEUPDATE_IOCTL_RETRIEVE_SESSION)
-		return -ENOTTY;
 	session = find(fake, name, true);
 	if (!session)
 		return -ENOENT;
@@ -83,7 +135,7 @@ static int check_preserve(struct fake *fake, struct session *session, struct fil
 	case FILE_IOMMUFD:
 		return iommufd_check_preserve(fake, file, session);
 	case FILE_DEVICE:
-		return device_check_preserve(file, session);
+		return device_check_preserve(fake, file, session);
 	default:
 		return -ENOENT;
 	}
@@ -211,7 +263,7 @@ static int finish(struct fake *fake, struct session *session)
 		return -EBUSY;
 	for (struct entry *entry = session->entries; entry; entry = entry->next)
 		if (is_held(entry))
-			return -EBUSY;
+			return fake_say(fake, -EBUSY, "live update: finish refused, it is still on the old page table, and its file is open");
 	for (struct entry *entry = session->entries; entry; entry = entry->next)
 		if (entry->kind == FILE_DEVICE && entry->card->on_old)
 			abandon(entry->card);
@@ -240,7 +292,40 @@ void session_release(struct fake *fake, struct file *file)
 		session_free(fake, session);
 }
 
-long session_ioctl(struct fake *fake, struct file *file, unsigned long request, void *data)
+static int check_session(struct fake *fake, const struct session *session, uint64_t *token);
+
+static void test_session(struct fake *fake, const struct session *session,
+			 struct liveupdate_session_test *call)
+{
+	fake->tests++;
+	call->error = check_session(fake, session, (uint64_t *)&call->token);
+	snprintf((char *)call->reason, sizeof(call->reason), "%s", fake->reason);
+}
+
+static void get_reason(const struct session *session, struct liveupdate_session_get_reason *call)
+{
+	call->error = session->error;
+	call->token = session->failed_token;
+	memcpy(call->reason, session->reason, sizeof(call->reason));
+}
+
+/* What was asked of it last, if that is among what it remembers */
+static void remember(struct fake *fake, struct session *session, unsigned long request,
+		     const void *data, long result)
+{
+	const struct liveupdate_session_preserve_fd *preserved = data;
+	const struct liveupdate_session_retrieve_fd *retrieved = data;
+
+	session->error = result;
+	session->failed_token = 0;
+	if (result && request == LIVEUPDATE_SESSION_PRESERVE_FD)
+		session->failed_token = preserved->token;
+	if (result && request == LIVEUPDATE_SESSION_RETRIEVE_FD)
+		session->failed_token = retrieved->token;
+	memcpy(session->reason, result ? fake->reason : "", result ? sizeof(session->reason) : 1);
+}
+
+static long session_call(struct fake *fake, struct file *file, unsigned long request, void *data)
 {
 	struct session *session = file->session;
 	struct liveupdate_session_get_name *name = data;
@@ -259,20 +344,73 @@ long session_ioctl(struct fake *fake, struct file *file, unsigned long request, 
 	return -ENOTTY;
 }
 
+long session_ioctl(struct fake *fake, struct file *file, unsigned long request, void *data)
+{
+	struct session *session = file->session;
+	long result;
+
+	if (request == LIVEUPDATE_SESSION_GET_REASON && !fake->old_kernel) {
+		get_reason(session, data);
+		return 0;
+	}
+	fake->reason[0] = 0;
+	if (request == LIVEUPDATE_SESSION_TEST && !fake->old_kernel) {
+		if (session->incoming)
+			return -EINVAL;
+		test_session(fake, session, data);
+		return 0;
+	}
+	result = session_call(fake, file, request, data);
+	if (request == LIVEUPDATE_SESSION_PRESERVE_FD || request == LIVEUPDATE_SESSION_RETRIEVE_FD ||
+	    request == LIVEUPDATE_SESSION_FINISH)
+		remember(fake, session, request, data, result);
+	return result;
+}
+
 /* ---- the kexec ---- */
+
+static bool has_irqs(const struct card *card)
+{
+	for (int i = 0; i < FAKE_IRQS; i++)
+		if (card->irqs[i])
+			return true;
+	return false;
+}
+
+static int check_session(struct fake *fake, const struct session *session, uint64_t *token)
+{
+	for (const struct entry *entry = session->entries; entry; entry = entry->next)
+		if (entry->card && has_irqs(entry->card)) {
+			*token = entry->token;
+			return fake_say(fake, -EINVAL, "live update: kexec refused, interrupts are configured");
+		}
+	return 0;
+}
+
+static int check_sessions(struct fake *fake, const char **name, uint64_t *token)
+{
+	for (struct session *session = fake->sessions; session; session = session->next) {
+		int error = 0;
+
+		*name = session->name;
+		if (session->incoming && wants_finish(session))
+			error = fake_say(fake, -EBUSY, "Session [%s] of the previous kernel must be finished before the next kexec",
+					 session->name);
+		else if (!session->incoming)
+			error = check_session(fake, session, token);
+		if (error)
+			return error;
+	}
+	*name = "";
+	return 0;
+}
 
 static int check_kexec(struct fake *fake)
 {
-	if (!fake->image)
-		return -EINVAL;
-	for (struct session *session = fake->sessions; session; session = session->next)
-		if (session->incoming && wants_finish(session))
-			return -EBUSY;
-	for (int i = 0; i < FAKE_CARDS; i++)
-		for (int j = 0; fake->cards[i].preserved && j < FAKE_IRQS; j++)
-			if (fake->cards[i].irqs[j])
-				return -EINVAL;
-	return 0;
+	const char *name;
+	uint64_t token;
+
+	return fake->image ? check_sessions(fake, &name, &token) : -EINVAL;
 }
 
 /* What the card is translated by stays, the file does not. */

@@ -312,10 +312,20 @@ static int jump(struct program *program)
 	return ilu_kexec(program->ilu);
 }
 
+/* Whatever it is that could not be told: there is nothing that would be refused. */
+static int check(struct program *program)
+{
+	int verdict = ilu_check(program->ilu, NULL, NULL);
+
+	return verdict > 0 ? ilu_error(program->ilu)->err : verdict;
+}
+
 /* A blob that fails after preserve leaves a file in the session that nothing names. */
 const struct step leave_steps[] = {
 	{ "load", load, ALL },
+	{ "check before", check, ALL },
 	{ "preserve", preserve, ALL },
+	{ "check", check, ALL },
 	{ "set late blob", set_late, FILES },
 	{ "set newest blob", set_newest, FILES },
 	{ "kexec", jump, ALL },

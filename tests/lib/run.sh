@@ -76,7 +76,7 @@ count() { echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" -
 
 run_make() { ${MAKE:-make} --no-print-directory -s "$@"; }
 
-programs='way calls death arguments manifest'
+programs='way calls death arguments manifest check'
 if [ "${1:-}" = valgrind ]; then
 	if ! command -v valgrind >/dev/null 2>&1; then
 		echo "SKIP: there is no valgrind"
@@ -86,7 +86,7 @@ if [ "${1:-}" = valgrind ]; then
 	run_make valgrind-programs
 	# what a program that died has left is no error here: the other build looks for leaks
 	wrapper='valgrind -q --error-exitcode=9'
-	for name in way arguments manifest; do cmocka "$O/plain/test_$name"; done
+	for name in way arguments manifest check; do cmocka "$O/plain/test_$name"; done
 	count
 	exit
 fi
@@ -235,12 +235,28 @@ check 'pages name only functions that there are' links
 
 # ---------------------------------------------------------------- reasons
 
+# Each line with which the kernel half refuses something means one reason, each pattern a line.
+check 'each line of the kernel half means exactly one reason' "$TOP/scripts/reasons.sh" count
+
+# The header and the page are made of the table
+made()
+{
+	sed -n '/^enum ilu_id {/,/^};/p' "$HEADER" >"$O/one"
+	"$TOP/scripts/reasons.sh" enum >"$O/other"
+	diff "$O/one" "$O/other" && "$TOP/scripts/reasons.sh" page >"$O/page" && diff "$TOP/docs/reasons.md" "$O/page" ||
+		{ echo "scripts/reasons.sh header; scripts/reasons.sh page >docs/reasons.md"; return 1; }
+	grep -o 'ILU_ID_[A-Z_]* = [1-9][0-9]*' "$O/one" | sed 's/.* //' | sort | uniq -d >"$O/wrong"
+	[ ! -s "$O/wrong" ] || { echo "numbers that are there twice:"; cat "$O/wrong"; return 1; }
+	echo "$(grep -c '= [1-9]' "$O/one") reasons"
+}
+check 'enum ilu_id and the page of reasons are made of the table' made
+
 # every call of the system that the library names has its name, and no text is said twice
 reasons()
 {
 	sed -n 's/^ILU_CALL(\([A-Z_]*\),.*/\1/p' "$TOP/lib/reasons.def" | while read -r call; do
 		case $call in ANY) continue ;; esac
-		grep -q "ILU_CALL_$call\b" "$TOP"/lib/*.c || echo "nobody makes the call $call"
+		grep -q "ILU_CALL_$call\b" "$TOP"/lib/*.c "$TOP"/tools/*/*.c || echo "nobody makes the call $call"
 	done >"$O/wrong"
 	sed -n 's/^ILU_OWN(\([A-Z_]*\),.*/\1/p' "$TOP/lib/reasons.def" | while read -r own; do
 		grep -q "ILU_OWN_$own\b" "$TOP"/lib/*.c || echo "nobody gives the reason $own"

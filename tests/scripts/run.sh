@@ -1100,8 +1100,9 @@ end
 
 # knows_vtd ROOT: lines of new files, and those that patches add, that name VT-d where only
 # what holds for every IOMMU may stand. Left out are VT-d's own rooms; the switchboard
-# of interrupt remapping, which names each driver; quirks, which name devices; and names
-# of page table formats and of the type of a unit, which are numbers of the records.
+# of interrupt remapping, which names each driver; quirks, which name devices;
+# names of page table formats and of the type of a unit, which are numbers of the records;
+# and names that the kernel has for counters.
 knows_vtd()
 {
 	{
@@ -1111,7 +1112,7 @@ knows_vtd()
 			/^\+/ { print path ":" FNR ":" substr($0, 2) }' [0-9]*.patch 2>/dev/null)
 	} | grep -E '^(drivers|include|kernel|mm)/' |
 		grep -vE '^(drivers/iommu/intel/|drivers/iommu/irq_remapping\.[ch]:|include/linux/dmar\.h:|drivers/pci/quirks\.c:)' |
-		sed -E 's/IOMMU_UNIT_SER_VTD|IOMMU_DOMAIN_SER_(VTDSS|X86_64)|"(vtdss|x86_64)"|PCI_VENDOR_ID_INTEL|Intel display//g' |
+		sed -E 's/IOMMU_UNIT_SER_VTD|IOMMU_DOMAIN_SER_(VTDSS|X86_64)|"(vtdss|x86_64)"|PCI_VENDOR_ID_INTEL|Intel display|CSID_X86_[A-Z_]*//g' |
 		sed -E 's/^([^:]*:[0-9]*):/\1\t/' | awk '
 			{ line = tolower($0); sub(/^[^\t]*\t/, "", line) }
 			line ~ /vt-?d|dmar|intel|x86/'

@@ -19,7 +19,7 @@
  * 3. New kernel: the record is checked and copied. Its own times are those of the
  *    local clock, like those of the log, as some phases come before there is any
  *    other clock. Where even this one starts later, or ticks only with the timer
- *    at first, as on x86 if the frequency of the TSC has to be measured, memory is
+ *    at first, as long as the frequency of a TSC has to be measured, memory is
  *    reserved at 0 and in no time, and the jump is longer by what it took.
  *
  * 4. Before the first process is started the counter is read again. Together with
@@ -131,9 +131,9 @@ static u32 luo_counter_clock(enum clocksource_ids id)
 	/* The same counter, before its frequency is known for good */
 	case CSID_X86_TSC_EARLY:
 	case CSID_X86_TSC:
-		return LUO_TIMING_CLOCK_X86_TSC;
+		return LUO_TIMING_CLOCK_TSC;
 	case CSID_X86_KVM_CLK:
-		return LUO_TIMING_CLOCK_X86_KVM;
+		return LUO_TIMING_CLOCK_KVM;
 	case CSID_ARM_ARCH_COUNTER:
 		return LUO_TIMING_CLOCK_ARM_ARCH;
 	case CSID_S390_TOD:

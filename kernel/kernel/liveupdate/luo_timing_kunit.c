@@ -22,7 +22,7 @@ static void fill(struct luo_timing_ser *ser)
 	ser->length = sizeof(*ser);
 	ser->done = BIT(LUO_TIMING_FREEZE) | BIT(LUO_TIMING_SHUTDOWN) |
 		    BIT(LUO_TIMING_HANDOVER);
-	ser->clock = LUO_TIMING_CLOCK_X86_TSC;
+	ser->clock = LUO_TIMING_CLOCK_TSC;
 	ser->clock_hz = HZ_OLD;
 	ser->clock_cycles = 5 * HZ_OLD;
 	ser->phases[LUO_TIMING_FREEZE].duration_ns = NSEC_PER_MSEC;
@@ -100,11 +100,11 @@ static void read_counter(struct luo_counter *first, struct luo_counter *last,
 			 u64 hz)
 {
 	*first = (struct luo_counter) {
-		.clock = LUO_TIMING_CLOCK_X86_TSC,
+		.clock = LUO_TIMING_CLOCK_TSC,
 		.cycles = 5 * HZ_OLD + 3 * hz,
 	};
 	*last = (struct luo_counter) {
-		.clock = LUO_TIMING_CLOCK_X86_TSC,
+		.clock = LUO_TIMING_CLOCK_TSC,
 		.cycles = 5 * HZ_OLD + 4 * hz,
 		.raw_ns = NSEC_PER_SEC,
 		.local_ns = NSEC_PER_SEC,
@@ -139,10 +139,10 @@ static void jump_unknown(struct kunit *test)
 			    "other frequency");
 
 	read_counter(&first, &last, HZ_OLD);
-	last.clock = LUO_TIMING_CLOCK_X86_KVM;
+	last.clock = LUO_TIMING_CLOCK_KVM;
 	KUNIT_EXPECT_EQ_MSG(test, luo_timing_jump(&ser, &first, &last), -1,
 			    "the counter was changed meanwhile");
-	first.clock = LUO_TIMING_CLOCK_X86_KVM;
+	first.clock = LUO_TIMING_CLOCK_KVM;
 	KUNIT_EXPECT_EQ_MSG(test, luo_timing_jump(&ser, &first, &last), -1,
 			    "other counter");
 	first.clock = LUO_TIMING_CLOCK_NONE;

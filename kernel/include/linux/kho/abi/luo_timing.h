@@ -30,8 +30,8 @@
 
 /* struct luo_timing_ser.clock: a counter that goes on across a kexec */
 #define LUO_TIMING_CLOCK_NONE		0	/* what follows is 0 */
-#define LUO_TIMING_CLOCK_X86_TSC	1
-#define LUO_TIMING_CLOCK_X86_KVM	2
+#define LUO_TIMING_CLOCK_TSC		1
+#define LUO_TIMING_CLOCK_KVM		2
 #define LUO_TIMING_CLOCK_ARM_ARCH	3
 #define LUO_TIMING_CLOCK_S390_TOD	4
 #define LUO_TIMING_NR_CLOCKS		5

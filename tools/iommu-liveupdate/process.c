@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a process holds: device files, memory, address spaces, and its unit of systemd. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+#define NEEDED_SEALS	(F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_SHRINK)
+#define AREAS		64
+#define IOAS_GAP	64	/* so many ids in a row that are none: there are no more */
+#define MAPPED		256
+
+#ifndef HUGETLBFS_MAGIC
+#define HUGETLBFS_MAGIC	0x958458f6
+#endif
+
+struct process {
+	struct tool *tool;
+	const char *pid;
+	unsigned int devices;
+	/* inodes of what is mapped for devices; if it could be asked */
+	bool knows_mapped;
+	uint64_t mapped[MAPPED];
+	unsigned int nr_mapped;
+};
+
+static bool starts(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
+static bool is_number(const char *text)
+{
+	return text[0] && text[strspn(text, "0123456789")] == 0;
+}
+
+static int take(struct process *process, const char *fd)
+{
+	struct tool *tool = process->tool;
+	int copy = tool->ops->take_fd(tool->arg, atoi(process->pid), atoi(fd));
+
+	return copy < 0 ? -errno : copy;
+}
+
+static void say_untold(struct process *process, const char *what, int error)
+{
+	item(process->tool, ILU_UNKNOWN,
+	     error == -EPERM || error == -EACCES ? ILU_ID_HOST_PERMISSION : ILU_ID_HOST_CANNOT_ANSWER,
+	     what, "it cannot be looked at: %s", strerror(-error));
+}
+
+/* ---- address spaces ---- */
+
+static void check_area(struct process *process, uint32_t ioas, const struct iommu_ioas_area *area)
+{
+	char object[64];
+
+	snprintf(object, sizeof(object), "ioas %u %#llx", ioas, (unsigned long long)area->iova);
+	if (area->type == IOMMU_IOAS_AREA_USER)
+		item(process->tool, ILU_FAIL, ILU_ID_MEM_NOT_FILE, object,
+		     "memory without a file is mapped");
+	else if (area->type == IOMMU_IOAS_AREA_DMABUF)
+		item(process->tool, ILU_FAIL, ILU_ID_MEM_DMABUF, object, "a dma-buf is mapped");
+	else if ((area->seals & NEEDED_SEALS) != NEEDED_SEALS)
+		item(process->tool, ILU_FAIL, ILU_ID_MEM_UNSEALED, object,
+		     "the file was not sealed when it was mapped");
+	else if (process->nr_mapped < MAPPED)
+		process->mapped[process->nr_mapped++] = area->ino;
+}
+
+/* 0, or the errno with which there is no more to ask */
+static int check_ioas(struct process *process, int iommufd, uint32_t id)
+{
+	struct iommu_ioas_area areas[AREAS];
+	struct iommu_ioas_list_areas list = { .size = sizeof(list), .ioas_id = id };
+	int error;
+
+	do {
+		list.nr = AREAS;
+		list.areas = (uintptr_t)areas;
+		list.out_flags = 0;
+		error = ilu_try_ioctl(process->tool->ilu, iommufd, IOMMU_IOAS_LIST_AREAS, &list);
+		for (uint32_t i = 0; !error && i < list.nr && i < AREAS; i++)
+			check_area(process, id, &areas[i]);
+	} while (!error && list.out_flags & IOMMU_IOAS_AREAS_MORE);
+	return error;
+}
+
+/* Ids are the lowest ones that are free: they are gone through. */
+static void check_iommufd(struct process *process, const char *fd)
+{
+	struct tool *tool = process->tool;
+	unsigned int failed = tool->failed;
+	int iommufd = take(process, fd), error = iommufd < 0 ? iommufd : 0;
+
+	for (uint32_t id = 1, last = 0; !error && id <= last + IOAS_GAP; id++) {
+		error = check_ioas(process, iommufd, id);
+		if (!error)
+			last = id;
+		if (error == -ENOENT || error == -EINVAL)
+			error = 0;
+	}
+	ilu_close(tool->ilu, &iommufd);
+	if (error) {
+		say_untold(process, "iommufd", error);
+		return;
+	}
+	process->knows_mapped = true;
+	if (tool->failed == failed)
+		item(tool, ILU_PASS, ILU_ID_MEM_NOT_FILE, "iommufd",
+		     "all that is mapped is memory of sealed files");
+}
+
+/* ---- memory ---- */
+
+static bool is_mapped(const struct process *process, uint64_t inode)
+{
+	for (unsigned int i = 0; i < process->nr_mapped; i++)
+		if (process->mapped[i] == inode)
+			return true;
+	return false;
+}
+
+/* What is not mapped for a device may be anything. */
+static void say_memfd(struct process *process, const char *name, int seals, long magic,
+		      uint64_t inode)
+{
+	bool mapped = is_mapped(process, inode);
+	enum ilu_verdict verdict = mapped ? ILU_FAIL : ILU_WARN;
+
+	if (process->knows_mapped && !mapped)
+		return;
+	if (magic == HUGETLBFS_MAGIC)
+		item(process->tool, verdict, ILU_ID_MEM_HUGETLB, name, "%s",
+		     ilu_id_text(ILU_ID_MEM_HUGETLB));
+	else if ((seals & NEEDED_SEALS) == NEEDED_SEALS)
+		item(process->tool, ILU_PASS, ILU_ID_MEM_UNSEALED, name, "it is sealed");
+	else if (!mapped)
+		item(process->tool, verdict, ILU_ID_MEM_UNSEALED, name,
+		     "it is not sealed: if it is mapped for a device, that is refused");
+}
+
+/* "/memfd:ram (deleted)" */
+static void check_memfd(struct process *process, const char *fd, char *name)
+{
+	struct tool *tool = process->tool;
+	int memfd = take(process, fd), seals, error = 0;
+	char *end = strstr(name, " (deleted)");
+	uint64_t inode = 0;
+	long magic = 0;
+
+	if (end)
+		*end = 0;
+	if (memfd < 0) {
+		say_untold(process, name, memfd);
+		return;
+	}
+	seals = tool->ops->ilu.fcntl(tool->arg, memfd, F_GET_SEALS, 0);
+	if (seals < 0 || tool->ops->file_kind(tool->arg, memfd, &magic, &inode))
+		error = -errno;
+	ilu_close(tool->ilu, &memfd);
+	if (error)
+		say_untold(process, name, error);
+	else
+		say_memfd(process, name, seals, magic, inode);
+}
+
+/* ---- files ---- */
+
+static void check_device_file(struct process *process, const char *name)
+{
+	char bdf[64];
+
+	process->devices++;
+	if (file_link_name(process->tool, bdf, sizeof(bdf), "/sys/class/vfio-dev/%s/device", name))
+		item(process->tool, ILU_UNKNOWN, ILU_ID_DEV_NONE, name,
+		     "which device this is cannot be told");
+	else
+		check_device(process->tool, bdf);
+}
+
+static void check_group_file(struct process *process, const char *path)
+{
+	process->devices++;
+	item(process->tool, ILU_FAIL, ILU_ID_DEV_GROUP_FILE, path, "%s",
+	     ilu_id_text(ILU_ID_DEV_GROUP_FILE));
+}
+
+static bool is_iommufd(const char *target)
+{
+	return !strcmp(target, "/dev/iommu") || !strcmp(target, "anon_inode:[iommufd]");
+}
+
+static void check_file(struct process *process, const char *fd, char *target)
+{
+	static const char devices[] = "/dev/vfio/devices/", groups[] = "/dev/vfio/";
+
+	if (starts(target, devices))
+		check_device_file(process, target + strlen(devices));
+	else if (starts(target, groups) && is_number(target + strlen(groups)))
+		check_group_file(process, target);
+	else if (is_iommufd(target))
+		check_iommufd(process, fd);
+}
+
+static void each_file(struct process *process, char **fds, bool memory)
+{
+	char target[PATH_SIZE];
+
+	for (char **fd = fds; fd && *fd; fd++) {
+		if (file_link(process->tool, target, sizeof(target), "/proc/%s/fd/%s", process->pid, *fd))
+			continue;
+		if (!memory)
+			check_file(process, *fd, target);
+		else if (starts(target, "/memfd:"))
+			check_memfd(process, *fd, target + 1);
+	}
+}
+
+/* ---- its unit of systemd ---- */
+
+/* The last part of its cgroup that is a service */
+static bool unit_of(const struct process *process, char *unit, size_t size)
+{
+	char path[PATH_SIZE], cgroup[PATH_SIZE], *save = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%s/cgroup", process->pid);
+	file_text(process->tool, path, cgroup, sizeof(cgroup));
+	unit[0] = 0;
+	for (char *part = strtok_r(cgroup, "/", &save); part; part = strtok_r(NULL, "/", &save))
+		if (strlen(part) > 8 && !strcmp(part + strlen(part) - 8, ".service"))
+			snprintf(unit, size, "%s", part);
+	return unit[0];
+}
+
+/* In the unit, or in what was added to it */
+static bool unit_sets(const struct tool *tool, const char *unit, const char *setting)
+{
+	static const char *const directories[] = {
+		"/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system",
+		"/lib/systemd/system",
+	};
+	char path[PATH_SIZE], line[512];
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]) && !found; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%s", directories[i], unit);
+		file = file_open(tool, path);
+		while (file && !found && fgets(line, sizeof(line), file))
+			found = starts(line, setting);
+		if (file)
+			fclose(file);
+		snprintf(path, sizeof(path), "%s/%s.d", directories[i], unit);
+		found |= file_mentions(tool, path, setting);
+	}
+	return found;
+}
+
+static void check_unit(struct process *process)
+{
+	struct tool *tool = process->tool;
+	char unit[128];
+
+	if (!unit_of(process, unit, sizeof(unit)) || !systemd_version(tool))
+		return;
+	if (unit_sets(tool, unit, "LUOSession=") ||
+	    unit_sets(tool, unit, "FileDescriptorStorePreserve=yes"))
+		item(tool, ILU_PASS, ILU_ID_HOST_UNIT, unit, "systemd keeps its session");
+	else
+		item(tool, ILU_WARN, ILU_ID_HOST_UNIT, unit, "%s", ilu_id_text(ILU_ID_HOST_UNIT));
+}
+
+void check_process(struct tool *tool, const char *pid)
+{
+	struct process process = { .tool = tool, .pid = pid };
+	char **fds = file_names(tool, "/proc/%s/fd", pid);
+
+	if (!fds) {
+		bool there = file_existsf(tool, "/proc/%s/fd", pid);
+
+		item(tool, there ? ILU_UNKNOWN : ILU_FAIL,
+		     there ? ILU_ID_HOST_PERMISSION : ILU_ID_CALL_ARGUMENT, pid,
+		     there ? "its files are not to be seen" : "there is no such process");
+		return;
+	}
+	each_file(&process, fds, false);
+	each_file(&process, fds, true);
+	names_free(fds);
+	if (!process.devices)
+		item(tool, ILU_FAIL, ILU_ID_DEV_NONE, pid, "the process has no device file of VFIO");
+	check_unit(&process);
+}
+
+static bool has_device(const struct tool *tool, const char *pid)
+{
+	char **fds = file_names(tool, "/proc/%s/fd", pid), target[PATH_SIZE];
+	bool found = false;
+
+	for (char **fd = fds; fd && *fd && !found; fd++)
+		found = !file_link(tool, target, sizeof(target), "/proc/%s/fd/%s", pid, *fd) &&
+			starts(target, "/dev/vfio/devices/");
+	names_free(fds);
+	return found;
+}
+
+char **vfio_processes(const struct tool *tool)
+{
+	char **names = file_names(tool, "/proc"), **kept = names;
+
+	for (char **name = names; name && *name; name++) {
+		if (is_number(*name) && has_device(tool, *name))
+			*kept++ = *name;
+		else
+			free(*name);
+	}
+	if (names)
+		*kept = NULL;
+	return names;
+}
