@@ -18,6 +18,13 @@ void update_new_kernel(void);
 void rehearsal_old_kernel(void);
 void example_old_kernel(void);
 void example_new_kernel(void);
+
+void manager_old_kernel(void);
+void manager_new_kernel(void);
+
+void systemd_old_kernel(void);
+void systemd_new_kernel(void);
+
 void neighbour_old_kernel(void);
 void blocked_new_kernel(void);
 void fallocated_old_kernel(void);
