@@ -48,15 +48,15 @@ cp "$units/liveupdate-guard" "$root/usr/lib/iommu-liveupdate/"
 ln -s /examples/rig-service "$root/usr/lib/iommu-liveupdate/service"
 [ -z "${TOOL:-}" ] || cp "$TOOL" "$root/usr/bin/iommu-liveupdate"
 cp "$here"/*.service "$root/etc/systemd/system/"
-# enable UNIT [NAME] ; as systemctl enable does
-enable()
+# enable_unit UNIT [NAME] ; as systemctl enable does
+enable_unit()
 {
 	ln -s "../$1" "$root/etc/systemd/system/multi-user.target.wants/${2:-$1}"
 }
-enable nic@.service "nic@$CARD.service"
-enable bystander.service
-enable control.service
-[ -z "${TOOL:-}" ] || enable liveupdate-guard.service
+enable_unit nic@.service "nic@$CARD.service"
+enable_unit bystander.service
+enable_unit control.service
+[ -z "${TOOL:-}" ] || enable_unit liveupdate-guard.service
 ln -s /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
 ln -s /init "$root/usr/lib/systemd/system-shutdown/rig"
 # There is no journal: to the kernel's log, where the rig looks.
