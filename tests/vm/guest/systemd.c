@@ -212,20 +212,18 @@ static int control(void)
 
 static void arm_interrupt(const struct device *device)
 {
-	struct {
-		struct vfio_irq_set set;
-		int eventfd;
-	} request = {
-		.set = {
-			.argsz = sizeof(request),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_MSIX_IRQ_INDEX,
-			.count = 1,
-		},
-		.eventfd = eventfd(0, EFD_CLOEXEC),
-	};
+	char room[sizeof(struct vfio_irq_set) + sizeof(int)] __attribute__((aligned(4)));
+	struct vfio_irq_set *set = (struct vfio_irq_set *)room;
+	int fd = eventfd(0, EFD_CLOEXEC);
 
-	if (ioctl(device->fd, VFIO_DEVICE_SET_IRQS, &request))
+	*set = (struct vfio_irq_set) {
+		.argsz = sizeof(room),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.count = 1,
+	};
+	memcpy(set->data, &fd, sizeof(fd));
+	if (ioctl(device->fd, VFIO_DEVICE_SET_IRQS, set))
 		give_up("arm an interrupt: %m");
 }
 
