@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib tool install uninstall deb kernel-deb check check-packages check-scripts check-lib check-tool check-long check-debug check-debian check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib tool install uninstall deb kernel-deb check check-packages check-scripts check-lib check-tool check-long check-debug check-debian check-systemd check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -42,6 +42,8 @@ help:
 	@echo "  make check-kernel  the kernel's own tests (KUnit, kselftest), with the series and without"
 	@echo "  make check-debug   the scenarios on kernels with KASAN, lockdep and so on; RATE= lowers the rate"
 	@echo "  make check-debian  the scenarios on kernels with Debian's own configuration, with modules"
+	@echo "  make check-systemd services below systemd 262 as PID 1: a kexec that would be refused is called"
+	@echo "                     off before they are stopped; in QEMU a card goes through systemctl kexec"
 	@echo "  make check-mutations  takes one rule of the kernel half away at a time: the scenario"
 	@echo "                     that guards it has to fail; NAMES= for some"
 	@echo "  make replace-baseline  what the VT-d part that replaces a page table without a gap changes,"
@@ -139,6 +141,10 @@ check-planted:
 check-debug check-debian check-mutations soak chain replace-baseline:
 	@scripts/install-packages.sh build
 	@scripts/run.sh $@
+
+check-systemd:
+	@scripts/install-packages.sh build
+	@scripts/check-systemd.sh
 
 coverage:
 	@scripts/install-packages.sh build unit

@@ -4,6 +4,7 @@
 # with a line "N passed, N failed, N skipped"; so does this, with the sum.
 #
 #   PARTS="scripts rig lib tool unit kunit vm"   only these; there are more: planted planted-lib long
+#                                            guard systemd
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
@@ -56,6 +57,9 @@ kernels="pristine old new"
 	part vm "$TOP/scripts/env.sh" --kernels "$kernels" "$TOP/tests/vm/run-checks.sh"
 [ ! -f "$TOP/tests/vm/scenarios.long" ] ||
 	part long "$TOP/scripts/run.sh" check-long
+# SYSTEMD_ROOT: see check-systemd.sh
+[ -z "${SYSTEMD_ROOT:-}" ] || part guard "$TOP/tests/systemd/run.sh" "$SYSTEMD_ROOT"
+[ -z "${SYSTEMD_ROOT:-}" ] || part systemd "$TOP/scripts/run.sh" check-systemd
 
 awk -F '[ ,]+' '
 	{ p += $1; f += $3; s += $5 }

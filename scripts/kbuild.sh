@@ -67,12 +67,14 @@ variant_files()
 	coverage-kunit) fragments="$tested old kunit kunit-series coverage coverage-kunit"; profile=$(profiled_objects) ;;
 	replaced) fragments="$small old pristine"; work=replaced ;;
 	modular) fragments="$tested new modular" ;;
-	# The same but for the name, so that the second one comes out of ccache.
+	# These and the next two are the same but for the name, so that the second one comes
+	# out of ccache.
 	debian-old | debian-new)
 		fragments="debian liveupdate switches"
 		words=LOCALVERSION=-$1
 		first=$("$TOP/scripts/debian-config.sh") || exit 1
 		;;
+	systemd-old | systemd-new) fragments="$tested old distribution systemd"; words=LOCALVERSION=-$1 ;;
 	off) fragments="$small old off" ;;
 	ordinary) fragments="$host old ordinary" ;;
 	ordinary-pristine) fragments="$small host old ordinary"; work=plain ;;
@@ -80,7 +82,7 @@ variant_files()
 	kunit-pristine) fragments="$small host old kunit"; work=plain ;;
 	kunit-front) fragments="$small host old kunit front"; work=front ;;
 	*) die "no such variant: $1" "one of: pristine replaced old new wide-old wide-new modular debug-old debug-new off" \
-		"debian-old debian-new coverage-old coverage-new coverage-kunit" \
+		"debian-old debian-new systemd-old systemd-new coverage-old coverage-new coverage-kunit" \
 		"ordinary ordinary-pristine kunit kunit-pristine kunit-front" ;;
 	esac
 	files=

@@ -8,6 +8,9 @@
 #   KERNEL_PRISTINE, KERNEL_OLD, KERNEL_NEW, KERNEL_OFF,
 #   KERNEL_WIDE_OLD, KERNEL_WIDE_NEW, KERNEL_MODULAR,
 #   KERNEL_DEBIAN_OLD, KERNEL_DEBIAN_NEW                  bzImages
+#   KERNEL_SYSTEMD_OLD, KERNEL_SYSTEMD_NEW                bzImages
+#   SYSTEMD_ROOT  where scripts/fetch-systemd.sh has unpacked it; without it what needs it is skipped
+#   TOOL      the command iommu-liveupdate as a static program; likewise
 #   RATE      frames per second, default 1000
 #   TIMEOUT   seconds per run, default 180, 900 on debug kernels
 #   MEMORY    of the machine in MB, default 512, 2048 on debug kernels
@@ -34,6 +37,7 @@ if ! flock -n 6; then
 	flock 6
 fi
 "$here/build.sh" >/dev/null
+[ -z "${SYSTEMD_ROOT:-}" ] || "$here/systemd/make-root.sh" "$SYSTEMD_ROOT" "$BUILD_DIR/systemd.cpio"
 
 # in_use KERNEL... ; what is used is not removed as old, however long all of it takes
 in_use()
@@ -98,6 +102,17 @@ options_of_kernel()
 	esac
 }
 
+# lacks OPTIONS... ; says what is not at hand, if it is needed
+lacks()
+{
+	case " $* " in
+	*' --script systemd '*) [ -n "${SYSTEMD_ROOT:-}" ] || echo "no systemd: SYSTEMD_ROOT is not set" ;;
+	esac
+	case " $* " in
+	*lu_refused=1*) [ -n "${TOOL:-}" ] || echo "no command iommu-liveupdate: TOOL is not set" ;;
+	esac
+}
+
 # modules_of KERNEL ; what build-kernel.sh has put beside it, if there are any
 modules_of() { find "${1%/arch/x86/boot/bzImage}/modules" -maxdepth 0 -type d 2>/dev/null || :; }
 
@@ -108,6 +123,7 @@ vm_start()
 	in_use "$vm_old" "$vm_new"
 	mkdir -p "$results/$vm_name"
 	[ -z "${COVERAGE:-}" ] || set -- "$@" --counters "$here/../coverage/add.sh"
+	case " $* " in *' --script systemd '*) set -- --root "$BUILD_DIR/systemd.cpio" "$@" ;; esac
 	[ -z "$(modules_of "$vm_old")" ] || set -- --old-modules "$(modules_of "$vm_old")" "$@"
 	[ -z "$(modules_of "$vm_new")" ] || set -- --new-modules "$(modules_of "$vm_new")" "$@"
 	vm_machine "$@"

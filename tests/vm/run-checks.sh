@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: run-checks.sh [NAME...]
 # Runs the scenarios: those of make check, with LONG=yes those of make check-long,
-# with DEBIAN=yes those of make check-debian, with CHECK_DEBUG=1 besides those that need
+# with DEBIAN=yes those of make check-debian, with SYSTEMD=yes those of make check-systemd, with CHECK_DEBUG=1 besides those that need
 # a debug kernel, or the named ones of all; a NAME may be a shell pattern.
 # The kernels come from the environment, see lib.sh; KERNEL_OLD and KERNEL_NEW
 # may be any two bzImages.  VMS machines run at a time, by default two where there
@@ -44,6 +44,8 @@ kernel()
 	modular) printf '%s' "${KERNEL_MODULAR:-}" ;;
 	debian-old) printf '%s' "${KERNEL_DEBIAN_OLD:-}" ;;
 	debian-new) printf '%s' "${KERNEL_DEBIAN_NEW:-}" ;;
+	systemd-old) printf '%s' "${KERNEL_SYSTEMD_OLD:-}" ;;
+	systemd-new) printf '%s' "${KERNEL_SYSTEMD_NEW:-}" ;;
 	ordinary) printf '%s' "${KERNEL_ORDINARY:-}" ;;
 	ordinary-pristine) printf '%s' "${KERNEL_ORDINARY_PRISTINE:-}" ;;
 	esac
@@ -69,6 +71,12 @@ run_scenario()
 	fi
 	two=$2
 	shift 3
+	why=$(lacks "$@")
+	if [ -n "$why" ]; then
+		echo "$why"
+		verdict 4 "$name"
+		return
+	fi
 	status=0
 	if [ "$two" = ordinary-pristine ]; then
 		run_both "$name" "$old" "$new" "$@" || status=$?
@@ -119,9 +127,11 @@ verdicts() { cat "$work"/*.verdicts | grep -c "^$1 " || :; }
 lists()
 {
 	[ $# -eq 0 ] ||
-		{ cat "$here/scenarios" "$here/scenarios.long" "$here/scenarios.debian"; debug_list; return; }
+		{ cat "$here/scenarios" "$here/scenarios.long" "$here/scenarios.debian" \
+			"$here/scenarios.systemd"; debug_list; return; }
 	[ -z "${LONG:-}" ] || { cat "$here/scenarios.long"; return; }
 	[ -z "${DEBIAN:-}" ] || { cat "$here/scenarios.debian"; return; }
+	[ -z "${SYSTEMD:-}" ] || { cat "$here/scenarios.systemd"; return; }
 	[ -n "${CHECK_DEBUG:-}" ] || { cat "$here/scenarios"; return; }
 	# These kernels come without the checks of the debug kernels.
 	awk '$2 !~ /^(wide-|modular)/' "$here/scenarios"

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The whole user space of the guest, before and after the kexec. */
+/* The whole user space of the guest, before and after the kexec; or what comes before systemd. */
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "events.h"
 #include "machine.h"
 #include "module.h"
 #include "scenarios.h"
+#include "systemd.h"
 
 static const struct scenario scenarios[] = {
 	{ "control", control_old_kernel, NULL },
@@ -75,6 +77,8 @@ static const struct scenario scenarios[] = {
 	{ "no-scratch", no_scratch_old_kernel, NULL },
 	{ "kernel-tests", kernel_tests_old_kernel, kernel_tests_new_kernel },
 	{ "mock", mock_old_kernel, mock_new_kernel },
+	{ "manager", manager_old_kernel, manager_new_kernel },
+	{ "systemd", systemd_old_kernel, systemd_new_kernel },
 	{ "modules", modules_old_kernel, modules_new_kernel },
 };
 
@@ -93,11 +97,13 @@ static void load_modules(long stage)
 		modules_load_all();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct scenario *scenario;
 	long stage;
 
+	if (getpid() != 1)
+		return systemd_unit(argc, argv);
 	machine_mount_filesystems();
 	if (events_open())
 		power_off();

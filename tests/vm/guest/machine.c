@@ -155,6 +155,16 @@ int write_file(const char *path, const char *text)
 	return error;
 }
 
+int touch_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 const char *read_file(const char *path, char *buffer, unsigned int size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -28,6 +28,7 @@ void physical_addresses(const void *pages, unsigned long count, __u64 *addresses
 __u64 physical_address(const void *page);
 
 int write_file(const char *path, const char *text);
+int touch_file(const char *path);
 /* Strips the newline.  Empty when it cannot be read. */
 const char *read_file(const char *path, char *buffer, unsigned int size);
 

@@ -24,6 +24,12 @@ void disk_old_kernel(void);
 void disk_new_kernel(void);
 void interrupts_old_kernel(void);
 void interrupts_new_kernel(void);
+void manager_old_kernel(void);
+void manager_new_kernel(void);
+
+void systemd_old_kernel(void);
+void systemd_new_kernel(void);
+
 void neighbour_old_kernel(void);
 void blocked_new_kernel(void);
 void fallocated_old_kernel(void);

@@ -130,11 +130,14 @@ static int add_directory(struct archive *archive, const char *place, const char 
 	return error;
 }
 
-static bool needs_examples(const struct options *options)
+static bool needs_examples(const char *script)
 {
-	return options->script && (!strcmp(options->script, "example") ||
-				   !strcmp(options->script, "guide") ||
-				   !strcmp(options->script, "disk"));
+	static const char *const scripts[] = { "example", "guide", "disk", "manager", "systemd" };
+
+	for (size_t i = 0; script && i < sizeof(scripts) / sizeof(scripts[0]); i++)
+		if (!strcmp(script, scripts[i]))
+			return true;
+	return false;
 }
 
 /* The example programs, the kernel's own test programs, and its modules. */
@@ -142,7 +145,7 @@ static int add_directories(const struct run *run, struct archive *archive, const
 {
 	int error = 0;
 
-	if (needs_examples(&run->options))
+	if (needs_examples(run->options.script))
 		error = add_directory(archive, "examples", run->options.examples);
 	if (!error && run->options.tests)
 		error = add_directory(archive, "tests", run->options.tests);
@@ -151,9 +154,12 @@ static int add_directories(const struct run *run, struct archive *archive, const
 	return error;
 }
 
-static void archive_end(struct archive *archive)
+/* The kernel unpacks one archive after the other. */
+static void archive_end(struct archive *archive, const struct file *root)
 {
 	add_entry(archive, "TRAILER!!!", 0, NULL, 0, 0, 0);
+	if (root)
+		fwrite(root->data, 1, root->size, archive->stream);
 	fclose(archive->stream);
 }
 
@@ -189,7 +195,7 @@ static int add_old_kernel(const struct run *run, struct archive *archive)
 static void make_crash_initrd(const struct file *init, struct archive *archive)
 {
 	archive_begin(archive, init);
-	archive_end(archive);
+	archive_end(archive, NULL);
 }
 
 static void add_crash_files(const struct run *run, struct archive *archive,
@@ -205,13 +211,15 @@ static void add_crash_files(const struct run *run, struct archive *archive,
 int initramfs_build(const struct run *run, const char *path)
 {
 	struct archive inner = { 0 }, outer = { 0 }, crash = { 0 };
-	struct file init = { 0 }, kernel = { 0 };
+	struct file init = { 0 }, kernel = { 0 }, root = { 0 };
 	char command_line[2048];
 	int error = 0;
 
 	init.data = read_whole(run->options.init, &init.size);
 	kernel.data = read_whole(run->options.new_kernel, &kernel.size);
-	if (!init.data || !kernel.data)
+	if (run->options.root)
+		root.data = read_whole(run->options.root, &root.size);
+	if (!init.data || !kernel.data || (run->options.root && !root.data))
 		return -ENOENT;
 	if (run->options.crash)
 		make_crash_initrd(&init, &crash);
@@ -222,7 +230,7 @@ int initramfs_build(const struct run *run, const char *path)
 		add_file(&inner, "bzImage", 0644, kernel.data, kernel.size);
 	}
 	error = add_directories(run, &inner, run->options.new_modules);
-	archive_end(&inner);
+	archive_end(&inner, &root);
 
 	next_command_line(run, command_line, sizeof(command_line));
 	archive_begin(&outer, &init);
@@ -236,13 +244,14 @@ int initramfs_build(const struct run *run, const char *path)
 		error = add_directories(run, &outer, run->options.old_modules);
 	if (!error)
 		error = add_old_kernel(run, &outer);
-	archive_end(&outer);
+	archive_end(&outer, &root);
 
 	if (!error)
 		error = write_whole(path, outer.data, outer.size);
 	free(crash.data);
 	free(inner.data);
 	free(outer.data);
+	free(root.data);
 	free(init.data);
 	free(kernel.data);
 	return error;

@@ -33,6 +33,7 @@ struct options {
 	const char *init;
 	const char *examples;
 	const char *tests;
+	const char *root;
 	const char *output;
 	const char *mode;
 	const char *nic;
