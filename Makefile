@@ -143,7 +143,7 @@ check-debug check-debian check-mutations soak chain replace-baseline:
 	@scripts/run.sh $@
 
 check-systemd:
-	@scripts/install-packages.sh build
+	@scripts/install-packages.sh build systemd
 	@scripts/check-systemd.sh
 
 coverage:

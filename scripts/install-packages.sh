@@ -16,6 +16,7 @@
 #   demo     the picture
 #   deb      make deb
 #   kernel-deb  make kernel-deb, besides build
+#   systemd  make check-systemd, besides build
 #   chroot   make check-packages
 #
 #   SKIP_PACKAGES=1   look at nothing, install nothing
@@ -41,13 +42,15 @@ packages_of()
 	demo) echo gnuplot-nox ;;
 	deb) echo build-essential pkgconf dpkg-dev debhelper libjson-c-dev libarchive-dev lintian ;;
 	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;
+	systemd) echo gcc libc6-dev make libjson-c-dev libarchive-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev \
+		zlib1g-dev cpio util-linux ;;
 	chroot) echo debootstrap debian-archive-keyring binutils util-linux ;;
-	*) die "no such group of packages: $1" "one of: series build unit lib tool static arch kernel demo deb kernel-deb chroot" ;;
+	*) die "no such group of packages: $1" "one of: series build unit lib tool static arch kernel demo deb kernel-deb systemd chroot" ;;
 	esac
 }
 
 PACKAGES=
-[ $# -gt 0 ] || set -- series build unit lib tool static arch kernel demo deb kernel-deb chroot
+[ $# -gt 0 ] || set -- series build unit lib tool static arch kernel demo deb kernel-deb systemd chroot
 for group; do
 	group_packages=$(packages_of "$group")
 	for package in $group_packages; do
