@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What make check-systemd does: gets a systemd with LUOSession=, tries the guard of
-# examples/systemd with it, and runs the scenarios of tests/vm/scenarios.systemd. Where it
-# cannot be had all of that is skipped, and the reason is said.
+# What make check-systemd does: gets a systemd with LUOSession=, tries the guard of a kexec
+# with it, and runs the scenarios of tests/vm/scenarios.systemd. Where it cannot be had all
+# of that is skipped, and the reason is said.
 set -eu
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 status=0

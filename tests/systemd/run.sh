@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # usage: run.sh DIRECTORY
-# Tries examples/systemd/liveupdate-guard.service with the systemd that is unpacked in
+# Tries system/liveupdate-guard.service with the systemd that is unpacked in
 # DIRECTORY (scripts/fetch-systemd.sh) as PID 1 of namespaces of this machine: without a
 # kernel of ours, and with a dry run that ends as it is told. A kexec that it refuses, or
 # cannot judge, is called off while all services run; one that it allows stops them.

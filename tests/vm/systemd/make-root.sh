@@ -3,13 +3,13 @@
 # usage: make-root.sh DIRECTORY ARCHIVE
 # Makes the root file system of the machine whose PID 1 is systemd, as an archive of cpio:
 # of the unpacked packages in DIRECTORY (scripts/fetch-systemd.sh) only what it takes, the
-# units of examples/systemd as they are, and those of the rig beside this script. The
-# programs of the rig come with vm-run.
+# units of examples/systemd and system/ as they are, and those of the rig beside this script.
+# The programs of the rig come with vm-run.
 #
 #   TOOL   the command iommu-liveupdate, a static program; without it there is none
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-units=$here/../../../examples/systemd
+top=$here/../../..
 from=$1 archive=$2
 CARD=0000:02:00.0	# where the rig has it
 
@@ -43,8 +43,8 @@ mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/run" "$root/t
 	"$root/usr/lib/iommu-liveupdate" "$root/usr/lib/systemd/system-shutdown"
 
 # ---- what an administrator does ----
-cp "$units/nic@.service" "$units/liveupdate-guard.service" "$root/etc/systemd/system/"
-cp "$units/liveupdate-guard" "$root/usr/lib/iommu-liveupdate/"
+cp "$top/examples/systemd/nic@.service" "$top/system/liveupdate-guard.service" "$root/etc/systemd/system/"
+cp "$top/system/liveupdate-guard" "$root/usr/lib/iommu-liveupdate/"
 ln -s /examples/rig-service "$root/usr/lib/iommu-liveupdate/service"
 [ -z "${TOOL:-}" ] || cp "$TOOL" "$root/usr/bin/iommu-liveupdate"
 cp "$here"/*.service "$root/etc/systemd/system/"
