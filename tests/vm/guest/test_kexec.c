@@ -455,6 +455,20 @@ static void test_under_traffic(struct receiver *receiver, struct receiver *secon
 	user_stop(&user);
 }
 
+/* Until the kexec, which is not refused because of it, comes upon one of its tests. */
+static void ask_all_the_time(int session)
+{
+	struct liveupdate_ioctl_test_kexec all;
+	struct liveupdate_session_test one;
+
+	if (fork())
+		return;
+	for (;;) {
+		ask_kexec(&all);
+		ask_session(session, &one);
+	}
+}
+
 void test_kexec_old_kernel(void)
 {
 	/* Before the first test of what is preserved: that must change nothing, too. */
@@ -490,6 +504,7 @@ void test_kexec_old_kernel(void)
 	test_with_image_without_data(session);
 	test_under_traffic(&receiver, &second, session, &before);
 	device_close(&second.device);
+	ask_all_the_time(session);
 	must(announce_and_jump(), "kexec");
 }
 
