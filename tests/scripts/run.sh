@@ -1141,5 +1141,8 @@ done >"$T/outp"
 expect "$(cat "$T/outp")" '' 'not there'
 end
 
+# shellcheck source=tests/scripts/listings.sh
+. "$TOP/tests/scripts/listings.sh"
+
 printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]
