@@ -277,6 +277,15 @@ printf '%s\n' "$GOOD_CONFIG" | tr ' ' '\n' >"$root/boot/config-next"
 situation 0 '' '' 'its configuration is beside it' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next "$GOOD_CONFIG" ilu-iommu-v2 ilu-iommufd-v1 ilu-pci-v1 ilu-vfio-pci-v1
 situation 1 FAIL next.versions 'it does not know a record' check kernel $(next) --cmdline "$NEXT_CMDLINE"
+put lib/modules/7.3.4-next/modules.alias 'alias liveupdate-ilu-iommu-v1 a_module'
+situation 0 '' '' 'a module knows the record' check kernel $(next) --cmdline "$NEXT_CMDLINE"
+put lib/modules/7.3.4-next/modules.alias 'alias liveupdate-ilu-iommu-v3 a_module'
+situation 1 FAIL next.versions 'a module knows another one' check kernel $(next) --cmdline "$NEXT_CMDLINE"
+machine; a_kernel vmlinuz-next "$GOOD_CONFIG" $RECORDS
+put lib/modules/7.3.4/modules.alias 'alias liveupdate-ilu-more-v1 a_module'
+situation 1 FAIL next.versions 'it does not know a record of a module' check kernel $(next) --cmdline "$NEXT_CMDLINE"
+machine; a_kernel vmlinuz-next "$GOOD_CONFIG" $RECORDS; "$make" notes $RECORDS luo-timing-v1 >"$root/sys/kernel/notes"
+situation 0 WARN timing.unknown 'it does not know the record of times' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; rm "$root/sys/kernel/notes"
 situation 3 UNKNOWN next.versions 'this kernel has no notes' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; echo 0x1000000 >"$root/sys/kernel/debug/kho/out/scratch_len"

@@ -13,6 +13,7 @@
 
 #define LONGEST		(1u << 30)	/* of what is unpacked */
 #define NOTE_NAME	"liveupdate"
+#define ALIAS		"alias liveupdate-"
 #define NOTE_RECORD	1
 
 /* Of the header of a bzImage, see Documentation/arch/x86/boot.rst */
@@ -89,7 +90,7 @@ static size_t aligned(size_t length)
 	return (length + 3) & ~(size_t)3;
 }
 
-void notes_collect(const unsigned char *bytes, size_t length, char **found)
+static void notes_collect(const unsigned char *bytes, size_t length, char **found)
 {
 	size_t at = 0;
 
@@ -108,6 +109,43 @@ void notes_collect(const unsigned char *bytes, size_t length, char **found)
 			collect_record((const char *)data, text, found);
 		at += aligned(name) + aligned(text);
 	}
+}
+
+/* A module has no note in the kernel's file, but an alias. */
+static void collect_aliases(const struct tool *tool, const char *release, char **found)
+{
+	char path[PATH_SIZE], line[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/lib/modules/%.*s/modules.alias", (int)strcspn(release, " \n"),
+		 release);
+	file = file_open(tool, path);
+	while (file && fgets(line, sizeof(line), file)) {
+		size_t length = strlen(ALIAS);
+
+		if (strncmp(line, ALIAS, length))
+			continue;
+		line[length + strcspn(line + length, " \n")] = '\0';
+		collect_record(line + length, strlen(line + length) + 1, found);
+	}
+	if (file)
+		fclose(file);
+}
+
+char *own_records(const struct tool *tool)
+{
+	char release[128], *found = NULL;
+	size_t length;
+	unsigned char *notes = file_bytes(tool, "/sys/kernel/notes", &length);
+
+	if (!notes)
+		return NULL;
+	notes_collect(notes, length, &found);
+	free(notes);
+	file_text(tool, "/proc/sys/kernel/osrelease", release, sizeof(release));
+	if (found)
+		collect_aliases(tool, release, &found);
+	return found;
 }
 
 /* Of all segments of notes */
@@ -250,6 +288,7 @@ int image_read(const struct tool *tool, const char *path, struct image *image, c
 	}
 	if (!image->config)
 		image->config = config_beside(tool, path, image->version);
+	collect_aliases(tool, image->version, &image->notes);
 	return 0;
 }
 

@@ -104,15 +104,22 @@ static bool has_line(const char *lines, const char *line, size_t length)
 	return false;
 }
 
-static void check_notes(struct tool *tool, const char *kernel, const char *next)
+static void record_missing(struct tool *tool, const char *kernel, const char *record, int length)
 {
-	size_t length, failed = tool->failed;
-	unsigned char *bytes = file_bytes(tool, "/sys/kernel/notes", &length);
-	char *own = NULL;
+	/* the only one that nothing depends on */
+	if (!strncmp(record, "luo-timing-", strlen("luo-timing-")))
+		item(tool, ILU_WARN, ILU_ID_TIMING_UNKNOWN, kernel,
+		     "it does not know %.*s: how long the update took will not be known", length, record);
+	else
+		item(tool, ILU_FAIL, ILU_ID_NEXT_VERSIONS, kernel,
+		     "it does not know the record %.*s", length, record);
+}
 
-	if (bytes)
-		notes_collect(bytes, length, &own);
-	free(bytes);
+static void check_records(struct tool *tool, const char *kernel, const char *next)
+{
+	size_t failed = tool->failed;
+	char *own = own_records(tool);
+
 	if (!own) {
 		item(tool, ILU_UNKNOWN, ILU_ID_NEXT_VERSIONS, kernel,
 		     "this kernel does not say which records it writes");
@@ -120,8 +127,7 @@ static void check_notes(struct tool *tool, const char *kernel, const char *next)
 	}
 	for (const char *line = own; *line; line += strcspn(line, "\n") + 1)
 		if (!has_line(next, line, strcspn(line, "\n")))
-			item(tool, ILU_FAIL, ILU_ID_NEXT_VERSIONS, kernel,
-			     "it does not know the record %.*s", (int)strcspn(line, "\n"), line);
+			record_missing(tool, kernel, line, strcspn(line, "\n"));
 	if (tool->failed == failed)
 		item(tool, ILU_PASS, ILU_ID_NEXT_VERSIONS, kernel,
 		     "it knows all records that this kernel writes");
@@ -238,7 +244,7 @@ static void check_image(struct tool *tool, const struct options *options)
 	else
 		item(tool, ILU_UNKNOWN, ILU_ID_NEXT_NO_CONFIG, options->kernel, "%s",
 		     ilu_id_text(ILU_ID_NEXT_NO_CONFIG));
-	check_notes(tool, options->kernel, image.notes);
+	check_records(tool, options->kernel, image.notes);
 	check_scratch(tool, options, image.memory);
 	if (options->cmdline)
 		check_cmdline(tool, image.config, options->cmdline);

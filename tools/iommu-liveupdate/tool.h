@@ -147,14 +147,14 @@ struct image {
 	char version[128];
 	uint64_t memory;	/* that it needs to start */
 	char *config;		/* "" if it has none */
-	char *notes;		/* compatible strings, each with a newline */
+	char *notes;		/* the records that it and its modules know, each with a newline */
 };
 
 /* 0 or -1 with what is wrong */
 int image_read(const struct tool *tool, const char *path, struct image *image, const char **wrong);
 void image_free(struct image *image);
-/* The strings of our notes in what an ELF file, or sysfs, has of them */
-void notes_collect(const unsigned char *bytes, size_t length, char **found);
+/* Likewise of this kernel: NULL if it does not say; to be freed */
+char *own_records(const struct tool *tool);
 /* All that the archive or stream is made of, when it is unpacked; to be freed, NULL */
 unsigned char *unpack(const unsigned char *bytes, size_t length, size_t *unpacked);
 /* Has one of the files of an initrd the text in its name, or in it, if its name has the other? */

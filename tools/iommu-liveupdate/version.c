@@ -20,9 +20,7 @@ static void add_records(struct tool *tool, struct json_object *versions, char *l
 static int version(struct tool *tool, int argc, char **argv, const struct options *options)
 {
 	struct json_object *versions = json_object_new_object();
-	char release[128], command[32], *lines = NULL;
-	unsigned char *notes;
-	size_t length;
+	char release[128], command[32], *lines = own_records(tool);
 
 	(void)argc, (void)argv, (void)options;
 	json_object_object_add(tool->document, "versions", versions);
@@ -32,11 +30,7 @@ static int version(struct tool *tool, int argc, char **argv, const struct option
 	json_text(versions, "kernel", release);
 	line(tool, TOOL_NAME " %s", command);
 	line(tool, "kernel   %s", release);
-	notes = file_bytes(tool, "/sys/kernel/notes", &length);
-	if (notes)
-		notes_collect(notes, length, &lines);
 	add_records(tool, versions, lines);
-	free(notes);
 	free(lines);
 	return EXIT_FINE;
 }
