@@ -2,7 +2,8 @@
 /*
  * What runs in the memory of docs/vmm-guide.md: in a real VMM a guest on its vCPUs, with
  * a driver of the device that was passed through. Here it is the driver alone, called by
- * a loop. It knows nothing of live updates. guest_nic.c is one for network cards.
+ * a loop. It knows nothing of live updates. guest_nic.c is one for network cards,
+ * guest_nvme.c one for a disk.
  */
 #ifndef EXAMPLES_GUEST_H
 #define EXAMPLES_GUEST_H
@@ -12,8 +13,8 @@
 
 /* What its registers are for a vCPU: they go along as the VMM's own state. */
 struct guest_state {
-	uint64_t work;		/* frames received */
-	uint64_t lost;		/* of the numbers that frames carry, those that are missing */
+	uint64_t work;		/* frames received, or blocks read */
+	uint64_t lost;		/* numbers that no frame has had, or blocks that are wrong */
 	uint32_t next_number;
 	uint32_t next_slot;
 };

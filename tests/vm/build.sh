@@ -38,12 +38,14 @@ if ! up_to_date "$BUILD_DIR/vm-run"; then
 	mkdir -p "$BUILD_DIR/examples"
 	compile "$BUILD_DIR/examples/survive" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
 		"$examples/survive.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
-	# the program that the guide shows, with a guest
+	# the program that the guide shows, with each guest
 	awk '/^<!-- listing: vmm.c -->/ { next_block = 1 } /^```/ { inside = 0 }
 		inside { print } next_block && /^```c/ { inside = 1; next_block = 0 }' \
 		"$top/docs/vmm-guide.md" >"$BUILD_DIR/vmm.$$.c"
 	compile "$BUILD_DIR/examples/vmm-nic" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
 		"$BUILD_DIR/vmm.$$.c" "$examples/guest_nic.c" "$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
+	compile "$BUILD_DIR/examples/vmm-nvme" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \
+		"$BUILD_DIR/vmm.$$.c" "$examples/guest_nvme.c" "$examples/nvme.c" "$top/lib"/*.c
 	rm -f "$BUILD_DIR/vmm.$$.c"
 	compile "$BUILD_DIR/examples/survive-nvme" -static -s -I "$UAPI/include" -I "$examples" \
 		-I "$top/include" "$examples/survive-nvme.c" "$examples/nvme.c" "$examples/device.c" \

@@ -5,54 +5,25 @@
  * with its controller. What the programs say is told to the host, who has the disk. With
  * killed=1 the next kernel's is killed before each of its ioctls in turn, and started again.
  */
-#include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/liveupdate.h>
 
 #include "device.h"
+#include "drive.h"
 #include "events.h"
 #include "machine.h"
-#include "nvme.h"
 #include "program.h"
 #include "receiver.h"
 #include "scenarios.h"
 #include "wayback.h"
 
 #define PROGRAM		"/examples/survive-nvme"
-#define VENDOR		0x1b36
-#define DEVICE		0x0010
 #define LINE		256
-#define SYSCALL_STOP	(SIGTRAP | 0x80)
-
-static void find_disk(char *bdf)
-{
-	must(pci_find(VENDOR, DEVICE, 0, bdf), "find the disk");
-}
-
-/* Through sysfs: nothing is opened and nothing is written. */
-static void report_controller(const char *bdf, const char *when)
-{
-	struct nvme_registers now;
-	volatile void *registers;
-	size_t size;
-
-	registers = pci_peek_registers(bdf, &size);
-	if (!registers)
-		give_up("registers of the controller: %m");
-	nvme_read_registers(registers, &now);
-	munmap((void *)registers, size);
-	event("controller when=%s cc=0x%x csts=0x%x aqa=0x%x asq=0x%llx acq=0x%llx", when,
-	      now.configuration, now.status, now.admin_sizes, now.submission, now.completion);
-}
 
 /* ---- what a program says ---- */
 
@@ -109,68 +80,28 @@ static void tell_line(const char *line)
 		check(false, "the program says: %s", line);
 }
 
-static bool tell_next_line(FILE *output, char *line)
-{
-	if (!fgets(line, LINE, output))
-		return false;
-	line[strcspn(line, "\n")] = '\0';
-	tell_line(line);
-	return true;
-}
-
 /* ---- the program ---- */
-
-static unsigned long register_of(pid_t child, size_t offset)
-{
-	return ptrace(PTRACE_PEEKUSER, child, offset, NULL);
-}
-
-static bool calls(pid_t child, unsigned long call)
-{
-	return register_of(child, offsetof(struct user_regs_struct, orig_rax)) == call;
-}
 
 /* The call made by who stands at an ioctl */
 static bool finishes(pid_t child)
 {
-	return register_of(child, offsetof(struct user_regs_struct, rsi)) ==
-	       LIVEUPDATE_SESSION_FINISH;
+	return program_second_argument(child) == LIVEUPDATE_SESSION_FINISH;
 }
 
-/* To the next call into the kernel, or back from there */
-static void run_on(pid_t child)
+/* It stands then with the nth ioctl not made so far, or with FINISH. */
+static void run_until_ioctl(pid_t child, unsigned int nth)
 {
-	int status;
-
-	ptrace(PTRACE_SYSCALL, child, NULL, NULL);
-	waitpid(child, &status, 0);
-	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SYSCALL_STOP)
-		give_up("the program ended with status 0x%x", status);
+	program_run_until(child, SYS_ioctl);
+	while (--nth && !finishes(child))
+		program_run_until(child, SYS_ioctl);
 }
 
-/* It stands then, with the nth call of this kind not made so far, or with FINISH. */
-static void run_until(pid_t child, unsigned long call, unsigned int nth)
-{
-	int status;
-
-	waitpid(child, &status, 0);
-	ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
-	for (;;) {
-		run_on(child);
-		if (calls(child, call) && (!--nth || finishes(child)))
-			return;
-		run_on(child);
-	}
-}
-
-/* What is in the pipe, and no more. */
 static void tell_lines(FILE *output)
 {
 	char line[LINE];
 
-	fcntl(fileno(output), F_SETFL, O_NONBLOCK);
-	while (tell_next_line(output, line))
-		;
+	while (program_said(output, line, sizeof(line)))
+		tell_line(line);
 }
 
 /* ---- the two kernels ---- */
@@ -184,16 +115,16 @@ void disk_old_kernel(void)
 	int status;
 	pid_t child;
 
-	find_disk(bdf);
+	drive_find(bdf);
 	read_file("/next-cmdline", command_line, sizeof(command_line));
 	report_preserved_function(bdf, "device");
 	child = program_start(arguments, true, &output);
-	run_until(child, SYS_reboot, 1);
+	program_run_until(child, SYS_reboot);
 	tell_lines(output);
-	report_controller(bdf, "armed");
+	drive_report(bdf, "armed");
 	report_pages("base");
 	event_ask("kexec-call");
-	ptrace(PTRACE_DETACH, child, NULL, NULL);
+	program_let_go(child);
 	waitpid(child, &status, 0);
 	give_up("the program ended with status 0x%x", status);
 }
@@ -203,7 +134,7 @@ static void tell_finished(const char *bdf)
 {
 	event_ask("finished");
 	report_pages("finished");
-	report_controller(bdf, "end");
+	drive_report(bdf, "end");
 }
 
 /* It is killed before its nth ioctl; false if it was FINISH that it would have made. */
@@ -213,7 +144,7 @@ static bool kill_before(char **arguments, unsigned int nth)
 	pid_t child = program_start(arguments, true, &output);
 	bool last;
 
-	run_until(child, SYS_ioctl, nth);
+	run_until_ioctl(child, nth);
 	last = finishes(child);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
@@ -239,15 +170,17 @@ void disk_new_kernel(void)
 	int status;
 	pid_t child;
 
-	find_disk(bdf);
-	report_controller(bdf, "after");
+	drive_find(bdf);
+	drive_report(bdf, "after");
 	event("reclaimed");
 	if (option_number("killed", 0))
 		kill_before_each(arguments);
 	child = program_start(arguments, false, &output);
-	while (tell_next_line(output, line))
+	while (program_says(output, line, sizeof(line))) {
+		tell_line(line);
 		if (!strncmp(line, "finished", 8))
 			tell_finished(bdf);
+	}
 	waitpid(child, &status, 0);
 	check(WIFEXITED(status) && !WEXITSTATUS(status), "the program ends with status 0x%x", status);
 }

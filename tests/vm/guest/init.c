@@ -34,6 +34,7 @@ static const struct scenario scenarios[] = {
 	{ "chain", chain_old_kernel, chain_new_kernel },
 	{ "unmapped", unmapped_old_kernel, unmapped_new_kernel },
 	{ "killed", update_old_kernel, killed_new_kernel },
+	{ "killed-calls", killed_calls_old_kernel, killed_calls_new_kernel },
 	{ "loose", chain_old_kernel, loose_new_kernel },
 	{ "hostile", hostile_old_kernel, hostile_new_kernel },
 	{ "two-devices", two_devices_old_kernel, two_devices_new_kernel },

@@ -50,6 +50,8 @@ void chain_new_kernel(void);
 void unmapped_old_kernel(void);
 void unmapped_new_kernel(void);
 void killed_new_kernel(void);
+void killed_calls_old_kernel(void);
+void killed_calls_new_kernel(void);
 void loose_new_kernel(void);
 void hostile_old_kernel(void);
 void hostile_new_kernel(void);

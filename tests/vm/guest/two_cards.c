@@ -8,7 +8,7 @@
 #define TOKEN_SECOND_MEMORY	4
 #define TOKEN_SECOND_DEVICE	5
 
-static void choose_second(struct receiver *second)
+void two_cards_choose_second(struct receiver *second)
 {
 	receiver_choose(second);
 	/* Half as many frames as for the first card come in the same time. */
@@ -31,7 +31,7 @@ void two_cards_set_up(struct receiver *first, struct receiver *second)
 
 	receiver_set_up(first);
 	first->rearm = true;
-	choose_second(second);
+	two_cards_choose_second(second);
 	receiver_find_device(second, 1, bdf);
 	receiver_create_memory(second);
 	two_cards_map_second(first, second);
@@ -68,7 +68,7 @@ void two_cards_reclaim_second(const struct way_back *back, struct receiver *seco
 	char bdf[BDF_LENGTH];
 	int fd;
 
-	choose_second(second);
+	two_cards_choose_second(second);
 	must(pci_find(second->model->vendor, second->model->device, 1, bdf),
 	     "find the second card");
 	must(pci_bind_vfio(bdf), "bind vfio-pci to the second card");

@@ -6,6 +6,8 @@
 #include "receiver.h"
 #include "wayback.h"
 
+/* Its ring has another place and is half as long, as half as many frames come. */
+void two_cards_choose_second(struct receiver *second);
 /* The first receives. The second is open and its ring mapped; it is attached to nothing. */
 void two_cards_set_up(struct receiver *first, struct receiver *second);
 void two_cards_receive(struct receiver *first, struct receiver *second, int milliseconds);

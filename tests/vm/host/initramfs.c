@@ -130,23 +130,50 @@ static int add_directory(struct archive *archive, const char *place, const char 
 	return error;
 }
 
-static bool needs_examples(const char *script)
+static int add_programs(const struct run *run, struct archive *archive, const char *const *names,
+			int count)
 {
-	static const char *const scripts[] = { "example", "guide", "disk", "manager", "systemd" };
+	char path[1024], place[64];
 
-	for (size_t i = 0; script && i < sizeof(scripts) / sizeof(scripts[0]); i++)
-		if (!strcmp(script, scripts[i]))
-			return true;
-	return false;
+	add_entry(archive, "examples", S_IFDIR | 0755, NULL, 0, 0, 0);
+	for (int i = 0; i < count && names[i]; i++) {
+		struct file file;
+
+		snprintf(path, sizeof(path), "%s/%s", run->options.examples, names[i]);
+		snprintf(place, sizeof(place), "examples/%s", names[i]);
+		file.data = read_whole(path, &file.size);
+		if (!file.data)
+			return -ENOENT;
+		add_file(archive, place, 0755, file.data, file.size);
+		free(file.data);
+	}
+	return 0;
+}
+
+/* Of the example programs those that this script starts; each is more memory to preserve. */
+static int add_examples(const struct run *run, struct archive *archive)
+{
+	static const struct {
+		const char *script, *names[2];
+	} programs[] = {
+		{ "example", { "survive", "raw" } },
+		{ "guide", { "vmm-nic", "vmm-nvme" } },
+		{ "disk", { "survive-nvme" } },
+		{ "manager", { "rig-service" } },
+		{ "systemd", { "rig-service" } },
+	};
+
+	for (size_t i = 0; run->options.script && i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (!strcmp(run->options.script, programs[i].script))
+			return add_programs(run, archive, programs[i].names, 2);
+	return 0;
 }
 
 /* The example programs, the kernel's own test programs, and its modules. */
 static int add_directories(const struct run *run, struct archive *archive, const char *modules)
 {
-	int error = 0;
+	int error = add_examples(run, archive);
 
-	if (needs_examples(run->options.script))
-		error = add_directory(archive, "examples", run->options.examples);
 	if (!error && run->options.tests)
 		error = add_directory(archive, "tests", run->options.tests);
 	if (!error && modules)

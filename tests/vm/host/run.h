@@ -130,12 +130,19 @@ struct written {
 	unsigned long long first, count, version;	/* in blocks */
 };
 
-struct disk {
-	struct controller armed, after, end;
+/* One kexec */
+struct disk_jump {
+	struct controller after;
 	unsigned int under_way, found;		/* told by the programs */
 	unsigned int fetched, completed;	/* in the blackout, of the emulator's trace */
+};
+
+struct disk {
+	struct controller armed, end;
+	struct disk_jump jumps[UPDATES];
 	unsigned int trouble, blocks_written;
-	unsigned long long right, right_before, wrong;
+	bool read_only;
+	unsigned long long right, right_before, wrong;	/* before: the last kexec */
 	struct written written[UPDATES + 1];
 	int written_count;
 };

@@ -288,6 +288,7 @@ static void event_kexec_call(struct run *run, int64_t now)
 		return;
 	}
 	run->updates[run->update_count++].kexec_ns = now;
+	run->disk.right_before = run->disk.right;
 }
 
 static void event_parting(struct run *run, const char *line, int64_t now)
@@ -349,17 +350,31 @@ static void event_check(struct run *run, const char *line)
 	}
 }
 
-/* What the programs have told of the disk, and where its controller stands. */
+/* The last one, as run_update() has it */
+static struct disk_jump *disk_jump(struct run *run)
+{
+	return &run->disk.jumps[run->update_count ? run->update_count - 1 : 0];
+}
+
+static void event_under_way(struct run *run, const char *line)
+{
+	if (run->update_count < UPDATES)
+		run->disk.jumps[run->update_count].under_way = value_of(line, "count");
+}
+
+/* Where its controller stands. What counts is where it stood at the first kexec. */
 static void event_controller(struct run *run, const char *line)
 {
 	struct controller *controller;
 	char when[16];
 
 	text_of(line, "when", when, sizeof(when));
+	if (!strcmp(when, "armed") && run->disk.armed.seen)
+		return;
 	if (!strcmp(when, "armed"))
 		controller = &run->disk.armed;
 	else if (!strcmp(when, "after"))
-		controller = &run->disk.after;
+		controller = &disk_jump(run)->after;
 	else
 		controller = &run->disk.end;
 	memset(controller, 0, sizeof(*controller));
@@ -390,8 +405,6 @@ static void event_checked(struct run *run, const char *line)
 {
 	run->disk.right = value_of(line, "right");
 	run->disk.wrong = value_of(line, "wrong");
-	if (!run_had_kexec(run))
-		run->disk.right_before = run->disk.right;
 }
 
 static void event_done(struct run *run)
@@ -492,9 +505,11 @@ static void handle_event(struct run *run, const char *word, int64_t now)
 	else if (is(word, "controller"))
 		event_controller(run, word);
 	else if (is(word, "disk-under-way"))
-		run->disk.under_way = value_of(word, "count");
+		event_under_way(run, word);
 	else if (is(word, "disk-found"))
-		run->disk.found = value_of(word, "count");
+		disk_jump(run)->found = value_of(word, "count");
+	else if (is(word, "disk-read-only"))
+		run->disk.read_only = true;
 	else if (is(word, "disk-written"))
 		event_written(run, word);
 	else if (is(word, "disk-checked"))

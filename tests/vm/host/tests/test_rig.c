@@ -764,9 +764,8 @@ static void make_disk_run(struct run *run)
 	disk->written_count = 2;
 	disk->armed = (struct controller) { .seen = true, .cc = 0x460001, .csts = 1,
 					    .aqa = 0xf000f, .asq = 0x10001000, .acq = 0x10002000 };
-	disk->after = disk->end = disk->armed;
-	disk->under_way = 10;
-	disk->found = 3;
+	disk->jumps[0] = (struct disk_jump) { .after = disk->armed, .under_way = 10, .found = 3 };
+	disk->end = disk->armed;
 	disk->right_before = 128;
 	disk->right = 256;
 	run->updates[0].finished_ns = run->updates[0].user_space_ns + NS_PER_S / 2;
@@ -833,16 +832,35 @@ static void test_disk_trace(void)
 	}
 }
 
-static void not_under_way(struct run *run) { run->disk.under_way = 0; }
-static void found_less(struct run *run) { run->disk.found = 2; }
-static void found_more(struct run *run) { run->disk.found = 11; }
-static void found_all(struct run *run) { run->disk.found = 10; }
-static void other_queue(struct run *run) { run->disk.after.acq = 0; }
+static void not_under_way(struct run *run) { run->disk.jumps[0].under_way = 0; }
+static void found_less(struct run *run) { run->disk.jumps[0].found = 2; }
+static void found_more(struct run *run) { run->disk.jumps[0].found = 11; }
+static void found_all(struct run *run) { run->disk.jumps[0].found = 10; }
+static void other_queue(struct run *run) { run->disk.jumps[0].after.acq = 0; }
 static void fatal_status(struct run *run) { run->disk.end.csts = 3; }
 static void unread_registers(struct run *run) { run->disk.end.seen = false; }
 static void one_wrong(struct run *run) { run->disk.wrong = 1; }
 static void nothing_since(struct run *run) { run->disk.right = 128; }
 static void nothing_written(struct run *run) { run->disk.written_count = 0; }
+static void only_read(struct run *run)
+{
+	run->disk.read_only = true;
+	run->disk.written_count = 0;
+	disk_make(run);
+}
+
+/* Of the second one the trace does not tell. */
+static void second_kexec(struct run *run)
+{
+	run->options.updates = run->update_count = 2;
+	run->updates[1] = run->updates[0];
+	run->updates[1].kexec_ns += NS_PER_S * 2;
+	run->updates[1].user_space_ns += NS_PER_S * 2;
+	run->updates[1].finished_ns += NS_PER_S * 2;
+	run->disk.jumps[1] = run->disk.jumps[0];
+	run->disk.jumps[1].after.acq = 0;
+}
+
 static void no_image(struct run *run) { (void)run; unlink(in_directory("disk")); }
 static void block_of_another(struct run *run) { (void)run; damage(17, 3); }
 static void block_unwritten(struct run *run) { (void)run; damage(WRITTEN_END - 1, 0); }
@@ -868,6 +886,9 @@ static void test_disk_figures(void)
 		{ one_wrong, "1 pieces wrong" },
 		{ nothing_since, "0 blocks are right since" },
 		{ nothing_written, "no block was written" },
+		{ only_read, NULL },
+		{ second_kexec, "the drive did nothing in the blackout" },
+		{ second_kexec, "registers of the controller are not what they were after the kexec" },
 		{ no_image, "the image cannot be read" },
 		{ block_of_another, "block 17 of the image is not that of version 0" },
 		{ block_unwritten, "1 blocks of the image are wrong" },
