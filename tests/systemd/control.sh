@@ -17,7 +17,7 @@ jobs_left() { systemctl list-jobs --no-legend; }
 await()
 {
 	tries=0
-	while [ "$(state "$2")" != "$1" ] && [ "$tries" -lt 200 ]; do tries=$((tries + 1)); done
+	while [ "$(state "$2")" != "$1" ] && [ "$tries" -lt 2000 ]; do tries=$((tries + 1)); done
 	expect "$2 is $1" "$1" "$(state "$2")"
 }
 
@@ -30,7 +30,7 @@ called_off()
 	card=$(pid "$CARD") other=$(pid bystander.service)
 	kexec
 	tries=0
-	while [ -n "$(jobs_left)" ] && [ "$tries" -lt 200 ]; do tries=$((tries + 1)); done
+	while [ -n "$(jobs_left)" ] && [ "$tries" -lt 2000 ]; do tries=$((tries + 1)); done
 	expect "$1: no job is left" '' "$(jobs_left)"
 	await active liveupdate-guard.service
 	expect "$1: the card's service is the same" "$card" "$(pid "$CARD")"

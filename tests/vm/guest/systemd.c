@@ -245,10 +245,13 @@ static int culprit(void)
 	return 0;
 }
 
-/* systemd-shutdown names what it is about to do; where it says reboot the memory is gone. */
+/*
+ * systemd-shutdown names what it is about to do; where it says reboot the memory is gone.
+ * That of 262-1 has overwritten the word by then.
+ */
 static int shutting_down(const char *how)
 {
-	if (!strcmp(how, "kexec"))
+	if (!strcmp(how, "kexec") || !*how)
 		event_ask("kexec-call");
 	else
 		check(false, "the machine shuts down by %s", how);
