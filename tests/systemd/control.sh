@@ -24,15 +24,18 @@ await()
 # what systemctl kexec comes down to, see its page of manual
 kexec() { systemctl start --no-block --job-mode=replace-irreversibly kexec.target; }
 
+# between the end of all jobs and the guard's start there is none
+settled() { [ "$(state liveupdate-guard.service)" = active ] && [ -z "$(jobs_left)" ]; }
+
 # called_off WHY ; the dry run as it is now
 called_off()
 {
 	card=$(pid "$CARD") other=$(pid bystander.service)
 	kexec
 	tries=0
-	while [ -n "$(jobs_left)" ] && [ "$tries" -lt 2000 ]; do tries=$((tries + 1)); done
+	until settled || [ "$tries" -eq 2000 ]; do tries=$((tries + 1)); done
+	expect "$1: the guard is there again" active "$(state liveupdate-guard.service)"
 	expect "$1: no job is left" '' "$(jobs_left)"
-	await active liveupdate-guard.service
 	expect "$1: the card's service is the same" "$card" "$(pid "$CARD")"
 	expect "$1: a service that has nothing to do with it is the same" "$other" "$(pid bystander.service)"
 	expect "$1: nothing was stopped" '' "$(cat_file /stopped)"
