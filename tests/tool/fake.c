@@ -211,10 +211,11 @@ static int liveupdate_ioctl(unsigned long request, void *data)
 	bool old = find(0, "old") >= 0;
 
 	fprintf(calls, "ioctl\n");
+	/* as Linux 7.3 says to numbers beyond those that it knows */
 	if (request == LIVEUPDATE_IOCTL_LIST_SESSIONS)
-		return old ? ENOTTY : list_sessions(data);
+		return old ? EINVAL : list_sessions(data);
 	if (request == LIVEUPDATE_IOCTL_TEST_KEXEC)
-		return old ? ENOTTY : test_kexec(data);
+		return old ? EINVAL : test_kexec(data);
 	if (request == LIVEUPDATE_IOCTL_RETRIEVE_SESSION)
 		return retrieve_session(data);
 	return ENOTTY;

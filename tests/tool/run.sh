@@ -154,6 +154,17 @@ machine; answer 'session vm0 5 4'
 situation 1 FAIL session.unfinished 'the last live update is not finished' check host
 machine; answer old
 situation 3 UNKNOWN host.cannot-answer 'a kernel without a test' check host
+machine; "$make" notes kho-v4 luo-v5 memfd-v2 >"$root/sys/kernel/notes"
+situation 4 FAIL iommufd.no-support 'live update, but none of IOMMUs' check host
+machine; rm "$root/sys/kernel/notes"
+situation 3 UNKNOWN iommufd.no-support 'it does not say what it preserves' check host
+machine; answer 'open /dev/liveupdate ENODEV'; echo none >"$root/sys/kernel/kexec/loaded_kind"
+echo 0 >"$root/sys/kernel/kexec/loaded"
+begin 'no kernel is loaded, which only sysfs says'
+run 4 kexec test
+says FAIL host.not-set-up
+[ "$(grep -c image.none "$O/out")" -eq 1 ] || wrong 'image.none is not said once'
+end
 machine; no_answer test; answer 'test 0 0 - '
 situation 1 FAIL image.none 'no kernel is loaded' check host
 machine; no_answer test; answer 'test 0 1 - '
