@@ -10,6 +10,7 @@
  *   memfd PID FD SEALS KIND INODE     KIND: plain, huge
  *   iommufd PID FD
  *   area IOAS IOVA TYPE SEALS INODE   of all iommufds
+ *   luo PID FD ERRNO REASON           a session, and why its last call failed; ERRNO 0 for none
  *   denied PID FD                     it cannot be taken
  *   load ERRNO, reboot ERRNO, finish ERRNO
  *
@@ -29,7 +30,7 @@
 #define FDS	64
 #define FIRST	100	/* no number of a file that is really open */
 
-enum kind { NONE, LIVEUPDATE, SESSION, MANIFEST, MEMFD, IOMMUFD, PLAIN };
+enum kind { NONE, LIVEUPDATE, SESSION, MANIFEST, MEMFD, IOMMUFD, TAKEN_SESSION, PLAIN };
 
 struct file {
 	enum kind kind;
@@ -248,6 +249,17 @@ static int session_ioctl(struct file *file, unsigned long request, void *data)
 	return 0;
 }
 
+static int get_reason(struct file *file, struct liveupdate_session_get_reason *call)
+{
+	char error[32];
+	int reason = 0;
+
+	sscanf(answers[file->line], "luo %*d %*d %31s %n", error, &reason);
+	call->error = -error_named(error);
+	snprintf((char *)call->reason, sizeof(call->reason), "%s", answers[file->line] + reason);
+	return 0;
+}
+
 static void add_area(const char *answer, struct iommu_ioas_list_areas *call)
 {
 	struct iommu_ioas_area *area = (struct iommu_ioas_area *)(uintptr_t)call->areas + call->nr;
@@ -287,6 +299,8 @@ static int op_ioctl(void *arg, int fd, unsigned long request, void *data)
 		error = liveupdate_ioctl(request, data);
 	else if (file->kind == SESSION)
 		error = session_ioctl(file, request, data);
+	else if (file->kind == TAKEN_SESSION && request == LIVEUPDATE_SESSION_GET_REASON)
+		error = find(0, "old") < 0 ? get_reason(file, data) : EINVAL;
 	else if (file->kind == IOMMUFD && request == IOMMU_IOAS_LIST_AREAS && find(0, "old") < 0)
 		error = list_areas(data);
 	errno = error;
@@ -339,6 +353,9 @@ static int take_fd(void *arg, pid_t pid, int fd)
 	line = find(0, "iommufd %d %d", pid, fd);
 	if (line >= 0)
 		return new_fd(IOMMUFD, line);
+	line = find(0, "luo %d %d ", pid, fd);
+	if (line >= 0)
+		return new_fd(TAKEN_SESSION, line);
 	errno = EBADF;
 	return -1;
 }
