@@ -133,7 +133,8 @@ vm_start()
 vm_machine()
 {
 	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
-		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --examples "$BUILD_DIR/examples" --output "$results/$vm_name" \
+		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --examples "$BUILD_DIR/examples" \
+		--tool "$BUILD_DIR/tool/iommu-liveupdate" --output "$results/$vm_name" \
 		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" --append "$(options_of_kernel "$@")" "$@"
 }
 

@@ -140,12 +140,33 @@ static bool needs_examples(const char *script)
 	return false;
 }
 
-/* The example programs, the kernel's own test programs, and its modules. */
+/* With all examples beside it there would not be enough memory for KHO. */
+static bool needs_tool(const char *script)
+{
+	return script && !strncmp(script, "command", strlen("command"));
+}
+
+static int add_tool(const struct run *run, struct archive *archive)
+{
+	struct file tool = { 0 };
+
+	if (run->options.tool)
+		tool.data = read_whole(run->options.tool, &tool.size);
+	if (!tool.data)
+		return -ENOENT;
+	add_file(archive, "iommu-liveupdate", 0755, tool.data, tool.size);
+	free(tool.data);
+	return 0;
+}
+
+/* Programs and modules: the examples, the operator's command, the kernel's own tests. */
 static int add_directories(const struct run *run, struct archive *archive, const char *modules)
 {
 	int error = 0;
 
-	if (needs_examples(run->options.script))
+	if (needs_tool(run->options.script))
+		error = add_tool(run, archive);
+	if (!error && needs_examples(run->options.script))
 		error = add_directory(archive, "examples", run->options.examples);
 	if (!error && run->options.tests)
 		error = add_directory(archive, "tests", run->options.tests);
