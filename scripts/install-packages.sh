@@ -6,7 +6,7 @@
 # GROUP all packages.
 #
 #   series   patches and mails: make series, make apply
-#   build    kernels, headers, programs of the guest
+#   build    kernels, headers, programs of the guest, the operator's command among them
 #   unit     unit tests
 #   lib      the library, its manual and its tests
 #   tool     the operator's command and its tests
@@ -31,7 +31,8 @@ packages_of()
 	case $1 in
 	series) echo patch git xz-utils ca-certificates ;;
 	build) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio lz4 xz-utils python3 \
-		perl ccache rsync patch ca-certificates ;;
+		perl ccache rsync patch ca-certificates libjson-c-dev libarchive-dev liblzma-dev libzstd-dev \
+		liblz4-dev libbz2-dev zlib1g-dev ;;
 	unit) echo gcc libc6-dev make libcmocka-dev ;;
 	lib) echo gcc g++ clang libc6-dev linux-libc-dev make libcmocka-dev pkgconf groff-base valgrind ;;
 	tool) echo gcc clang libc6-dev linux-libc-dev make libjson-c-dev libarchive-dev python3-jsonschema \
@@ -42,8 +43,7 @@ packages_of()
 	demo) echo gnuplot-nox ;;
 	deb) echo build-essential pkgconf dpkg-dev debhelper libjson-c-dev libarchive-dev lintian ;;
 	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;
-	systemd) echo gcc libc6-dev make libjson-c-dev libarchive-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev \
-		zlib1g-dev cpio util-linux ;;
+	systemd) echo cpio util-linux ;;
 	chroot) echo debootstrap debian-archive-keyring binutils util-linux ;;
 	*) die "no such group of packages: $1" "one of: series build unit lib tool static arch kernel demo deb kernel-deb systemd chroot" ;;
 	esac

@@ -10,6 +10,7 @@
  *   memfd PID FD SEALS KIND INODE     KIND: plain, huge
  *   iommufd PID FD
  *   area IOAS IOVA TYPE SEALS INODE   of all iommufds
+ *   luo PID FD ERRNO REASON           a session, and why its last call failed; ERRNO 0 for none
  *   denied PID FD                     it cannot be taken
  *   load ERRNO, reboot ERRNO, finish ERRNO
  *
@@ -29,7 +30,7 @@
 #define FDS	64
 #define FIRST	100	/* no number of a file that is really open */
 
-enum kind { NONE, LIVEUPDATE, SESSION, MANIFEST, MEMFD, IOMMUFD, PLAIN };
+enum kind { NONE, LIVEUPDATE, SESSION, MANIFEST, MEMFD, IOMMUFD, TAKEN_SESSION, PLAIN };
 
 struct file {
 	enum kind kind;
@@ -211,10 +212,11 @@ static int liveupdate_ioctl(unsigned long request, void *data)
 	bool old = find(0, "old") >= 0;
 
 	fprintf(calls, "ioctl\n");
+	/* as Linux 7.3 says to numbers beyond those that it knows */
 	if (request == LIVEUPDATE_IOCTL_LIST_SESSIONS)
-		return old ? ENOTTY : list_sessions(data);
+		return old ? EINVAL : list_sessions(data);
 	if (request == LIVEUPDATE_IOCTL_TEST_KEXEC)
-		return old ? ENOTTY : test_kexec(data);
+		return old ? EINVAL : test_kexec(data);
 	if (request == LIVEUPDATE_IOCTL_RETRIEVE_SESSION)
 		return retrieve_session(data);
 	return ENOTTY;
@@ -244,6 +246,17 @@ static int session_ioctl(struct file *file, unsigned long request, void *data)
 	if (!manifest_path(file->line, path, sizeof(path)))
 		return ENOENT;
 	retrieve->fd = new_fd(MANIFEST, file->line);
+	return 0;
+}
+
+static int get_reason(struct file *file, struct liveupdate_session_get_reason *call)
+{
+	char error[32];
+	int reason = 0;
+
+	sscanf(answers[file->line], "luo %*d %*d %31s %n", error, &reason);
+	call->error = -error_named(error);
+	snprintf((char *)call->reason, sizeof(call->reason), "%s", answers[file->line] + reason);
 	return 0;
 }
 
@@ -286,6 +299,8 @@ static int op_ioctl(void *arg, int fd, unsigned long request, void *data)
 		error = liveupdate_ioctl(request, data);
 	else if (file->kind == SESSION)
 		error = session_ioctl(file, request, data);
+	else if (file->kind == TAKEN_SESSION && request == LIVEUPDATE_SESSION_GET_REASON)
+		error = find(0, "old") < 0 ? get_reason(file, data) : EINVAL;
 	else if (file->kind == IOMMUFD && request == IOMMU_IOAS_LIST_AREAS && find(0, "old") < 0)
 		error = list_areas(data);
 	errno = error;
@@ -338,6 +353,9 @@ static int take_fd(void *arg, pid_t pid, int fd)
 	line = find(0, "iommufd %d %d", pid, fd);
 	if (line >= 0)
 		return new_fd(IOMMUFD, line);
+	line = find(0, "luo %d %d ", pid, fd);
+	if (line >= 0)
+		return new_fd(TAKEN_SESSION, line);
 	errno = EBADF;
 	return -1;
 }

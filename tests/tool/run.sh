@@ -154,6 +154,17 @@ machine; answer 'session vm0 5 4'
 situation 1 FAIL session.unfinished 'the last live update is not finished' check host
 machine; answer old
 situation 3 UNKNOWN host.cannot-answer 'a kernel without a test' check host
+machine; "$make" notes kho-v4 luo-v5 memfd-v2 >"$root/sys/kernel/notes"
+situation 4 FAIL iommufd.no-support 'live update, but none of IOMMUs' check host
+machine; rm "$root/sys/kernel/notes"
+situation 3 UNKNOWN iommufd.no-support 'it does not say what it preserves' check host
+machine; answer 'open /dev/liveupdate ENODEV'; echo none >"$root/sys/kernel/kexec/loaded_kind"
+echo 0 >"$root/sys/kernel/kexec/loaded"
+begin 'no kernel is loaded, which only sysfs says'
+run 4 kexec test
+says FAIL host.not-set-up
+[ "$(grep -c image.none "$O/out")" -eq 1 ] || wrong 'image.none is not said once'
+end
 machine; no_answer test; answer 'test 0 0 - '
 situation 1 FAIL image.none 'no kernel is loaded' check host
 machine; no_answer test; answer 'test 0 1 - '
@@ -192,7 +203,7 @@ situation 1 FAIL dev.no-iommu 'not behind an IOMMU' check device $NIC
 machine; a_device 0000:01:00.1 pci0000:00/0000:00:01.0/0000:01:00.1 8086:10c9 020000 7
 situation 1 FAIL dev.group-shared 'another device in its group' check device $NIC
 machine; ln -s ../../../../devices/pci0000:00/0000:00:01.0 "$root/sys/kernel/iommu_groups/7/devices/0000:00:01.0"
-situation 0 '' '' 'a bridge in its group' check device $NIC
+situation 1 FAIL dev.group-shared 'a bridge in its group' check device $NIC
 machine; put sys/kernel/iommu_groups/7/reserved_regions '0x00000000000e0000 0x00000000000effff direct'
 situation 1 FAIL dev.rmrr 'reserved memory' check device $NIC
 machine; put sys/kernel/iommu_groups/7/reserved_regions '0x00000000000e0000 0x00000000000effff direct-relaxable'
@@ -216,11 +227,26 @@ situation 1 FAIL dev.shared-id 'below a bridge of PCI' check device $NIC
 machine; echo 0x060700 >"$root/sys/devices/pci0000:00/0000:00:01.0/class"
 situation 1 FAIL dev.cardbus 'below a CardBus bridge' check device $NIC
 machine; echo D3hot >"$(nic)/power_state"
-situation 1 FAIL dev.power 'it sleeps' check device $NIC
+situation 1 FAIL dev.power 'it sleeps, and somebody has it open' check device $NIC
+rm "$root/proc/123/fd/3"
+begin 'it sleeps, and nobody has it open'
+run 0 check device $NIC
+fine
+shows 'it sleeps until it is opened'
+end
+ln -sfn "$root/sys/bus/pci/drivers/igb" "$(nic)/driver"
+begin 'it sleeps, with another driver'
+run 1 check device $NIC
+says FAIL dev.power
+end
 machine; rm "$(nic)/reset_method"
 situation 0 WARN dev.no-reset 'no reset' check device $NIC
 machine; mkdir -p "$(nic)/msi_irqs/40" "$(nic)/msi_irqs/41"
 situation 0 WARN dev.irqs 'interrupts are on' check device $NIC
+machine; put proc/interrupts ' 16:          0  IO-APIC  16-fasteoi   vfio-intx(0000:01:00.0)'
+situation 0 WARN dev.irqs 'INTx is on' check device $NIC
+put proc/interrupts ' 16:          0  IO-APIC  16-fasteoi   vfio-intx(0000:01:00.1)'
+situation 0 '' '' 'INTx of another function is on' check device $NIC
 
 # of a process
 machine
@@ -239,6 +265,40 @@ machine; no_answer memfd; answer 'memfd 123 5 0x7 huge 77'
 situation 1 FAIL mem.hugetlb 'memory of hugetlbfs' check pid 123
 machine; ln -s '/memfd:other (deleted)' "$root/proc/123/fd/7"; answer 'memfd 123 7 0x0 plain 78'
 situation 0 '' '' 'memory that is not mapped' check pid 123
+machine; rm "$root/proc/123/fd/5"
+situation 3 UNKNOWN mem.not-preserved 'memory is mapped whose file is closed' check pid 123
+machine; rm "$root/proc/123/fd/3" "$root/proc/123/fd/5"; mkdir "$root/proc/123/fdinfo"
+ln -s 'anon_inode:[vfio-device]' "$root/proc/123/fd/3"; ln -s '/ (deleted)' "$root/proc/123/fd/5"
+rm "$root/proc/123/fd/4"; ln -s 'anon_inode:[iommufd]' "$root/proc/123/fd/4"
+put proc/123/fdinfo/3 "vfio-device-syspath: /sys/devices/pci0000:00/0000:00:01.0/$NIC"
+begin 'files that came in by a session'
+run 0 check pid 123
+fine
+says PASS dev.driver $NIC
+says PASS mem.unsealed memfd
+echo D3hot >"$(nic)/power_state"
+run 1 check device $NIC
+only FAIL dev.power
+end
+machine; rm "$root/proc/123/fd/3"; ln -s 'anon_inode:[vfio-device]' "$root/proc/123/fd/3"
+situation 3 UNKNOWN dev.none 'a device that came in, of which nothing is said' check pid 123
+# session_of ANSWER: the process has it, and its last call ended so
+session_of() { machine; ln -s 'anon_inode:[luo_session] vm1' "$root/proc/123/fd/8"; answer "luo 123 8 $1"; }
+session_of 0
+situation 0 '' '' 'a session, of which nothing was refused' check pid 123
+session_of 'ENOENT iommufd: cannot preserve: HWPT 3 is not preserved'
+situation 1 FAIL hwpt.unmarked 'a page table was not marked' check pid 123
+session_of 'EINVAL iommufd: cannot preserve IOAS 1: the file at IOVA 0x1000 has other memory now than is mapped'
+situation 1 FAIL mem.changed 'a hole was punched' check pid 123
+session_of 'EIO '
+situation 1 FAIL call.refused 'a call was refused without a line' check pid 123
+session_of 0; answer 'denied 123 8'
+situation 3 UNKNOWN host.permission 'a session that may not be taken' check pid 123
+session_of 0; answer old
+begin 'a session of a kernel that cannot be asked'
+run 3 check pid 123
+says UNKNOWN host.cannot-answer vm1
+end
 machine; answer old; no_answer memfd; answer 'memfd 123 5 0x0 plain 77'
 begin 'maps that cannot be asked for'
 run 3 check pid 123

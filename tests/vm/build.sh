@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Builds the guest's init, the example programs, the host program and what it loads
-# into QEMU, and prints the directory.
+# Builds the guest's init, the example programs, the operator's command, the host program
+# and what it loads into QEMU, and prints the directory.
 #
 #   UAPI       holds include/, the exported headers of the kernel under test
 #   BUILD_DIR  where the programs go
@@ -27,8 +27,8 @@ compile()
 
 up_to_date()
 {
-	[ -x "$1" ] && [ -z "$(find "$here" "$examples" "$top/lib" "$top/include" "$top/docs/vmm-guide.md" \
-		\( -name '*.[ch]' -o -name '*.md' \) -newer "$1")" ]
+	[ -x "$1" ] && [ -z "$(find "$here" "$examples" "$top/lib" "$top/include" "$top/tools" "$top/docs/vmm-guide.md" \
+		\( -name '*.[ch]' -o -name '*.def' -o -name '*.md' \) -newer "$1")" ]
 }
 
 mkdir -p "$BUILD_DIR"
@@ -50,6 +50,11 @@ if ! up_to_date "$BUILD_DIR/vm-run"; then
 	compile "$BUILD_DIR/examples/survive-nvme" -static -s -I "$UAPI/include" -I "$examples" \
 		-I "$top/include" "$examples/survive-nvme.c" "$examples/nvme.c" "$examples/device.c" \
 		"$top/lib"/*.c
+	# the operator's command: static, for the libraries of the host are not in the guest
+	mkdir -p "$BUILD_DIR/tool"
+	compile "$BUILD_DIR/tool/iommu-liveupdate" -static -s -I "$top/tools/iommu-liveupdate" -I "$top/lib" \
+		-I "$top/include" "$top/tools/iommu-liveupdate"/*.c "$top/lib"/*.c \
+		-ljson-c -larchive -llzma -lzstd -llz4 -lbz2 -lz
 	compile "$BUILD_DIR/examples/raw" -static -s -I "$UAPI/include" -I "$examples" \
 		"$examples/raw.c" "$examples/nic.c" "$examples/device.c" "$examples/liveupdate.c"
 	compile "$BUILD_DIR/examples/service" -static -s -I "$UAPI/include" -I "$examples" -I "$top/include" \

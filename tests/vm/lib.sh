@@ -10,7 +10,6 @@
 #   KERNEL_DEBIAN_OLD, KERNEL_DEBIAN_NEW                  bzImages
 #   KERNEL_SYSTEMD_OLD, KERNEL_SYSTEMD_NEW                bzImages
 #   SYSTEMD_ROOT  where scripts/fetch-systemd.sh has unpacked it; without it what needs it is skipped
-#   TOOL      the command iommu-liveupdate as a static program; likewise
 #   RATE      frames per second, default 1000
 #   TIMEOUT   seconds per run, default 180, 900 on debug kernels
 #   MEMORY    of the machine in MB, default 512, 2048 on debug kernels
@@ -37,7 +36,8 @@ if ! flock -n 6; then
 	flock 6
 fi
 "$here/build.sh" >/dev/null
-[ -z "${SYSTEMD_ROOT:-}" ] || "$here/systemd/make-root.sh" "$SYSTEMD_ROOT" "$BUILD_DIR/systemd.cpio"
+[ -z "${SYSTEMD_ROOT:-}" ] ||
+	TOOL=$BUILD_DIR/tool/iommu-liveupdate "$here/systemd/make-root.sh" "$SYSTEMD_ROOT" "$BUILD_DIR/systemd.cpio"
 
 # in_use KERNEL... ; what is used is not removed as old, however long all of it takes
 in_use()
@@ -108,9 +108,6 @@ lacks()
 	case " $* " in
 	*' --script systemd '*) [ -n "${SYSTEMD_ROOT:-}" ] || echo "no systemd: SYSTEMD_ROOT is not set" ;;
 	esac
-	case " $* " in
-	*lu_refused=1*) [ -n "${TOOL:-}" ] || echo "no command iommu-liveupdate: TOOL is not set" ;;
-	esac
 }
 
 # modules_of KERNEL ; what build-kernel.sh has put beside it, if there are any
@@ -133,7 +130,8 @@ vm_start()
 vm_machine()
 {
 	"$BUILD_DIR/vm-run" --name "$vm_name" --qemu "$QEMU" --old-kernel "$vm_old" \
-		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --examples "$BUILD_DIR/examples" --output "$results/$vm_name" \
+		--new-kernel "$vm_new" --init "$BUILD_DIR/init" --examples "$BUILD_DIR/examples" \
+		--tool "$BUILD_DIR/tool/iommu-liveupdate" --output "$results/$vm_name" \
 		--rate "$RATE" --timeout "$TIMEOUT" --memory "$MEMORY" --append "$(options_of_kernel "$@")" "$@"
 }
 

@@ -73,15 +73,18 @@ static unsigned int count(const struct tool *tool, const char *bdf, const char *
 	return nr;
 }
 
-/* Bridges only forward, and are in the group of what is below them. */
-static unsigned int group_size(const struct tool *tool, const char *bdf)
+/* INTx, of which sysfs says nothing: its line has the address at its end. */
+static unsigned int count_intx(const struct tool *tool, const char *bdf)
 {
-	char **names = file_names(tool, DEVICES "/%s/iommu_group/devices", bdf);
+	FILE *file = file_open(tool, "/proc/interrupts");
+	char wanted[64], line[4096];
 	unsigned int nr = 0;
 
-	for (char **name = names; name && *name; name++)
-		nr += number(tool, *name, "class") >> 8 != CLASS_BRIDGE;
-	names_free(names);
+	snprintf(wanted, sizeof(wanted), "vfio-intx(%s)", bdf);
+	while (file && fgets(line, sizeof(line), file))
+		nr += strstr(line, wanted) != NULL;
+	if (file)
+		fclose(file);
 	return nr;
 }
 
@@ -114,9 +117,9 @@ static void look(const struct tool *tool, const char *bdf, struct device *device
 	if (!file_link_name(tool, text, sizeof(text), DEVICES "/%s/iommu_group", bdf))
 		device->group = atoi(text);
 	device->class = number(tool, bdf, "class");
-	device->group_size = group_size(tool, bdf);
+	device->group_size = count(tool, bdf, "iommu_group/devices");
 	device->vfs = number(tool, bdf, "sriov_numvfs");
-	device->irqs = count(tool, bdf, "msi_irqs");
+	device->irqs = count(tool, bdf, "msi_irqs") + count_intx(tool, bdf);
 	device->vfio_file = count(tool, bdf, "vfio-dev");
 	device->is_vf = file_existsf(tool, DEVICES "/%s/physfn", bdf);
 	device->reserved = has_reserved(tool, bdf);
@@ -254,15 +257,23 @@ static void check_place(struct tool *tool, const struct device *device)
 	rule(tool, device, shared, ILU_ID_DEV_SHARED_ID, "its requester id is its own");
 }
 
-static void check_state(struct tool *tool, const struct device *device)
+/* vfio-pci wakes it up for who opens it; then it sleeps only if that one wants it to. */
+static void check_power(struct tool *tool, const struct device *device)
 {
 	if (!device->power[0])
 		item(tool, ILU_UNKNOWN, ILU_ID_DEV_POWER, device->bdf,
 		     "whether it is awake is not known");
-	else if (strcmp(device->power, "D0"))
-		item(tool, ILU_FAIL, ILU_ID_DEV_POWER, device->bdf, "it is in %s", device->power);
-	else
+	else if (!strcmp(device->power, "D0"))
 		item(tool, ILU_PASS, ILU_ID_DEV_POWER, device->bdf, "it is awake");
+	else if (!strcmp(device->driver, "vfio-pci") && !device_is_open(tool, device->bdf))
+		item(tool, ILU_PASS, ILU_ID_DEV_POWER, device->bdf, "it sleeps until it is opened");
+	else
+		item(tool, ILU_FAIL, ILU_ID_DEV_POWER, device->bdf, "it is in %s", device->power);
+}
+
+static void check_state(struct tool *tool, const struct device *device)
+{
+	check_power(tool, device);
 	if (device->has_reset)
 		item(tool, ILU_PASS, ILU_ID_DEV_NO_RESET, device->bdf, "it can be reset");
 	else

@@ -9,6 +9,7 @@
 #define UNITS		"/sys/class/iommu"
 #define ECAP_QI		(1ull << 1)
 #define SYSTEMD_GOOD	262
+#define IOMMU_RECORD	"ilu-iommu-v"	/* how the record of the IOMMUs is called */
 
 /* ---- live update itself ---- */
 
@@ -44,7 +45,7 @@ static bool check_sessions(struct tool *tool)
 		say_no_support(tool);
 		return false;
 	}
-	if (error && error != -ENOTTY) {
+	if (error && ilu_error(tool->ilu)->id != ILU_ID_HOST_CANNOT_ANSWER) {
 		item_error(tool, "");
 		return false;
 	}
@@ -55,6 +56,28 @@ static bool check_sessions(struct tool *tool)
 		item(tool, ILU_PASS, ILU_ID_SESSION_UNFINISHED, "",
 		     "no session of the last live update is left");
 	return true;
+}
+
+/* Sessions there are in every kernel of these days; what they can hold is said by notes. */
+static void check_support(struct tool *tool)
+{
+	size_t length;
+	unsigned char *bytes = file_bytes(tool, "/sys/kernel/notes", &length);
+	char *records = NULL;
+
+	if (bytes)
+		notes_collect(bytes, length, &records);
+	if (!bytes)
+		item(tool, ILU_UNKNOWN, ILU_ID_IOMMUFD_NO_SUPPORT, "",
+		     "this kernel does not say what it can preserve");
+	else if (!records || !strstr(records, IOMMU_RECORD))
+		item(tool, ILU_FAIL, ILU_ID_IOMMUFD_NO_SUPPORT, "", "%s",
+		     ilu_id_text(ILU_ID_IOMMUFD_NO_SUPPORT));
+	else
+		item(tool, ILU_PASS, ILU_ID_IOMMUFD_NO_SUPPORT, "",
+		     "this kernel can preserve page tables");
+	free(bytes);
+	free(records);
 }
 
 /* ---- the kexec ---- */
@@ -78,10 +101,12 @@ static void say_loaded(struct tool *tool)
 	static const char *const kinds[] = { "none", "segments", "file", "handover" };
 	char text[32];
 
-	if (!file_text(tool, "/sys/kernel/kexec/loaded_kind", text, sizeof(text)))
+	if (!file_text(tool, "/sys/kernel/kexec/loaded_kind", text, sizeof(text))) {
 		for (unsigned int i = 0; i < 4; i++)
 			if (!strcmp(text, kinds[i]))
 				say_image(tool, i);
+		return;
+	}
 	if (file_text(tool, "/sys/kernel/kexec/loaded", text, sizeof(text)) &&
 	    file_text(tool, "/sys/kernel/kexec_loaded", text, sizeof(text)))
 		return;
@@ -200,8 +225,10 @@ static void check_systemd(struct tool *tool)
 
 void check_host(struct tool *tool)
 {
-	if (check_sessions(tool))
+	if (check_sessions(tool)) {
+		check_support(tool);
 		check_kexec(tool);
+	}
 	check_units(tool);
 	check_systemd(tool);
 }

@@ -47,7 +47,8 @@ static void count(struct tool *tool, enum ilu_verdict verdict, enum ilu_id id)
 	tool->unknown += verdict == ILU_UNKNOWN;
 	if (verdict == ILU_PASS)
 		return;
-	tool->no_support |= id == ILU_ID_HOST_NO_SUPPORT || id == ILU_ID_HOST_NOT_SET_UP;
+	tool->no_support |= id == ILU_ID_HOST_NO_SUPPORT || id == ILU_ID_HOST_NOT_SET_UP ||
+			    (id == ILU_ID_IOMMUFD_NO_SUPPORT && verdict == ILU_FAIL);
 	tool->busy |= id == ILU_ID_HOST_BUSY || id == ILU_ID_IMAGE_BUSY || id == ILU_ID_SESSION_TAKEN;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a process holds: device files, memory, address spaces, and its unit of systemd. */
+/* What a process holds: device files, memory, address spaces, sessions, and its unit of systemd. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,11 @@
 #define AREAS		64
 #define IOAS_GAP	64	/* so many ids in a row that are none: there are no more */
 #define MAPPED		256
+#define VFIO_DEVICES	"/dev/vfio/devices/"
+/* What came in by a session has no path. */
+#define CAME_IN		"anon_inode:[vfio-device]"
+#define MEMORY_CAME_IN	"/ (deleted)"
+#define SESSION		"anon_inode:[luo_session] "
 
 #ifndef HUGETLBFS_MAGIC
 #define HUGETLBFS_MAGIC	0x958458f6
@@ -22,9 +27,12 @@ struct process {
 	struct tool *tool;
 	const char *pid;
 	unsigned int devices;
-	/* inodes of what is mapped for devices; if it could be asked */
-	bool knows_mapped;
-	uint64_t mapped[MAPPED];
+	/* what is mapped for devices, if it could be asked, and whether its file is open */
+	bool knows_mapped, knows_files;
+	struct {
+		uint64_t inode;
+		bool open;
+	} mapped[MAPPED];
 	unsigned int nr_mapped;
 };
 
@@ -44,6 +52,48 @@ static int take(struct process *process, const char *fd)
 	int copy = tool->ops->take_fd(tool->arg, atoi(process->pid), atoi(fd));
 
 	return copy < 0 ? -errno : copy;
+}
+
+/* The last part of a path of sysfs that a line of fdinfo says */
+static int device_of_fdinfo(const struct tool *tool, const char *pid, const char *fd, char *bdf,
+			    size_t size)
+{
+	static const char key[] = "vfio-device-syspath:";
+	char path[PATH_SIZE], line[PATH_SIZE];
+	int error = -ENOENT;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/fdinfo/%s", pid, fd);
+	file = file_open(tool, path);
+	while (file && error && fgets(line, sizeof(line), file)) {
+		char *slash = strrchr(line, '/');
+
+		line[strcspn(line, "\n")] = 0;
+		if (!starts(line, key) || !slash)
+			continue;
+		snprintf(bdf, size, "%s", slash + 1);
+		error = 0;
+	}
+	if (file)
+		fclose(file);
+	return error;
+}
+
+/* 1: it is the file of a device, with its address, "" if that cannot be told; else 0 */
+static int device_of_file(const struct tool *tool, const char *pid, const char *fd,
+			  const char *target, char *bdf, size_t size)
+{
+	bdf[0] = 0;
+	if (starts(target, VFIO_DEVICES)) {
+		if (file_link_name(tool, bdf, size, "/sys/class/vfio-dev/%s/device",
+				   target + strlen(VFIO_DEVICES)))
+			bdf[0] = 0;
+		return 1;
+	}
+	if (strcmp(target, CAME_IN))
+		return 0;
+	device_of_fdinfo(tool, pid, fd, bdf, size);
+	return 1;
 }
 
 static void say_untold(struct process *process, const char *what, int error)
@@ -69,7 +119,7 @@ static void check_area(struct process *process, uint32_t ioas, const struct iomm
 		item(process->tool, ILU_FAIL, ILU_ID_MEM_UNSEALED, object,
 		     "the file was not sealed when it was mapped");
 	else if (process->nr_mapped < MAPPED)
-		process->mapped[process->nr_mapped++] = area->ino;
+		process->mapped[process->nr_mapped++].inode = area->ino;
 }
 
 /* 0, or the errno with which there is no more to ask */
@@ -117,12 +167,15 @@ static void check_iommufd(struct process *process, const char *fd)
 
 /* ---- memory ---- */
 
-static bool is_mapped(const struct process *process, uint64_t inode)
+/* It is noted that its file is open. */
+static bool is_mapped(struct process *process, uint64_t inode)
 {
+	bool mapped = false;
+
 	for (unsigned int i = 0; i < process->nr_mapped; i++)
-		if (process->mapped[i] == inode)
-			return true;
-	return false;
+		if (process->mapped[i].inode == inode)
+			mapped = process->mapped[i].open = true;
+	return mapped;
 }
 
 /* What is not mapped for a device may be anything. */
@@ -144,18 +197,32 @@ static void say_memfd(struct process *process, const char *name, int seals, long
 		     "it is not sealed: if it is mapped for a device, that is refused");
 }
 
-/* "/memfd:ram (deleted)" */
-static void check_memfd(struct process *process, const char *fd, char *name)
+static bool is_memory(const char *target)
+{
+	return starts(target, "/memfd:") || !strcmp(target, MEMORY_CAME_IN);
+}
+
+/* Of "/memfd:ram (deleted)" what is in the middle */
+static const char *name_memory(char *target)
+{
+	char *end = strstr(target, " (deleted)");
+
+	if (!strcmp(target, MEMORY_CAME_IN))
+		return "memfd";
+	if (end)
+		*end = 0;
+	return target + 1;
+}
+
+static void check_memfd(struct process *process, const char *fd, const char *name)
 {
 	struct tool *tool = process->tool;
 	int memfd = take(process, fd), seals, error = 0;
-	char *end = strstr(name, " (deleted)");
 	uint64_t inode = 0;
 	long magic = 0;
 
-	if (end)
-		*end = 0;
 	if (memfd < 0) {
+		process->knows_files = false;
 		say_untold(process, name, memfd);
 		return;
 	}
@@ -163,24 +230,68 @@ static void check_memfd(struct process *process, const char *fd, char *name)
 	if (seals < 0 || tool->ops->file_kind(tool->arg, memfd, &magic, &inode))
 		error = -errno;
 	ilu_close(tool->ilu, &memfd);
+	process->knows_files &= !error;
 	if (error)
 		say_untold(process, name, error);
 	else
 		say_memfd(process, name, seals, magic, inode);
 }
 
+/* Somebody else may have it, or a session that it is in already. */
+static void check_closed_memory(struct process *process)
+{
+	unsigned int closed = 0;
+
+	for (unsigned int i = 0; i < process->nr_mapped; i++)
+		closed += !process->mapped[i].open;
+	if (closed && process->knows_files)
+		item(process->tool, ILU_UNKNOWN, ILU_ID_MEM_NOT_PRESERVED, "iommufd",
+		     "%u maps are of files that the process has closed: somebody has to preserve them",
+		     closed);
+}
+
+/* ---- sessions ---- */
+
+static void say_refused(struct process *process, const char *name,
+			const struct liveupdate_session_get_reason *last)
+{
+	const char *reason = (const char *)last->reason;
+	enum ilu_id id = ilu_id_by_line(reason);
+
+	item(process->tool, ILU_FAIL, id == ILU_ID_NONE ? ILU_ID_CALL_REFUSED : id, name, "%s",
+	     reason[0] ? reason : strerror(-last->error));
+}
+
+/* Marks, holes and more are seen by nobody but the kernel, when it is tried. */
+static void check_session(struct process *process, const char *fd, const char *name)
+{
+	struct liveupdate_session_get_reason last = { .size = sizeof(last) };
+	struct tool *tool = process->tool;
+	int session = take(process, fd), error = session < 0 ? session : 0;
+
+	if (!error)
+		error = ilu_try_ioctl(tool->ilu, session, LIVEUPDATE_SESSION_GET_REASON, &last);
+	ilu_close(tool->ilu, &session);
+	last.reason[sizeof(last.reason) - 1] = 0;
+	if (error)
+		say_untold(process, name, error);
+	else if (last.error)
+		say_refused(process, name, &last);
+	else
+		item(tool, ILU_PASS, ILU_ID_CALL_REFUSED, name,
+		     "the last call on the session was not refused");
+}
+
 /* ---- files ---- */
 
-static void check_device_file(struct process *process, const char *name)
+static void check_device_file(struct process *process, const char *target, const char *bdf)
 {
-	char bdf[64];
-
 	process->devices++;
-	if (file_link_name(process->tool, bdf, sizeof(bdf), "/sys/class/vfio-dev/%s/device", name))
-		item(process->tool, ILU_UNKNOWN, ILU_ID_DEV_NONE, name,
-		     "which device this is cannot be told");
-	else
+	if (bdf[0])
 		check_device(process->tool, bdf);
+	else
+		item(process->tool, ILU_UNKNOWN, ILU_ID_DEV_NONE, target,
+		     "which device this is cannot be told");
 }
 
 static void check_group_file(struct process *process, const char *path)
@@ -197,14 +308,17 @@ static bool is_iommufd(const char *target)
 
 static void check_file(struct process *process, const char *fd, char *target)
 {
-	static const char devices[] = "/dev/vfio/devices/", groups[] = "/dev/vfio/";
+	static const char groups[] = "/dev/vfio/";
+	char bdf[64];
 
-	if (starts(target, devices))
-		check_device_file(process, target + strlen(devices));
+	if (device_of_file(process->tool, process->pid, fd, target, bdf, sizeof(bdf)))
+		check_device_file(process, target, bdf);
 	else if (starts(target, groups) && is_number(target + strlen(groups)))
 		check_group_file(process, target);
 	else if (is_iommufd(target))
 		check_iommufd(process, fd);
+	else if (starts(target, SESSION))
+		check_session(process, fd, target + strlen(SESSION));
 }
 
 static void each_file(struct process *process, char **fds, bool memory)
@@ -216,8 +330,8 @@ static void each_file(struct process *process, char **fds, bool memory)
 			continue;
 		if (!memory)
 			check_file(process, *fd, target);
-		else if (starts(target, "/memfd:"))
-			check_memfd(process, *fd, target + 1);
+		else if (is_memory(target))
+			check_memfd(process, *fd, name_memory(target));
 	}
 }
 
@@ -278,7 +392,7 @@ static void check_unit(struct process *process)
 
 void check_process(struct tool *tool, const char *pid)
 {
-	struct process process = { .tool = tool, .pid = pid };
+	struct process process = { .tool = tool, .pid = pid, .knows_files = true };
 	char **fds = file_names(tool, "/proc/%s/fd", pid);
 
 	if (!fds) {
@@ -291,30 +405,34 @@ void check_process(struct tool *tool, const char *pid)
 	}
 	each_file(&process, fds, false);
 	each_file(&process, fds, true);
+	check_closed_memory(&process);
 	names_free(fds);
 	if (!process.devices)
 		item(tool, ILU_FAIL, ILU_ID_DEV_NONE, pid, "the process has no device file of VFIO");
 	check_unit(&process);
 }
 
-static bool has_device(const struct tool *tool, const char *pid)
+/* bdf NULL: any */
+static bool has_device(const struct tool *tool, const char *pid, const char *bdf)
 {
-	char **fds = file_names(tool, "/proc/%s/fd", pid), target[PATH_SIZE];
-	bool found = false;
+	char **fds = file_names(tool, "/proc/%s/fd", pid), target[PATH_SIZE], found[64];
+	bool has = false;
 
-	for (char **fd = fds; fd && *fd && !found; fd++)
-		found = !file_link(tool, target, sizeof(target), "/proc/%s/fd/%s", pid, *fd) &&
-			starts(target, "/dev/vfio/devices/");
+	for (char **fd = fds; fd && *fd && !has; fd++)
+		has = !file_link(tool, target, sizeof(target), "/proc/%s/fd/%s", pid, *fd) &&
+		      device_of_file(tool, pid, *fd, target, found, sizeof(found)) &&
+		      (!bdf || !strcmp(bdf, found));
 	names_free(fds);
-	return found;
+	return has;
 }
 
-char **vfio_processes(const struct tool *tool)
+/* Those that have this device open, or any, to be freed by names_free() */
+static char **processes_with(const struct tool *tool, const char *bdf)
 {
 	char **names = file_names(tool, "/proc"), **kept = names;
 
 	for (char **name = names; name && *name; name++) {
-		if (is_number(*name) && has_device(tool, *name))
+		if (is_number(*name) && has_device(tool, *name, bdf))
 			*kept++ = *name;
 		else
 			free(*name);
@@ -322,4 +440,18 @@ char **vfio_processes(const struct tool *tool)
 	if (names)
 		*kept = NULL;
 	return names;
+}
+
+char **vfio_processes(const struct tool *tool)
+{
+	return processes_with(tool, NULL);
+}
+
+bool device_is_open(const struct tool *tool, const char *bdf)
+{
+	char **names = processes_with(tool, bdf);
+	bool open = names_count(names);
+
+	names_free(names);
+	return open;
 }

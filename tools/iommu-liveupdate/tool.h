@@ -138,6 +138,7 @@ bool device_ids(const struct tool *tool, const char *bdf, unsigned int *vendor,
 void check_process(struct tool *tool, const char *pid);
 /* Processes with a device file of VFIO */
 char **vfio_processes(const struct tool *tool);
+bool device_is_open(const struct tool *tool, const char *bdf);
 
 /* kernel.c */
 void check_kernel(struct tool *tool, const struct options *options);

@@ -23,8 +23,10 @@
 #include "events.h"
 #include "liveupdate.h"
 #include "machine.h"
+#include "measure.h"
 #include "preserve.h"
 #include "scenarios.h"
+#include "spare.h"
 #include "tenant.h"
 #include "wayback.h"
 
@@ -32,12 +34,6 @@
 #define EXTRA_IOVA		0x30000000ull
 #define EXTRA_SIZE		(2ull << 20)
 #define TOKEN_EXTRA		9
-#define SECOND_SLOTS		64
-#define SECOND_IOVA		0x40000000ull
-/* Of the offset in a device file: the region is above it. */
-#define REGION_SHIFT		40
-#define OUTGOING		"/sys/kernel/debug/iommu/liveupdate/outgoing"
-#define HANDED_OVER		"/sys/kernel/debug/kho/out/fdt"
 
 /* Programs at the card: its file, its registers, and these on behalf of a program. */
 struct user {
@@ -112,64 +108,6 @@ static void user_stop(struct user *user)
 	      strerror(user->error));
 	close(user->ends[0]);
 	close(user->ends[1]);
-}
-
-/* What must be the same before and after. */
-struct measure {
-	char outgoing[16384];
-	char handed_over[4096];
-	ssize_t outgoing_length, handed_over_length;
-	struct page_counts pages;
-	__u16 command;
-};
-
-static ssize_t read_all(const char *path, char *buffer, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t length = 0;
-	ssize_t got = -1;
-
-	while (fd >= 0 && length < size && (got = read(fd, buffer + length, size - length)) > 0)
-		length += got;
-	if (fd >= 0)
-		close(fd);
-	return got < 0 ? -1 : (ssize_t)length;
-}
-
-static void take_measure(struct measure *measure, const struct receiver *receiver)
-{
-	measure->outgoing_length = read_all(OUTGOING, measure->outgoing,
-					    sizeof(measure->outgoing));
-	measure->handed_over_length = read_all(HANDED_OVER, measure->handed_over,
-					       sizeof(measure->handed_over));
-	must(pci_config_read(receiver->device.bdf, PCI_COMMAND, &measure->command,
-			     sizeof(measure->command)), "config");
-	count_pages(&measure->pages);
-}
-
-static void expect_same(const struct measure *before, const struct receiver *receiver)
-{
-	struct measure *now = malloc(sizeof(*now));
-
-	if (!now)
-		give_up("memory");
-	take_measure(now, receiver);
-	check(before->outgoing_length > 0 && now->outgoing_length == before->outgoing_length &&
-	      !memcmp(now->outgoing, before->outgoing, now->outgoing_length),
-	      "debugfs shows the same records: %zd and %zd bytes", before->outgoing_length,
-	      now->outgoing_length);
-	check(before->handed_over_length > 0 &&
-	      now->handed_over_length == before->handed_over_length &&
-	      !memcmp(now->handed_over, before->handed_over, now->handed_over_length),
-	      "what KHO hands over is the same: %zd and %zd bytes", before->handed_over_length,
-	      now->handed_over_length);
-	check(now->pages.iommu == before->pages.iommu &&
-	      now->pages.secondary == before->pages.secondary,
-	      "pages of the IOMMU: %lu and %lu, before %lu and %lu", now->pages.iommu,
-	      now->pages.secondary, before->pages.iommu, before->pages.secondary);
-	check(now->command == before->command, "command 0x%x, before 0x%x", now->command,
-	      before->command);
-	free(now);
 }
 
 static void ask_wrongly(void)
@@ -253,30 +191,6 @@ static void refuse_what_is_asked_wrongly(const struct receiver *receiver)
 	close(session);
 	close(ends[0]);
 	close(ends[1]);
-}
-
-static void set_up_second(struct receiver *second)
-{
-	char bdf[BDF_LENGTH];
-
-	receiver_choose(second);
-	receiver_choose_slots(second, SECOND_SLOTS);
-	second->ring.iova = SECOND_IOVA;
-	receiver_find_device(second, 1, bdf);
-	receiver_create_memory(second);
-	receiver_open_device(second, bdf);
-	receiver_attach(second);
-}
-
-static int preserve_second(const struct receiver *second)
-{
-	int session = must(session_create("second"), "create session");
-
-	must(session_preserve_fd(session, second->memfd, TOKEN_MEMORY), "preserve memfd");
-	must(session_preserve_fd(session, second->device.iommufd, TOKEN_IOMMUFD),
-	     "preserve iommufd");
-	must(session_preserve_fd(session, second->device.fd, TOKEN_DEVICE), "preserve device");
-	return session;
 }
 
 /* An attach to the IOAS itself makes a page table that nobody can mark. */
@@ -375,21 +289,6 @@ static void test_many_times(struct receiver *receiver, struct user *user, int se
 	      rounds(user) - before);
 }
 
-/* A read of the second card that does not end, as long as its tenant likes. */
-struct endless_read {
-	struct background_call call;
-	struct late_memory late;
-	const struct device *device;
-};
-
-static int read_device(void *argument)
-{
-	struct endless_read *read = argument;
-
-	return pread(read->device->fd, read->late.memory, 4,
-		     (off_t)VFIO_PCI_CONFIG_REGION_INDEX << REGION_SHIFT) < 0 ? -errno : 0;
-}
-
 static pid_t ask_in_child(void)
 {
 	struct liveupdate_ioctl_test_kexec answer;
@@ -427,16 +326,13 @@ static void kill_who_asks(struct user *user)
 
 static void test_with_endless_read(struct user *user, const struct receiver *second)
 {
-	struct endless_read read = { .device = &second->device };
-	int session = preserve_second(second);
+	int session = spare_preserve(second);
+	struct endless_read read;
 
-	late_memory_create(&read.late, PAGE, LATE_TOUCH);
-	call_in_background(&read.call, read_device, &read);
-	late_memory_expect_waiter(&read.late);
+	endless_read_begin(&read, &second->device);
 	kill_who_asks(user);
 	expect_kexec(EBUSY, "second", TOKEN_DEVICE, "kexec refused, a file operation does not end");
-	late_memory_let_go(&read.late);
-	check_errno(call_result(&read.call), 0, "the read");
+	endless_read_end(&read);
 	expect_kexec(0, "", 0, "");
 	close(session);
 }
@@ -485,7 +381,7 @@ void test_kexec_old_kernel(void)
 	start_receiving(&receiver, 300);
 	expect_image("handover", LIVEUPDATE_IMAGE_HANDOVER);
 	report_pages("base");
-	set_up_second(&second);
+	spare_set_up(&second);
 	must(hwpt_mark_preserve(second.device.iommufd, second.hwpt_id, TOKEN_HWPT), "mark");
 	refuse_automatic_page_table(&second);
 	refuse_what_is_asked_wrongly(&receiver);

@@ -169,11 +169,32 @@ static int add_examples(const struct run *run, struct archive *archive)
 	return 0;
 }
 
-/* The example programs, the kernel's own test programs, and its modules. */
+/* What need not be there is not: each program is more memory to preserve. */
+static bool needs_tool(const char *script)
+{
+	return script && !strncmp(script, "command", strlen("command"));
+}
+
+static int add_tool(const struct run *run, struct archive *archive)
+{
+	struct file tool = { 0 };
+
+	if (run->options.tool)
+		tool.data = read_whole(run->options.tool, &tool.size);
+	if (!tool.data)
+		return -ENOENT;
+	add_file(archive, "iommu-liveupdate", 0755, tool.data, tool.size);
+	free(tool.data);
+	return 0;
+}
+
+/* Programs and modules: the examples, the operator's command, the kernel's own tests. */
 static int add_directories(const struct run *run, struct archive *archive, const char *modules)
 {
 	int error = add_examples(run, archive);
 
+	if (!error && needs_tool(run->options.script))
+		error = add_tool(run, archive);
 	if (!error && run->options.tests)
 		error = add_directory(archive, "tests", run->options.tests);
 	if (!error && modules)

@@ -37,6 +37,7 @@ static void usage(void)
 		"                        and no other; may be given several times\n"
 		"  --may-find TEXT       what comes with it by its nature; several times\n"
 		"  --examples DIR        the example programs, for their script\n"
+		"  --tool FILE           the operator's command, for its scripts\n"
 		"  --root ARCHIVE        of cpio: what there is in the root file system besides\n"
 		"  --tests DIR           programs for the scripts kernel-tests and mock\n"
 		"  --old-modules DIR, --new-modules DIR   of each kernel, DIR/RELEASE/NAME.ko\n"
@@ -97,8 +98,8 @@ static void set_defaults(struct options *options)
 enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
-	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_MAY_FIND, OPT_EXAMPLES, OPT_TESTS, OPT_ROOT,
-	OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS, OPT_OLD_MODULES, OPT_NEW_MODULES,
+	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_MAY_FIND, OPT_EXAMPLES, OPT_TOOL, OPT_TESTS,
+	OPT_ROOT, OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS, OPT_OLD_MODULES, OPT_NEW_MODULES,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_ADDED_MEMORY,
 	OPT_MORE_NICS,
 	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_KEEP_FREED, OPT_ATS_DEVICE, OPT_NO_IOMMU,
@@ -115,6 +116,7 @@ static const struct option long_options[] = {
 	{ "new-kernel", required_argument, NULL, OPT_NEW_KERNEL },
 	{ "init", required_argument, NULL, OPT_INIT },
 	{ "examples", required_argument, NULL, OPT_EXAMPLES },
+	{ "tool", required_argument, NULL, OPT_TOOL },
 	{ "tests", required_argument, NULL, OPT_TESTS },
 	{ "root", required_argument, NULL, OPT_ROOT },
 	{ "old-modules", required_argument, NULL, OPT_OLD_MODULES },
@@ -223,6 +225,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_PRESERVE] = &options->preserve,
 		[OPT_EXPECT] = &options->expect,
 		[OPT_EXAMPLES] = &options->examples,
+		[OPT_TOOL] = &options->tool,
 		[OPT_TESTS] = &options->tests,
 		[OPT_ROOT] = &options->root,
 		[OPT_CRASH] = &options->crash,

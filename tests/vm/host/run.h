@@ -32,6 +32,7 @@ struct options {
 	const char *new_kernel;
 	const char *init;
 	const char *examples;
+	const char *tool;
 	const char *tests;
 	const char *root;
 	const char *output;

@@ -6,7 +6,7 @@
 # units of examples/systemd and system/ as they are, and those of the rig beside this script.
 # The programs of the rig come with vm-run.
 #
-#   TOOL   the command iommu-liveupdate, a static program; without it there is none
+#   TOOL   the command iommu-liveupdate, a static program
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../../..
@@ -46,7 +46,7 @@ mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/run" "$root/t
 cp "$top/examples/systemd/nic@.service" "$top/system/liveupdate-guard.service" "$root/etc/systemd/system/"
 cp "$top/system/liveupdate-guard" "$root/usr/lib/iommu-liveupdate/"
 ln -s /examples/rig-service "$root/usr/lib/iommu-liveupdate/service"
-[ -z "${TOOL:-}" ] || cp "$TOOL" "$root/usr/bin/iommu-liveupdate"
+cp "$TOOL" "$root/usr/bin/iommu-liveupdate"
 cp "$here"/*.service "$root/etc/systemd/system/"
 # enable_unit UNIT [NAME] ; as systemctl enable does
 enable_unit()
@@ -56,7 +56,7 @@ enable_unit()
 enable_unit nic@.service "nic@$CARD.service"
 enable_unit bystander.service
 enable_unit control.service
-[ -z "${TOOL:-}" ] || enable_unit liveupdate-guard.service
+enable_unit liveupdate-guard.service
 ln -s /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
 ln -s /init "$root/usr/lib/systemd/system-shutdown/rig"
 # There is no journal: to the kernel's log, where the rig looks.
