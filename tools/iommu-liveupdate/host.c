@@ -61,13 +61,9 @@ static bool check_sessions(struct tool *tool)
 /* Sessions there are in every kernel of these days; what they can hold is said by notes. */
 static void check_support(struct tool *tool)
 {
-	size_t length;
-	unsigned char *bytes = file_bytes(tool, "/sys/kernel/notes", &length);
-	char *records = NULL;
+	char *records = own_records(tool);
 
-	if (bytes)
-		notes_collect(bytes, length, &records);
-	if (!bytes)
+	if (!file_exists(tool, "/sys/kernel/notes"))
 		item(tool, ILU_UNKNOWN, ILU_ID_IOMMUFD_NO_SUPPORT, "",
 		     "this kernel does not say what it can preserve");
 	else if (!records || !strstr(records, IOMMU_RECORD))
@@ -76,7 +72,6 @@ static void check_support(struct tool *tool)
 	else
 		item(tool, ILU_PASS, ILU_ID_IOMMUFD_NO_SUPPORT, "",
 		     "this kernel can preserve page tables");
-	free(bytes);
 	free(records);
 }
 
