@@ -100,7 +100,7 @@ struct ilu_blob {
 
 /* ---- context ---- */
 
-#define ILU_REASON_SIZE	192
+#define ILU_REASON_SIZE	256
 
 struct ilu_stored_error {
 	struct ilu_error public;

@@ -46,7 +46,7 @@ struct liveupdate_ioctl_retrieve_session {
 
 /* What is refused in words: only the series has this and what follows it. */
 #ifndef LIVEUPDATE_REASON_LENGTH
-#define LIVEUPDATE_REASON_LENGTH	192
+#define LIVEUPDATE_REASON_LENGTH	256
 #endif
 
 #ifndef LIVEUPDATE_IOCTL_LIST_SESSIONS

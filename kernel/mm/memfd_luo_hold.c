@@ -83,8 +83,10 @@ static int memfd_luo_restore_folios(struct memfd_luo_folio_ser *folios_ser,
 		/* It is not preserved any more if it is named twice. */
 		folio = memfd_luo_folio_order(phys) < 0 ? NULL : kho_restore_folio(phys);
 		if (!folio || try_grab_folio(folio, 1, FOLL_PIN)) {
-			liveupdate_refuse_err("Unable to restore folio at physical address: %llx\n",
-					      phys);
+			/* Where it is, is not for everybody who has a session */
+			pr_err_ratelimited("Unable to restore folio at physical address: %llx\n",
+					   phys);
+			liveupdate_note_reason("Unable to restore a folio\n");
 			pfolio->pfn = 0;
 			err = -EIO;
 			continue;

@@ -12,7 +12,7 @@ struct findings {
 	struct {
 		enum ilu_verdict verdict;
 		enum ilu_id id;
-		char object[64], text[192];
+		char object[64], text[256];
 	} at[FINDINGS];
 };
 
@@ -27,7 +27,7 @@ static void note(void *arg, const struct ilu_finding *finding)
 	findings->at[findings->nr].verdict = finding->verdict;
 	findings->at[findings->nr].id = finding->id;
 	snprintf(findings->at[findings->nr].object, 64, "%s", finding->object);
-	snprintf(findings->at[findings->nr++].text, 192, "%s", finding->text);
+	snprintf(findings->at[findings->nr++].text, sizeof(findings->at[0].text), "%s", finding->text);
 }
 
 static int worst(const struct findings *findings, enum ilu_id *id, const char **object)

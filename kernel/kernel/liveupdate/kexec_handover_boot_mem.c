@@ -107,7 +107,9 @@ bool kho_is_boot_memory(phys_addr_t phys, phys_addr_t size)
 	    size <= kho_boot_ranges[low].end - phys)
 		return true;
 
-	liveupdate_refuse_warn("memory at %pa was added to the running machine and cannot be preserved: set added memory online as movable\n",
-			       &phys);
+	/* Where memory is, is not for everybody who has a session */
+	pr_warn_ratelimited("memory at %pa was added to the running machine and cannot be preserved: set added memory online as movable\n",
+			    &phys);
+	liveupdate_note_reason("memory was added to the running machine and cannot be preserved: set added memory online as movable\n");
 	return false;
 }

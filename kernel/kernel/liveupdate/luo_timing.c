@@ -480,8 +480,10 @@ static void __init luo_timing_make_file(void)
 	struct kobject *directory;
 
 	directory = kobject_create_and_add("liveupdate", kernel_kobj);
-	if (!directory || sysfs_create_file(directory, &timing_attr.attr))
-		pr_warn("no memory for /sys/kernel/liveupdate/timing\n");
+	if (directory && !sysfs_create_file(directory, &timing_attr.attr))
+		return;
+	kobject_put(directory);
+	pr_warn("no memory for /sys/kernel/liveupdate/timing\n");
 }
 
 /* Old kernel: the record for the next one. Both do without if need be. */

@@ -562,6 +562,7 @@ static int vfio_pci_liveupdate_shut(struct vfio_pci_core_device *vdev,
 static void vfio_pci_liveupdate_open(struct vfio_pci_core_device *vdev)
 {
 	store_release_wake_up(&vdev->liveupdate_frozen, VFIO_PCI_NOT_FROZEN);
+	vfio_pci_ioeventfds_late(vdev);
 }
 
 /* The line may be shared, and nobody listens to this device any more */

@@ -60,6 +60,7 @@ int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
 bool vfio_pci_dev_set_live(struct vfio_device_set *dev_set);
 int vfio_pci_dev_set_refuse(struct vfio_device_set *dev_set, const char *what);
 bool vfio_pci_liveupdate_trylock_set(struct vfio_device *core_vdev);
+void vfio_pci_ioeventfds_late(struct vfio_pci_core_device *vdev);
 vm_fault_t vfio_pci_frozen_fault(struct vfio_pci_core_device *vdev,
 				 struct vm_fault *vmf);
 vm_fault_t vfio_pci_frozen_wait(struct vfio_pci_core_device *vdev,
@@ -112,7 +113,6 @@ static inline bool vfio_pci_frozen_for_test(struct vfio_pci_core_device *vdev)
 	return READ_ONCE(vdev->liveupdate_frozen) == VFIO_PCI_FROZEN_TEST;
 }
 
-void vfio_pci_frozen_end_of_test(struct vfio_pci_core_device *vdev);
 #else
 #define vfio_pci_liveupdate_ioctl	vfio_pci_core_ioctl
 #define vfio_pci_liveupdate_feature	vfio_pci_core_ioctl_feature
@@ -205,11 +205,6 @@ static inline bool vfio_pci_frozen(struct vfio_pci_core_device *vdev)
 static inline bool vfio_pci_frozen_for_test(struct vfio_pci_core_device *vdev)
 {
 	return false;
-}
-
-static inline void
-vfio_pci_frozen_end_of_test(struct vfio_pci_core_device *vdev)
-{
 }
 #endif /* CONFIG_PCI_LIVEUPDATE */
 #endif /* VFIO_PCI_LIVEUPDATE_H */

@@ -95,7 +95,8 @@ static int vfio_pci_liveupdate_enter(struct vfio_device *core_vdev)
  * @arg: Its argument
  *
  * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_ioctl().
+ * Return: -EBUSY while frozen for a kexec, -EINTR for a process that is killed during a
+ * test, else as vfio_pci_core_ioctl().
  */
 long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 			       unsigned long arg)
@@ -112,7 +113,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_ioctl);
  * @argsz: Size of the argument
  *
  * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_ioctl_feature().
+ * Return: -EBUSY while frozen for a kexec, -EINTR for a process that is killed during a
+ * test, else as vfio_pci_core_ioctl_feature().
  */
 int vfio_pci_liveupdate_feature(struct vfio_device *core_vdev, u32 flags,
 				void __user *arg, size_t argsz)
@@ -132,7 +134,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_feature);
  * The question for the ROM switches memory decoding on for a moment.
  *
  * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_ioctl_get_region_info().
+ * Return: -EBUSY while frozen for a kexec, -EINTR for a process that is killed during a
+ * test, else as vfio_pci_ioctl_get_region_info().
  */
 int vfio_pci_liveupdate_region_info(struct vfio_device *core_vdev,
 				    struct vfio_region_info *info,
@@ -151,7 +154,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_region_info);
  * @ppos: Region and offset
  *
  * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_read().
+ * Return: -EBUSY while frozen for a kexec, -EINTR for a process that is killed during a
+ * test, else as vfio_pci_core_read().
  */
 ssize_t vfio_pci_liveupdate_read(struct vfio_device *core_vdev,
 				 char __user *buf, size_t count, loff_t *ppos)
@@ -169,7 +173,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_read);
  * @ppos: Region and offset
  *
  * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_write().
+ * Return: -EBUSY while frozen for a kexec, -EINTR for a process that is killed during a
+ * test, else as vfio_pci_core_write().
  */
 ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
 				  const char __user *buf, size_t count,
@@ -186,7 +191,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_write);
  * @vma: The mapping
  *
  * Context: Process context, of any user.
- * Return: -EBUSY while frozen, else as vfio_pci_core_mmap().
+ * Return: -EBUSY while frozen for a kexec, -EINTR for a process that is killed during a
+ * test, else as vfio_pci_core_mmap().
  */
 int vfio_pci_liveupdate_mmap(struct vfio_device *core_vdev,
 			     struct vm_area_struct *vma)
@@ -204,7 +210,8 @@ static bool vfio_pci_frozen_may_repeat(struct vfio_pci_core_device *vdev,
 {
 	if (vmf->flags & FAULT_FLAG_USER)
 		return true;
-	return vfio_pci_frozen_for_test(vdev) &&
+	/* It may have ended since it was seen */
+	return READ_ONCE(vdev->liveupdate_frozen) != VFIO_PCI_FROZEN &&
 	       vmf->flags & FAULT_FLAG_ALLOW_RETRY;
 }
 
@@ -266,21 +273,6 @@ vm_fault_t vfio_pci_frozen_wait(struct vfio_pci_core_device *vdev,
 	fput(file);
 	return VM_FAULT_RETRY;
 }
-
-/**
- * vfio_pci_frozen_end_of_test - Wait until a device is not frozen for a test
- * @vdev: The device, which stays
- *
- * For what nobody can repeat. Another test may begin at once.
- *
- * Context: Process context, without locks. Sleeps for no more than some seconds.
- */
-void vfio_pci_frozen_end_of_test(struct vfio_pci_core_device *vdev)
-{
-	wait_var_event(&vdev->liveupdate_frozen,
-		       !vfio_pci_frozen_for_test(vdev));
-}
-
 /* Reset by the user */
 
 /**
