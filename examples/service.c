@@ -126,7 +126,8 @@ static int begin(struct service *service)
 static int give_up(struct service *service)
 {
 	complain(service, "cannot begin");
-	if (ilu_role(service->ilu) != ILU_ROLE_INCOMING)
+	/* Without a role it is not known yet what the session is. */
+	if (ilu_role(service->ilu) == ILU_ROLE_OUTGOING)
 		take_from_store(service);
 	return 1;
 }

@@ -5,18 +5,19 @@
  * kexec would do, up to where there is no way back. Then all is as it was.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "uapi.h"
-
-#define OWN_SESSION	"ilu-check"
 
 struct check {
 	struct ilu *ilu;
 	void (*found)(void *arg, const struct ilu_finding *finding);
 	void *arg;
 	const char *session;	/* the one that it is done in */
+	char own[32];		/* its name, if it is made for this */
 	bool failed, unknown;
 };
 
@@ -202,8 +203,10 @@ static int preserve(struct check *check, bool has_session)
 
 	memcpy(name, ilu->session_name, sizeof(name));
 	if (has_session) {
-		check->session = OWN_SESSION;
-		strcpy(ilu->session_name, OWN_SESSION);
+		/* with the process: others may check at the same time */
+		snprintf(check->own, sizeof(check->own), "ilu-check-%d", (int)getpid());
+		check->session = check->own;
+		strcpy(ilu->session_name, check->own);
 	}
 	error = ilu_preserve(ilu);
 	memcpy(ilu->session_name, name, sizeof(name));

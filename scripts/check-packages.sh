@@ -177,7 +177,8 @@ compiles()
 command_runs()
 {
 	user iommu-liveupdate version
-	user sh -c 'test -s /usr/share/bash-completion/completions/iommu-liveupdate && test -s /usr/share/man/man8/iommu-liveupdate.8.gz'
+	user sh -c 'test -s /usr/share/bash-completion/completions/iommu-liveupdate && test -s /usr/share/man/man8/iommu-liveupdate.8.gz &&
+		test -s /usr/share/doc/iommu-liveupdate/schema.json && test -s /usr/lib/systemd/system/liveupdate-guard.service'
 }
 
 # make_initrd FILE: of a kernel of which only the name is there; what it says is in said
