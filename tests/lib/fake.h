@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "iommu-liveupdate.h"
+#include "uapi.h"
 
 #define FAKE_FDS	128
 #define FAKE_OBJECTS	256
@@ -102,7 +103,7 @@ struct session {
 	/* of its last call that failed */
 	long error;
 	uint64_t failed_token;
-	char reason[192];
+	char reason[LIVEUPDATE_REASON_LENGTH];
 	struct entry *entries;	/* the last one that was preserved first */
 };
 
@@ -133,7 +134,7 @@ struct fake {
 	struct session *sessions;
 	bool old_kernel;		/* without tests and reasons */
 	unsigned int image_kind;	/* LIVEUPDATE_IMAGE_HANDOVER */
-	char reason[192];		/* what the call under way has logged */
+	char reason[LIVEUPDATE_REASON_LENGTH];		/* what the call under way has logged */
 	unsigned long tests;
 	struct card cards[FAKE_CARDS];
 	bool image, jumped;
