@@ -50,7 +50,8 @@ end()
 	fi
 }
 
-sound() { ! grep -q 'ERROR: \|runtime error\|^==[0-9]' "$O/err" || wrong "a sanitizer or valgrind speaks"; }
+# sound FILE: of standard error
+sound() { ! grep -q 'ERROR: \|runtime error\|^==[0-9]' "$1" || wrong "a sanitizer or valgrind speaks"; }
 
 nr=0
 # run CODE ARGUMENT...: text in $O/out, and JSON in a document for later, with the same code
@@ -62,12 +63,14 @@ run()
 	code=0
 	$valgrind "$tool" "$@" >"$O/out" 2>"$O/err" || code=$?
 	[ "$code" -eq "$wanted" ] || wrong "$*: exit $code, wanted $wanted"
-	sound
+	sound "$O/err"
 	held "$root/calls"
 	[ "$wanted" -ne 2 ] || return 0
-	nr=$((nr + 1))
+	nr=$((nr + 1)) code=0
 	$valgrind "$tool" -j "$@" >"$O/documents/$nr.json" 2>"$O/json.err" || code=$?
 	[ "$code" -eq "$wanted" ] || wrong "-j $*: exit $code, wanted $wanted"
+	sound "$O/json.err"
+	grep -q "\"exit\":$code[,}]" "$O/documents/$nr.json" || wrong "-j $*: the document has another exit than $code"
 	same_items "$O/documents/$nr.json"
 }
 
@@ -322,17 +325,59 @@ situation 1 FAIL next.image 'not a kernel' check kernel --kernel /proc/cmdline -
 situation 1 FAIL next.kho 'KHO is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE kho=off"
 situation 1 FAIL next.liveupdate 'live update is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE liveupdate=0"
 situation 1 FAIL next.iommu 'VT-d is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=off"
+for words in on,igfx_off on,sp_off off,on 'off intel_iommu=on' 'on intel_iommu=sp_off'; do
+	situation 0 '' '' "VT-d is on in it, by $words" check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=$words"
+done
+for words in on,off 'on intel_iommu=off' 'on iommu=soft,off'; do
+	situation 1 FAIL next.iommu "VT-d is off in it, by $words" check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=$words"
+done
+begin 'VT-d is off in it, and only its table mode is on'
+run 1 check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=sm_on vfio-pci.ids=8086:10c9'
+says FAIL next.iommu
+says WARN next.mode
+end
 situation 0 WARN next.mode 'another table mode' check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=on,sm_on"
 situation 0 WARN next.vfio 'nobody binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
-mkdir -p "$O/initrd/etc/modprobe.d"; echo 'options vfio-pci ids=8086:10c9' >"$O/initrd/etc/modprobe.d/vfio.conf"
-(cd "$O/initrd" && { printf '' | cpio -o -H newc; find . | cpio -o -H newc | gzip; } 2>/dev/null) >"$root/boot/initrd-next"
-situation 0 '' '' 'the initrd binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
+situation 0 WARN next.vfio 'the driver is for other cards' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on vfio-pci.ids=8086:10c90,18086:10c9,8086:10d3'
+situation 0 '' '' 'the driver is for cards of all kinds of a vendor' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on vfio_pci.ids=1af4:1000,8086:ffffffff'
+# initrd FILE TEXT: one with this file, and with what the package puts into each
+initrd()
+{
+	rm -rf "$O/initrd"
+	mkdir -p "$O/initrd/$(dirname "$1")" "$O/initrd/scripts/init-top"
+	printf "$2" >"$O/initrd/$1"
+	cp "$TOP/system/initramfs-script" "$O/initrd/scripts/init-top/iommu-liveupdate"
+	(cd "$O/initrd" && { printf '' | cpio -o -H newc; find . | LC_ALL=C sort | cpio -o -H newc | gzip; } 2>/dev/null) >"$root/boot/initrd-next"
+}
+# initrd_binds FILE TEXT, initrd_leaves FILE TEXT
+initrd_binds() { initrd "$@"; situation 0 '' '' "the initrd binds the driver, by $1: $2" check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'; }
+initrd_leaves() { initrd "$@"; situation 0 WARN next.vfio "the initrd does not bind the driver, with $1: $2" check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'; }
+initrd_binds etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
+initrd_binds etc/modprobe.d/vfio.conf '# cards\noptions vfio_pci disable_vga=1 ids=1af4:1000,8086:10C9:1234:5678\n'
+initrd_leaves etc/modprobe.d/vfio.conf 'options vfio-pci ids=1af4:1000'
+initrd_leaves etc/modprobe.d/vfio.conf '# options vfio-pci ids=8086:10c9'
+initrd_binds etc/iommu-liveupdate/vfio-pci.conf "8086:10d3\n$NIC\n"
+initrd_binds etc/iommu-liveupdate/vfio-pci.conf '8086:10c9\n'
+initrd_leaves etc/iommu-liveupdate/vfio-pci.conf "8086:10d3\n0000:01:00.1\n#$NIC\n"
+initrd_leaves etc/other.conf "$NIC"
+initrd_binds usr/lib/udev/rules.d/70-vfio.rules 'ATTR{driver_override}="vfio-pci"'
+initrd_leaves usr/lib/udev/rules.d/70-vfio.rules '#ATTR{driver_override}="vfio-pci"'
+initrd_binds etc/modprobe.d/long.conf "$(printf '#%020000d' 0)\noptions vfio-pci ids=8086:10c9\n"
+machine; put etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
+situation 0 '' '' 'the driver is for the card, by this machine' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
+put etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10d3'
+situation 0 WARN next.vfio 'the driver is for another card, by this machine' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 machine; put etc/udev/rules.d/70-vfio.rules 'ATTR{driver_override}="vfio-pci"'
 situation 0 '' '' 'a rule of udev binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 machine; a_kernel vmlinuz-next "${GOOD_CONFIG% CONFIG_VFIO_DEVICE_CDEV=y}" $RECORDS
 situation 1 FAIL next.config 'it lacks an option' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next - $RECORDS
 situation 3 UNKNOWN next.no-config 'its configuration is not known' check kernel $(next) --cmdline "$NEXT_CMDLINE"
+begin 'whether KHO and VT-d are on in it is up to a configuration that is not known'
+run 3 check kernel $(next) --cmdline 'liveupdate=on vfio-pci.ids=8086:10c9'
+says UNKNOWN next.kho
+says UNKNOWN next.iommu
+end
 printf '%s\n' "$GOOD_CONFIG" | tr ' ' '\n' >"$root/boot/config-next"
 situation 0 '' '' 'its configuration is beside it' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next "$GOOD_CONFIG" ilu-iommu-v2 ilu-iommufd-v1 ilu-pci-v1 ilu-vfio-pci-v1
@@ -355,9 +400,9 @@ situation 3 UNKNOWN next.scratch 'whether it fits is not known' check kernel $(n
 # damage WORDS: whatever it is, there is an answer
 damage()
 {
-	$valgrind "$tool" check kernel --kernel /boot/vmlinuz-next --cmdline "$NEXT_CMDLINE" >"$O/out" 2>"$O/err"
+	$valgrind "$tool" check kernel $(next) --cmdline "$NEXT_CMDLINE" >"$O/out" 2>"$O/err"
 	[ $? -lt 6 ] || wrong "$1"
-	sound
+	sound "$O/err"
 }
 begin 'a damaged kernel'
 machine
@@ -377,7 +422,56 @@ for at in $(seq 3 4 240); do
 done
 end
 
+# not packed, so that the headers of cpio are seen
+begin 'a damaged initrd'
+machine
+initrd etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
+(cd "$O/initrd" && find . | LC_ALL=C sort | cpio -o -H newc 2>/dev/null) >"$O/whole"
+for at in $(seq 0 7 110) $(seq 112 29 700); do
+	cp "$O/whole" "$root/boot/initrd-next"
+	printf '\377\000f' | dd of="$root/boot/initrd-next" bs=1 seek="$at" conv=notrunc 2>/dev/null
+	damage "initrd, at $at"
+	head -c "$at" "$O/whole" >"$root/boot/initrd-next"
+	damage "initrd, cut off at $at"
+done
+gzip <"$O/whole" >"$root/whole.gz"
+for at in 2 3 9 12 40 100 200; do
+	cp "$root/whole.gz" "$root/boot/initrd-next"
+	printf '\377\000f' | dd of="$root/boot/initrd-next" bs=1 seek="$at" conv=notrunc 2>/dev/null
+	damage "packed initrd, at $at"
+done
+# the length of its name is none
+sed '1s/^\(.\{94\}\)......../\100000000/' "$O/whole" >"$root/boot/initrd-next"
+damage 'initrd, without a name'
+end
+
+begin 'no file has a program started that unpacks it'
+machine
+mkdir -p "$O/unpackers"
+for program in lrzip grzip lzop; do
+	printf '#!/bin/sh\n: >"%s/started"\nexec cat\n' "$root" >"$O/unpackers/$program"
+	chmod 755 "$O/unpackers/$program"
+done
+for magic in 'LRZI\000\006' 'GRZipII\000\002\004:)' '\211LZO\000\015\012\032\012'; do
+	{ printf "$magic"; head -c 4096 /dev/zero; } >"$root/boot/initrd-next"
+	"$make" bzimage "$root/boot/initrd-next" >"$root/boot/vmlinuz-next"
+	PATH=$O/unpackers:$PATH "$tool" check kernel $(next) --cmdline "$NEXT_CMDLINE" >"$O/out" 2>"$O/err"
+	[ ! -e "$root/started" ] || wrong "of $magic"
+	rm -f "$root/started"
+done
+end
+
 # all at once
+machine
+begin 'a device that no process has is looked at, too'
+other=0000:01:00.1
+a_device $other "pci0000:00/0000:00:01.0/$other" 8086:10d3 030000 8
+bound $other "pci0000:00/0000:00:01.0/$other" vfio1
+run 1 check all
+says PASS dev.display $NIC
+says FAIL dev.display $other
+[ "$(grep -c "dev.display  *$NIC" "$O/out")" -eq 1 ] || wrong 'one is looked at twice'
+end
 machine; answer 'area 1 0x8000000 0 0 0'; echo D3hot >"$(nic)/power_state"
 begin 'what is wrong in several places'
 run 1 check --kernel /boot/vmlinuz-next

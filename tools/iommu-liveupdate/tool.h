@@ -109,6 +109,12 @@ void names_free(char **names);
 unsigned int names_count(char **names);
 /* Does a file of this directory have the text in a line that is no comment? */
 bool file_mentions(const struct tool *tool, const char *directory, const char *text);
+/* All of its files, to be freed; NULL: there is none */
+char *directory_text(const struct tool *tool, const char *directory);
+/* Bytes behind a text that is to be freed, and a newline. False: they are not added. */
+bool text_append(char **text, size_t *length, const unsigned char *bytes, size_t nr);
+/* Which of two words comes last in all NAME=WORD,WORD of a command line; "" */
+const char *cmdline_last(const char *cmdline, const char *name, const char *one, const char *other);
 /* The value of the last NAME= of a command line; false: it is not there */
 bool cmdline_value(const char *cmdline, const char *name, char *value, size_t size);
 bool cmdline_is_on(const char *cmdline, const char *name);
@@ -158,8 +164,8 @@ void image_free(struct image *image);
 char *own_records(const struct tool *tool);
 /* All that the archive or stream is made of, when it is unpacked; to be freed, NULL */
 unsigned char *unpack(const unsigned char *bytes, size_t length, size_t *unpacked);
-/* Has one of the files of an initrd the text in its name, or in it, if its name has the other? */
-int initrd_mentions(const struct tool *tool, const char *path, const char *name, const char *text);
+/* All files of an initrd that have this in their names, to be freed; NULL: there is none */
+char *initrd_text(const struct tool *tool, const char *path, const char *name);
 
 /* Each of these is the list of commands of an object. */
 extern const struct command check_commands[], device_commands[], session_commands[],
