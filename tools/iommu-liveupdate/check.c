@@ -13,8 +13,8 @@ static int all(struct tool *tool, int argc, char **argv, const struct options *o
 	if (!names_count(devices))
 		item(tool, ILU_WARN, ILU_ID_DEV_NONE, "", "no device is bound to vfio-pci");
 	/* Those of a process are looked at with it. */
-	if (!names_count(processes))
-		for (char **bdf = devices; bdf && *bdf; bdf++)
+	for (char **bdf = devices; bdf && *bdf; bdf++)
+		if (!device_is_open(tool, *bdf))
 			check_device(tool, *bdf);
 	for (char **pid = processes; pid && *pid; pid++)
 		check_process(tool, *pid);
