@@ -270,6 +270,26 @@ machine; ln -s '/memfd:other (deleted)' "$root/proc/123/fd/7"; answer 'memfd 123
 situation 0 '' '' 'memory that is not mapped' check pid 123
 machine; rm "$root/proc/123/fd/5"
 situation 3 UNKNOWN mem.not-preserved 'memory is mapped whose file is closed' check pid 123
+# maps INODE...: in one IOAS
+maps() { for inode; do printf 'area 1 0x%x 1 0x7 %u\n' $((0x1000000 + 4096 * inode)) "$inode"; done >>"$root/answers"; }
+machine; no_answer area; maps $(yes 78 | head -n 300); answer 'area 1 0x9000000 1 0x7 77'
+ln -s '/memfd:other (deleted)' "$root/proc/123/fd/7"; answer 'memfd 123 7 0x7 plain 78'; no_answer 'memfd 123 5'; answer 'memfd 123 5 0x7 huge 77'
+situation 1 FAIL mem.hugetlb 'a file is mapped many times, and then another one' check pid 123
+machine; no_answer area; maps $(seq 1001 1300) 77; no_answer memfd; answer 'memfd 123 5 0x7 huge 77'
+begin 'many files are mapped'
+run 1 check pid 123
+says FAIL mem.hugetlb memfd:ram
+shows '300 files are mapped that the process does not have as memfds'
+end
+machine; ln -s '/memfd:other (deleted)' "$root/proc/123/fd/7"; answer 'memfd 123 7 0x7 huge 77 2'
+situation 0 '' '' 'a file of another file system has the number of one that is mapped' check pid 123
+machine; rm "$root/proc/123/fd/5"; ln -s /dev/shm/ram "$root/proc/123/fd/5"
+begin 'memory is mapped whose file has a path'
+run 3 check pid 123
+shows '1 files are mapped that the process does not have as memfds'
+end
+machine; answer 'area 2000 0x8000000 0 0 0'
+situation 1 FAIL mem.not-file 'an IOAS of a program with many devices' check pid 123
 machine; rm "$root/proc/123/fd/3" "$root/proc/123/fd/5"; mkdir "$root/proc/123/fdinfo"
 ln -s 'anon_inode:[vfio-device]' "$root/proc/123/fd/3"; ln -s '/ (deleted)' "$root/proc/123/fd/5"
 rm "$root/proc/123/fd/4"; ln -s 'anon_inode:[iommufd]' "$root/proc/123/fd/4"
@@ -315,6 +335,14 @@ put etc/systemd/system/vm1.service.d/old.conf '# LUOSession=vm1'
 situation 0 WARN host.unit 'a unit whose session is closed' check pid 123
 put etc/systemd/system/vm1.service.d/keep.conf 'FileDescriptorStorePreserve=yes'
 situation 0 '' '' 'a unit with a setting that was added' check pid 123
+machine; put proc/123/cgroup "0::/system.slice/system-nic.slice/nic@$NIC.service"
+situation 0 WARN host.unit 'a unit of a template, whose session is closed' check pid 123
+put etc/systemd/system/nic@.service 'LUOSession=%i'
+situation 0 '' '' 'a unit of a template that has the setting' check pid 123
+echo >"$root/etc/systemd/system/nic@.service"; put run/systemd/system/nic@.service.d/keep.conf 'LUOSession=%i'
+situation 0 '' '' 'a unit of a template to which the setting was added' check pid 123
+rm -r "$root/run/systemd/system/nic@.service.d"; put "etc/systemd/system/nic@$NIC.service.d/keep.conf" 'LUOSession=nic'
+situation 0 '' '' 'a unit of a template with a setting of its own' check pid 123
 
 # of the next kernel
 machine

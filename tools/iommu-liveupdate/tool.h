@@ -31,7 +31,7 @@ struct tool_ops {
 	/* a duplicate of the descriptor of another process */
 	int (*take_fd)(void *arg, pid_t pid, int fd);
 	/* the kind of its file system, of statfs(2), its inode and device */
-	int (*file_kind)(void *arg, int fd, long *magic, uint64_t *inode);
+	int (*file_kind)(void *arg, int fd, long *magic, uint64_t *inode, dev_t *device);
 };
 
 /* Of the options behind OBJECT COMMAND */
