@@ -34,10 +34,18 @@ struct tool_ops {
 	int (*file_kind)(void *arg, int fd, long *magic, uint64_t *inode, dev_t *device);
 };
 
+enum option_kind {
+	TAKES_NEXT = 1,		/* --kernel, --initrd, --cmdline */
+	TAKES_YES = 2,
+	TAKES_WAIT = 4,
+};
+
 /* Of the options behind OBJECT COMMAND */
 struct options {
 	const char *kernel, *initrd, *cmdline, *wait;
 	bool yes, waits;
+	bool help;
+	unsigned int given;	/* which kinds, of enum option_kind */
 };
 
 struct tool {
@@ -59,6 +67,7 @@ struct command {
 	const char *name;
 	int (*run)(struct tool *tool, int argc, char **argv, const struct options *options);
 	int least, most;	/* arguments */
+	unsigned int takes;	/* kinds of options */
 	const char *usage;
 };
 
@@ -81,10 +90,15 @@ void item(struct tool *tool, enum ilu_verdict verdict, enum ilu_id id, const cha
 void item_error(struct tool *tool, const char *object);
 void json_text(struct json_object *object, const char *key, const char *value);
 void json_number(struct json_object *object, const char *key, int64_t value);
+struct json_object *json_string(const char *text);
 /* A line for people, when there is no JSON */
 void line(struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* To standard error, unless it is to be quiet */
+void progress(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int exit_code(const struct tool *tool);
 void output_end(struct tool *tool, int code);
+/* The code, or another one if not all could be written */
+int output_written(int code);
 
 /* files.c: below the root */
 FILE *file_open(const struct tool *tool, const char *path);
