@@ -171,6 +171,10 @@ end
 machine; no_answer test; answer 'test 0 0 - '
 situation 1 FAIL image.none 'no kernel is loaded' check host
 machine; no_answer test; answer 'test 0 1 - '
+situation 0 WARN image.segments 'loaded by kexec_load, and nothing is preserved' check host
+machine; no_answer test; answer 'test 0 2 - '
+situation 0 WARN image.no-data 'loaded without KHO, and nothing is preserved' check host
+machine; no_answer test; answer 'test EINVAL 1 vm1 Session [vm1] holds preserved files, but the image has no KHO data: load it by kexec_file_load(2)'
 situation 1 FAIL image.segments 'loaded by kexec_load' check host
 machine; no_answer test; answer 'test EINVAL 2 vm1 Session [vm1] holds preserved files, but the image has no KHO data: load it by kexec_file_load(2)'
 situation 1 FAIL image.no-data 'loaded without KHO' check host
@@ -649,7 +653,10 @@ run 1 status
 says FAIL session.unfinished vm0
 run 1 status --wait=2
 complains '1 to be finished, the first is vm0'
-run 2 status --wait=soon
+for seconds in soon 5x '' 0 -1 86401 99999999999999999999; do
+	run 2 status "--wait=$seconds"
+	complains 'is no number of seconds'
+done
 machine; answer 'open /dev/liveupdate ENOENT'
 run 4 status
 end
@@ -682,19 +689,58 @@ end
 
 begin 'wrong arguments: one line, exit 2'
 for words in '' 'nothing' 'check nothing' 'check device' 'check pid x' 'check --kernel' 'check host more' \
-	'device list --what' '--what' 'session show' 'session finish' 'record show' 'kexec load --kernel x'; do
+	'device list --what' '--what' 'session show' 'session finish' 'record show' 'kexec load --kernel x' \
+	'check host --kernel x' 'check pid 1 --cmdline x' 'device list --yes' 'session finish x --yes' \
+	'session list --wait' 'kexec test --initrd x' 'status --yes' 'timing --wait=5' 'version --kernel x'; do
 	run 2 $words
 	complains 'iommu-liveupdate: '
 done
 end
 
 begin 'help: of the command, and of each object'
-run 0 help >/dev/null
-rm -f "$O/documents/$nr.json"
+"$tool" help >"$O/out" 2>"$O/err" && grep -q '^OBJECT:' "$O/out" || wrong 'help'
 for object in check device session kexec status timing record version; do
 	"$tool" $object help >"$O/out" 2>"$O/err" && grep -q "^Usage: iommu-liveupdate .* $object" "$O/out" || wrong "$object help"
 	"$tool" $object --help >"$O/out" 2>"$O/err" && grep -q '^Exit: 0 fine' "$O/out" || wrong "$object --help"
 done
+machine; "$make" manifest memory >"$root/manifest"; answer 'session --help 5 4 /manifest'
+for words in '--help' '-h'; do
+	"$tool" session finish $words >"$O/out" 2>"$O/err" && grep -q '^Usage: ' "$O/out" || wrong "session finish $words"
+done
+! grep -q finish "$root/calls" 2>/dev/null || wrong 'a session of this name was finished'
+end
+
+begin 'what cannot be written is not taken for said'
+machine
+for words in 'check host' '-j check host' 'help' 'session help' 'version'; do
+	"$tool" $words >/dev/full 2>"$O/err"
+	[ $? -eq 3 ] || wrong "$words: another exit than 3"
+	complains 'cannot write: No space left'
+done
+end
+
+begin 'names and versions of others are no commands for a terminal, and no broken JSON'
+machine
+esc=$(printf '\033') other=$(printf '\377') umlaut=$(printf '\303\266')
+answer "session vm$esc[2J$other$umlaut 5 4"
+put proc/sys/kernel/osrelease "7.3$esc]0;x$other"
+run 0 session list
+shows "vm\\x1b[2J\\xff$umlaut"
+grep -q "u001b\[2J..xff$umlaut" "$O/documents/$nr.json" || wrong "the name is not in the JSON"
+run 0 version
+shows '7.3\x1b]0;x\xff'
+run 1 status --wait=1
+grep -q 'the first is vm.x1b' "$O/err" || wrong 'what is waited for'
+! grep -q "$esc" "$O/out" "$O/err" "$O"/documents/$nr.json || wrong 'there is a control character'
+# too long, a surrogate, beyond the last character, cut off, a control character of two bytes
+for bytes in '\300\257' '\355\240\200' '\364\220\200\200' '\342\202' '\302\233'; do
+	put proc/sys/kernel/osrelease "$(printf "7.3$bytes")"
+	run 0 version
+	! grep -q '[^ -~]' "$O/out" || wrong "of $bytes"
+done
+put proc/sys/kernel/osrelease "$(printf '7.3\342\202\254\360\237\230\200')"
+run 0 version
+shows "$(printf '7.3\342\202\254\360\237\230\200')"
 end
 
 begin 'quiet: what is fine is not said'
@@ -811,7 +857,29 @@ if command -v bash >/dev/null 2>&1; then
 	[ "$(complete_as iommu-liveupdate -j session ab)" = abandon ] || wrong 'of a command'
 	[ "$(complete_as iommu-liveupdate check --ker)" = --kernel ] || wrong 'of an option'
 	machine
-	[ "$(complete_as iommu-liveupdate check device 0000:01)" = "$NIC" ] || wrong 'of a device'
+	[ "$(complete_as iommu-liveupdate check device '')" = "$NIC" ] || wrong 'of a device'
+	[ "$(complete_as iommu-liveupdate check device 000)" = "$NIC" ] || wrong 'of a device that has begun'
+	# as bash breaks the words: at each colon
+	[ -z "$(complete_as iommu-liveupdate check device 0000 : 01 : 00)" ] || wrong 'of the end of an address'
+	[ -z "$(complete_as iommu-liveupdate check device 0000 :)" ] || wrong 'of a colon'
+	# with LINE WORD...: by the package bash-completion
+	with()
+	{
+		bash -c '. "$1"; . "$2"; COMP_LINE=$3; shift 3; COMP_POINT=${#COMP_LINE} COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _iommu_liveupdate; echo "${COMPREPLY[*]}"' \
+			with "$package" "$TOOL/completion.bash" "$@" 2>"$O/err"
+	}
+	package=/usr/share/bash-completion/bash_completion
+	if [ -f "$package" ]; then
+		# what is behind the last colon replaces what is there
+		[ "$(with 'iommu-liveupdate check device 0000:01:00' iommu-liveupdate check device 0000 : 01 : 00)" = 00.0 ] || wrong 'of the end of an address, with the package'
+		[ "$(with 'iommu-liveupdate check device 0000:' iommu-liveupdate check device 0000 :)" = 01:00.0 ] || wrong 'of a colon, with the package'
+		[ "$(with 'iommu-liveupdate check device 0001:0' iommu-liveupdate check device 0001 : 0)" = '' ] || wrong 'of no device, with the package'
+		[ "$(with 'iommu-liveupdate session ab' iommu-liveupdate session ab)" = abandon ] || wrong 'of a command, with the package'
+	fi
+	for option in json pretty quiet version; do
+		[ "$(complete_as iommu-liveupdate --$option)" = --$option ] || wrong "of --$option"
+	done
+	[ -z "$(complete_as iommu-liveupdate check host --)" ] || wrong 'of an option that the command does not have'
 	for object in check device session kexec status timing record version; do
 		complete_as iommu-liveupdate '' | grep -qw $object || wrong "it does not know $object"
 		"$tool" $object help | sed -n "s/^  $object \([a-z][a-z]*\).*/\1/p" | while read -r command; do
