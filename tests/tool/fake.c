@@ -7,9 +7,9 @@
  *   old                               a kernel without the calls of the series
  *   session NAME FLAGS FILES [FILE]   and its manifest
  *   test ERRNO IMAGE NAME REASON      what a test of the kexec says; NAME - for none
- *   memfd PID FD SEALS KIND INODE     KIND: plain, huge
+ *   memfd PID FD SEALS KIND INODE [MINOR]   KIND: plain, huge
  *   iommufd PID FD
- *   area IOAS IOVA TYPE SEALS INODE   of all iommufds
+ *   area IOAS IOVA TYPE SEALS INODE [MINOR]  of all iommufds; MINOR of its device, 1
  *   luo PID FD ERRNO REASON           a session, and why its last call failed; ERRNO 0 for none
  *   denied PID FD                     it cannot be taken
  *   load ERRNO, reboot ERRNO, finish ERRNO
@@ -22,11 +22,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tool.h"
 
-#define LINES	128
+#define LINES	1024
 #define FDS	64
 #define FIRST	100	/* no number of a file that is really open */
 
@@ -264,10 +265,12 @@ static void add_area(const char *answer, struct iommu_ioas_list_areas *call)
 {
 	struct iommu_ioas_area *area = (struct iommu_ioas_area *)(uintptr_t)call->areas + call->nr;
 	unsigned long long iova, inode;
-	unsigned int ioas, type, seals;
+	unsigned int ioas, type, seals, minor = 1;
 
-	sscanf(answer, "area %u %llx %u %x %llu", &ioas, &iova, &type, &seals, &inode);
-	*area = (struct iommu_ioas_area) { .iova = iova, .type = type, .seals = seals, .ino = inode };
+	sscanf(answer, "area %u %llx %u %x %llu %u", &ioas, &iova, &type, &seals, &inode, &minor);
+	*area = (struct iommu_ioas_area) {
+		.iova = iova, .type = type, .seals = seals, .ino = inode, .dev_minor = minor,
+	};
 	call->nr++;
 }
 
@@ -370,13 +373,15 @@ static int op_fcntl(void *arg, int fd, int command, int value)
 	return (int)seals;
 }
 
-static int file_kind(void *arg, int fd, long *magic, uint64_t *inode)
+static int file_kind(void *arg, int fd, long *magic, uint64_t *inode, dev_t *device)
 {
 	unsigned long long number;
+	unsigned int minor = 1;
 	char kind[16];
 
 	(void)arg;
-	sscanf(answers[file_of(fd)->line], "memfd %*d %*d %*x %15s %llu", kind, &number);
+	sscanf(answers[file_of(fd)->line], "memfd %*d %*d %*x %15s %llu %u", kind, &number, &minor);
+	*device = makedev(0, minor);
 	*magic = strcmp(kind, "huge") ? TMPFS_MAGIC : 0x958458f6;
 	*inode = number;
 	return 0;

@@ -50,7 +50,8 @@ end()
 	fi
 }
 
-sound() { ! grep -q 'ERROR: \|runtime error\|^==[0-9]' "$O/err" || wrong "a sanitizer or valgrind speaks"; }
+# sound FILE: of standard error
+sound() { ! grep -q 'ERROR: \|runtime error\|^==[0-9]' "$1" || wrong "a sanitizer or valgrind speaks"; }
 
 nr=0
 # run CODE ARGUMENT...: text in $O/out, and JSON in a document for later, with the same code
@@ -62,12 +63,14 @@ run()
 	code=0
 	$valgrind "$tool" "$@" >"$O/out" 2>"$O/err" || code=$?
 	[ "$code" -eq "$wanted" ] || wrong "$*: exit $code, wanted $wanted"
-	sound
+	sound "$O/err"
 	held "$root/calls"
 	[ "$wanted" -ne 2 ] || return 0
-	nr=$((nr + 1))
+	nr=$((nr + 1)) code=0
 	$valgrind "$tool" -j "$@" >"$O/documents/$nr.json" 2>"$O/json.err" || code=$?
 	[ "$code" -eq "$wanted" ] || wrong "-j $*: exit $code, wanted $wanted"
+	sound "$O/json.err"
+	grep -q "\"exit\":$code[,}]" "$O/documents/$nr.json" || wrong "-j $*: the document has another exit than $code"
 	same_items "$O/documents/$nr.json"
 }
 
@@ -168,6 +171,10 @@ end
 machine; no_answer test; answer 'test 0 0 - '
 situation 1 FAIL image.none 'no kernel is loaded' check host
 machine; no_answer test; answer 'test 0 1 - '
+situation 0 WARN image.segments 'loaded by kexec_load, and nothing is preserved' check host
+machine; no_answer test; answer 'test 0 2 - '
+situation 0 WARN image.no-data 'loaded without KHO, and nothing is preserved' check host
+machine; no_answer test; answer 'test EINVAL 1 vm1 Session [vm1] holds preserved files, but the image has no KHO data: load it by kexec_file_load(2)'
 situation 1 FAIL image.segments 'loaded by kexec_load' check host
 machine; no_answer test; answer 'test EINVAL 2 vm1 Session [vm1] holds preserved files, but the image has no KHO data: load it by kexec_file_load(2)'
 situation 1 FAIL image.no-data 'loaded without KHO' check host
@@ -267,6 +274,26 @@ machine; ln -s '/memfd:other (deleted)' "$root/proc/123/fd/7"; answer 'memfd 123
 situation 0 '' '' 'memory that is not mapped' check pid 123
 machine; rm "$root/proc/123/fd/5"
 situation 3 UNKNOWN mem.not-preserved 'memory is mapped whose file is closed' check pid 123
+# maps INODE...: in one IOAS
+maps() { for inode; do printf 'area 1 0x%x 1 0x7 %u\n' $((0x1000000 + 4096 * inode)) "$inode"; done >>"$root/answers"; }
+machine; no_answer area; maps $(yes 78 | head -n 300); answer 'area 1 0x9000000 1 0x7 77'
+ln -s '/memfd:other (deleted)' "$root/proc/123/fd/7"; answer 'memfd 123 7 0x7 plain 78'; no_answer 'memfd 123 5'; answer 'memfd 123 5 0x7 huge 77'
+situation 1 FAIL mem.hugetlb 'a file is mapped many times, and then another one' check pid 123
+machine; no_answer area; maps $(seq 1001 1300) 77; no_answer memfd; answer 'memfd 123 5 0x7 huge 77'
+begin 'many files are mapped'
+run 1 check pid 123
+says FAIL mem.hugetlb memfd:ram
+shows '300 files are mapped that the process does not have as memfds'
+end
+machine; ln -s '/memfd:other (deleted)' "$root/proc/123/fd/7"; answer 'memfd 123 7 0x7 huge 77 2'
+situation 0 '' '' 'a file of another file system has the number of one that is mapped' check pid 123
+machine; rm "$root/proc/123/fd/5"; ln -s /dev/shm/ram "$root/proc/123/fd/5"
+begin 'memory is mapped whose file has a path'
+run 3 check pid 123
+shows '1 files are mapped that the process does not have as memfds'
+end
+machine; answer 'area 2000 0x8000000 0 0 0'
+situation 1 FAIL mem.not-file 'an IOAS of a program with many devices' check pid 123
 machine; rm "$root/proc/123/fd/3" "$root/proc/123/fd/5"; mkdir "$root/proc/123/fdinfo"
 ln -s 'anon_inode:[vfio-device]' "$root/proc/123/fd/3"; ln -s '/ (deleted)' "$root/proc/123/fd/5"
 rm "$root/proc/123/fd/4"; ln -s 'anon_inode:[iommufd]' "$root/proc/123/fd/4"
@@ -312,6 +339,14 @@ put etc/systemd/system/vm1.service.d/old.conf '# LUOSession=vm1'
 situation 0 WARN host.unit 'a unit whose session is closed' check pid 123
 put etc/systemd/system/vm1.service.d/keep.conf 'FileDescriptorStorePreserve=yes'
 situation 0 '' '' 'a unit with a setting that was added' check pid 123
+machine; put proc/123/cgroup "0::/system.slice/system-nic.slice/nic@$NIC.service"
+situation 0 WARN host.unit 'a unit of a template, whose session is closed' check pid 123
+put etc/systemd/system/nic@.service 'LUOSession=%i'
+situation 0 '' '' 'a unit of a template that has the setting' check pid 123
+echo >"$root/etc/systemd/system/nic@.service"; put run/systemd/system/nic@.service.d/keep.conf 'LUOSession=%i'
+situation 0 '' '' 'a unit of a template to which the setting was added' check pid 123
+rm -r "$root/run/systemd/system/nic@.service.d"; put "etc/systemd/system/nic@$NIC.service.d/keep.conf" 'LUOSession=nic'
+situation 0 '' '' 'a unit of a template with a setting of its own' check pid 123
 
 # of the next kernel
 machine
@@ -322,17 +357,59 @@ situation 1 FAIL next.image 'not a kernel' check kernel --kernel /proc/cmdline -
 situation 1 FAIL next.kho 'KHO is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE kho=off"
 situation 1 FAIL next.liveupdate 'live update is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE liveupdate=0"
 situation 1 FAIL next.iommu 'VT-d is off in it' check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=off"
+for words in on,igfx_off on,sp_off off,on 'off intel_iommu=on' 'on intel_iommu=sp_off'; do
+	situation 0 '' '' "VT-d is on in it, by $words" check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=$words"
+done
+for words in on,off 'on intel_iommu=off' 'on iommu=soft,off'; do
+	situation 1 FAIL next.iommu "VT-d is off in it, by $words" check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=$words"
+done
+begin 'VT-d is off in it, and only its table mode is on'
+run 1 check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=sm_on vfio-pci.ids=8086:10c9'
+says FAIL next.iommu
+says WARN next.mode
+end
 situation 0 WARN next.mode 'another table mode' check kernel $(next) --cmdline "$NEXT_CMDLINE intel_iommu=on,sm_on"
 situation 0 WARN next.vfio 'nobody binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
-mkdir -p "$O/initrd/etc/modprobe.d"; echo 'options vfio-pci ids=8086:10c9' >"$O/initrd/etc/modprobe.d/vfio.conf"
-(cd "$O/initrd" && { printf '' | cpio -o -H newc; find . | cpio -o -H newc | gzip; } 2>/dev/null) >"$root/boot/initrd-next"
-situation 0 '' '' 'the initrd binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
+situation 0 WARN next.vfio 'the driver is for other cards' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on vfio-pci.ids=8086:10c90,18086:10c9,8086:10d3'
+situation 0 '' '' 'the driver is for cards of all kinds of a vendor' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on vfio_pci.ids=1af4:1000,8086:ffffffff'
+# initrd FILE TEXT: one with this file, and with what the package puts into each
+initrd()
+{
+	rm -rf "$O/initrd"
+	mkdir -p "$O/initrd/$(dirname "$1")" "$O/initrd/scripts/init-top"
+	printf "$2" >"$O/initrd/$1"
+	cp "$TOP/system/initramfs-script" "$O/initrd/scripts/init-top/iommu-liveupdate"
+	(cd "$O/initrd" && { printf '' | cpio -o -H newc; find . | LC_ALL=C sort | cpio -o -H newc | gzip; } 2>/dev/null) >"$root/boot/initrd-next"
+}
+# initrd_binds FILE TEXT, initrd_leaves FILE TEXT
+initrd_binds() { initrd "$@"; situation 0 '' '' "the initrd binds the driver, by $1: $2" check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'; }
+initrd_leaves() { initrd "$@"; situation 0 WARN next.vfio "the initrd does not bind the driver, with $1: $2" check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'; }
+initrd_binds etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
+initrd_binds etc/modprobe.d/vfio.conf '# cards\noptions vfio_pci disable_vga=1 ids=1af4:1000,8086:10C9:1234:5678\n'
+initrd_leaves etc/modprobe.d/vfio.conf 'options vfio-pci ids=1af4:1000'
+initrd_leaves etc/modprobe.d/vfio.conf '# options vfio-pci ids=8086:10c9'
+initrd_binds etc/iommu-liveupdate/vfio-pci.conf "8086:10d3\n$NIC\n"
+initrd_binds etc/iommu-liveupdate/vfio-pci.conf '8086:10c9\n'
+initrd_leaves etc/iommu-liveupdate/vfio-pci.conf "8086:10d3\n0000:01:00.1\n#$NIC\n"
+initrd_leaves etc/other.conf "$NIC"
+initrd_binds usr/lib/udev/rules.d/70-vfio.rules 'ATTR{driver_override}="vfio-pci"'
+initrd_leaves usr/lib/udev/rules.d/70-vfio.rules '#ATTR{driver_override}="vfio-pci"'
+initrd_binds etc/modprobe.d/long.conf "$(printf '#%020000d' 0)\noptions vfio-pci ids=8086:10c9\n"
+machine; put etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
+situation 0 '' '' 'the driver is for the card, by this machine' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
+put etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10d3'
+situation 0 WARN next.vfio 'the driver is for another card, by this machine' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 machine; put etc/udev/rules.d/70-vfio.rules 'ATTR{driver_override}="vfio-pci"'
 situation 0 '' '' 'a rule of udev binds the driver' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 machine; a_kernel vmlinuz-next "${GOOD_CONFIG% CONFIG_VFIO_DEVICE_CDEV=y}" $RECORDS
 situation 1 FAIL next.config 'it lacks an option' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next - $RECORDS
 situation 3 UNKNOWN next.no-config 'its configuration is not known' check kernel $(next) --cmdline "$NEXT_CMDLINE"
+begin 'whether KHO and VT-d are on in it is up to a configuration that is not known'
+run 3 check kernel $(next) --cmdline 'liveupdate=on vfio-pci.ids=8086:10c9'
+says UNKNOWN next.kho
+says UNKNOWN next.iommu
+end
 printf '%s\n' "$GOOD_CONFIG" | tr ' ' '\n' >"$root/boot/config-next"
 situation 0 '' '' 'its configuration is beside it' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next "$GOOD_CONFIG" ilu-iommu-v2 ilu-iommufd-v1 ilu-pci-v1 ilu-vfio-pci-v1
@@ -355,9 +432,9 @@ situation 3 UNKNOWN next.scratch 'whether it fits is not known' check kernel $(n
 # damage WORDS: whatever it is, there is an answer
 damage()
 {
-	$valgrind "$tool" check kernel --kernel /boot/vmlinuz-next --cmdline "$NEXT_CMDLINE" >"$O/out" 2>"$O/err"
+	$valgrind "$tool" check kernel $(next) --cmdline "$NEXT_CMDLINE" >"$O/out" 2>"$O/err"
 	[ $? -lt 6 ] || wrong "$1"
-	sound
+	sound "$O/err"
 }
 begin 'a damaged kernel'
 machine
@@ -377,7 +454,56 @@ for at in $(seq 3 4 240); do
 done
 end
 
+# not packed, so that the headers of cpio are seen
+begin 'a damaged initrd'
+machine
+initrd etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
+(cd "$O/initrd" && find . | LC_ALL=C sort | cpio -o -H newc 2>/dev/null) >"$O/whole"
+for at in $(seq 0 7 700); do
+	cp "$O/whole" "$root/boot/initrd-next"
+	printf 'fff' | dd of="$root/boot/initrd-next" bs=1 seek="$at" conv=notrunc 2>/dev/null
+	damage "initrd, at $at"
+	head -c "$at" "$O/whole" >"$root/boot/initrd-next"
+	damage "initrd, cut off at $at"
+done
+gzip <"$O/whole" >"$root/whole.gz"
+for at in 2 3 9 12 40 100 200; do
+	cp "$root/whole.gz" "$root/boot/initrd-next"
+	printf '\377\000f' | dd of="$root/boot/initrd-next" bs=1 seek="$at" conv=notrunc 2>/dev/null
+	damage "packed initrd, at $at"
+done
+# the length of its name is none
+sed '1s/^\(.\{94\}\)......../\100000000/' "$O/whole" >"$root/boot/initrd-next"
+damage 'initrd, without a name'
+end
+
+begin 'no file has a program started that unpacks it'
+machine
+mkdir -p "$O/unpackers"
+for program in lrzip grzip lzop; do
+	printf '#!/bin/sh\n: >"%s/started"\nexec cat\n' "$root" >"$O/unpackers/$program"
+	chmod 755 "$O/unpackers/$program"
+done
+for magic in 'LRZI\000\006' 'GRZipII\000\002\004:)' '\211LZO\000\015\012\032\012'; do
+	{ printf "$magic"; head -c 4096 /dev/zero; } >"$root/boot/initrd-next"
+	"$make" bzimage "$root/boot/initrd-next" >"$root/boot/vmlinuz-next"
+	PATH=$O/unpackers:$PATH "$tool" check kernel $(next) --cmdline "$NEXT_CMDLINE" >"$O/out" 2>"$O/err"
+	[ ! -e "$root/started" ] || wrong "of $magic"
+	rm -f "$root/started"
+done
+end
+
 # all at once
+machine
+begin 'a device that no process has is looked at, too'
+other=0000:01:00.1
+a_device $other "pci0000:00/0000:00:01.0/$other" 8086:10d3 030000 8
+bound $other "pci0000:00/0000:00:01.0/$other" vfio1
+run 1 check all
+says PASS dev.display $NIC
+says FAIL dev.display $other
+[ "$(grep -c "dev.display  *$NIC" "$O/out")" -eq 1 ] || wrong 'one is looked at twice'
+end
 machine; answer 'area 1 0x8000000 0 0 0'; echo D3hot >"$(nic)/power_state"
 begin 'what is wrong in several places'
 run 1 check --kernel /boot/vmlinuz-next
@@ -527,7 +653,10 @@ run 1 status
 says FAIL session.unfinished vm0
 run 1 status --wait=2
 complains '1 to be finished, the first is vm0'
-run 2 status --wait=soon
+for seconds in soon 5x '' 0 -1 86401 99999999999999999999; do
+	run 2 status "--wait=$seconds"
+	complains 'is no number of seconds'
+done
 machine; answer 'open /dev/liveupdate ENOENT'
 run 4 status
 end
@@ -560,19 +689,58 @@ end
 
 begin 'wrong arguments: one line, exit 2'
 for words in '' 'nothing' 'check nothing' 'check device' 'check pid x' 'check --kernel' 'check host more' \
-	'device list --what' '--what' 'session show' 'session finish' 'record show' 'kexec load --kernel x'; do
+	'device list --what' '--what' 'session show' 'session finish' 'record show' 'kexec load --kernel x' \
+	'check host --kernel x' 'check pid 1 --cmdline x' 'device list --yes' 'session finish x --yes' \
+	'session list --wait' 'kexec test --initrd x' 'status --yes' 'timing --wait=5' 'version --kernel x'; do
 	run 2 $words
 	complains 'iommu-liveupdate: '
 done
 end
 
 begin 'help: of the command, and of each object'
-run 0 help >/dev/null
-rm -f "$O/documents/$nr.json"
+"$tool" help >"$O/out" 2>"$O/err" && grep -q '^OBJECT:' "$O/out" || wrong 'help'
 for object in check device session kexec status timing record version; do
 	"$tool" $object help >"$O/out" 2>"$O/err" && grep -q "^Usage: iommu-liveupdate .* $object" "$O/out" || wrong "$object help"
 	"$tool" $object --help >"$O/out" 2>"$O/err" && grep -q '^Exit: 0 fine' "$O/out" || wrong "$object --help"
 done
+machine; "$make" manifest memory >"$root/manifest"; answer 'session --help 5 4 /manifest'
+for words in '--help' '-h'; do
+	"$tool" session finish $words >"$O/out" 2>"$O/err" && grep -q '^Usage: ' "$O/out" || wrong "session finish $words"
+done
+! grep -q finish "$root/calls" 2>/dev/null || wrong 'a session of this name was finished'
+end
+
+begin 'what cannot be written is not taken for said'
+machine
+for words in 'check host' '-j check host' 'help' 'session help' 'version'; do
+	"$tool" $words >/dev/full 2>"$O/err"
+	[ $? -eq 3 ] || wrong "$words: another exit than 3"
+	complains 'cannot write: No space left'
+done
+end
+
+begin 'names and versions of others are no commands for a terminal, and no broken JSON'
+machine
+esc=$(printf '\033') other=$(printf '\377') umlaut=$(printf '\303\266')
+answer "session vm$esc[2J$other$umlaut 5 4"
+put proc/sys/kernel/osrelease "7.3$esc]0;x$other"
+run 0 session list
+shows "vm\\x1b[2J\\xff$umlaut"
+grep -q "u001b\[2J..xff$umlaut" "$O/documents/$nr.json" || wrong "the name is not in the JSON"
+run 0 version
+shows '7.3\x1b]0;x\xff'
+run 1 status --wait=1
+grep -q 'the first is vm.x1b' "$O/err" || wrong 'what is waited for'
+! grep -q "$esc" "$O/out" "$O/err" "$O"/documents/$nr.json || wrong 'there is a control character'
+# too long, a surrogate, beyond the last character, cut off, a control character of two bytes
+for bytes in '\300\257' '\355\240\200' '\364\220\200\200' '\342\202' '\302\233'; do
+	put proc/sys/kernel/osrelease "$(printf "7.3$bytes")"
+	run 0 version
+	! grep -q '[^ -~]' "$O/out" || wrong "of $bytes"
+done
+put proc/sys/kernel/osrelease "$(printf '7.3\342\202\254\360\237\230\200')"
+run 0 version
+shows "$(printf '7.3\342\202\254\360\237\230\200')"
 end
 
 begin 'quiet: what is fine is not said'
@@ -689,7 +857,29 @@ if command -v bash >/dev/null 2>&1; then
 	[ "$(complete_as iommu-liveupdate -j session ab)" = abandon ] || wrong 'of a command'
 	[ "$(complete_as iommu-liveupdate check --ker)" = --kernel ] || wrong 'of an option'
 	machine
-	[ "$(complete_as iommu-liveupdate check device 0000:01)" = "$NIC" ] || wrong 'of a device'
+	[ "$(complete_as iommu-liveupdate check device '')" = "$NIC" ] || wrong 'of a device'
+	[ "$(complete_as iommu-liveupdate check device 000)" = "$NIC" ] || wrong 'of a device that has begun'
+	# as bash breaks the words: at each colon
+	[ -z "$(complete_as iommu-liveupdate check device 0000 : 01 : 00)" ] || wrong 'of the end of an address'
+	[ -z "$(complete_as iommu-liveupdate check device 0000 :)" ] || wrong 'of a colon'
+	# with LINE WORD...: by the package bash-completion
+	with()
+	{
+		bash -c '. "$1"; . "$2"; COMP_LINE=$3; shift 3; COMP_POINT=${#COMP_LINE} COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _iommu_liveupdate; echo "${COMPREPLY[*]}"' \
+			with "$package" "$TOOL/completion.bash" "$@" 2>"$O/err"
+	}
+	package=/usr/share/bash-completion/bash_completion
+	if [ -f "$package" ]; then
+		# what is behind the last colon replaces what is there
+		[ "$(with 'iommu-liveupdate check device 0000:01:00' iommu-liveupdate check device 0000 : 01 : 00)" = 00.0 ] || wrong 'of the end of an address, with the package'
+		[ "$(with 'iommu-liveupdate check device 0000:' iommu-liveupdate check device 0000 :)" = 01:00.0 ] || wrong 'of a colon, with the package'
+		[ "$(with 'iommu-liveupdate check device 0001:0' iommu-liveupdate check device 0001 : 0)" = '' ] || wrong 'of no device, with the package'
+		[ "$(with 'iommu-liveupdate session ab' iommu-liveupdate session ab)" = abandon ] || wrong 'of a command, with the package'
+	fi
+	for option in json pretty quiet version; do
+		[ "$(complete_as iommu-liveupdate --$option)" = --$option ] || wrong "of --$option"
+	done
+	[ -z "$(complete_as iommu-liveupdate check host --)" ] || wrong 'of an option that the command does not have'
 	for object in check device session kexec status timing record version; do
 		complete_as iommu-liveupdate '' | grep -qw $object || wrong "it does not know $object"
 		"$tool" $object help | sed -n "s/^  $object \([a-z][a-z]*\).*/\1/p" | while read -r command; do

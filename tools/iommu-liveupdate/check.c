@@ -13,8 +13,8 @@ static int all(struct tool *tool, int argc, char **argv, const struct options *o
 	if (!names_count(devices))
 		item(tool, ILU_WARN, ILU_ID_DEV_NONE, "", "no device is bound to vfio-pci");
 	/* Those of a process are looked at with it. */
-	if (!names_count(processes))
-		for (char **bdf = devices; bdf && *bdf; bdf++)
+	for (char **bdf = devices; bdf && *bdf; bdf++)
+		if (!device_is_open(tool, *bdf))
 			check_device(tool, *bdf);
 	for (char **pid = processes; pid && *pid; pid++)
 		check_process(tool, *pid);
@@ -54,10 +54,10 @@ static int pid(struct tool *tool, int argc, char **argv, const struct options *o
 }
 
 const struct command check_commands[] = {
-	{ "all", all, 0, 0, "[all] [--kernel FILE --initrd FILE --cmdline TEXT]\n      all of these" },
-	{ "host", host, 0, 0, "host\n      this kernel, its sessions, a test of the kexec, IOMMUs, systemd" },
-	{ "kernel", kernel, 0, 0, "kernel --kernel FILE [--initrd FILE] --cmdline TEXT\n      the next kernel" },
-	{ "device", device, 1, 1, "device BDF\n      one device, as 0000:01:00.0" },
-	{ "pid", pid, 1, 1, "pid PID\n      devices, memory and maps of a process, and its unit" },
-	{ NULL, NULL, 0, 0, NULL },
+	{ "all", all, 0, 0, TAKES_NEXT, "[all] [--kernel FILE --initrd FILE --cmdline TEXT]\n      all of these" },
+	{ "host", host, 0, 0, 0, "host\n      this kernel, its sessions, a test of the kexec, IOMMUs, systemd" },
+	{ "kernel", kernel, 0, 0, TAKES_NEXT, "kernel --kernel FILE [--initrd FILE] --cmdline TEXT\n      the next kernel" },
+	{ "device", device, 1, 1, 0, "device BDF\n      one device, as 0000:01:00.0" },
+	{ "pid", pid, 1, 1, 0, "pid PID\n      devices, memory and maps of a process, and its unit" },
+	{ NULL, NULL, 0, 0, 0, NULL },
 };

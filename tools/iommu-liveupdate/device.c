@@ -406,16 +406,17 @@ static int device_explain(struct tool *tool, int argc, char **argv, const struct
 		struct json_object *entry = json_object_array_get_idx(tool->items, i);
 		enum ilu_id id = ilu_id_by_name(text_of(entry, "id"));
 
-		if (strcmp(text_of(entry, "verdict"), "PASS"))
-			line(tool, "%s: %s.\n  What to do: %s.", ilu_id_name(id), ilu_id_text(id),
-			     ilu_id_hint(id));
+		if (!strcmp(text_of(entry, "verdict"), "PASS"))
+			continue;
+		line(tool, "%s: %s.", ilu_id_name(id), ilu_id_text(id));
+		line(tool, "  What to do: %s.", ilu_id_hint(id));
 	}
 	return exit_code(tool);
 }
 
 const struct command device_commands[] = {
-	{ "list", device_list, 0, 0, "list\n      those that are bound to vfio-pci" },
-	{ "show", device_show, 1, 1, "show BDF\n      what there is to know about one" },
-	{ "explain", device_explain, 1, 1, "explain BDF\n      why it could not go along, and what to do" },
-	{ NULL, NULL, 0, 0, NULL },
+	{ "list", device_list, 0, 0, 0, "list\n      those that are bound to vfio-pci" },
+	{ "show", device_show, 1, 1, 0, "show BDF\n      what there is to know about one" },
+	{ "explain", device_explain, 1, 1, 0, "explain BDF\n      why it could not go along, and what to do" },
+	{ NULL, NULL, 0, 0, 0, NULL },
 };

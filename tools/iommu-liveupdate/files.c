@@ -209,6 +209,42 @@ bool file_mentions(const struct tool *tool, const char *directory, const char *t
 	return found;
 }
 
+char *directory_text(const struct tool *tool, const char *directory)
+{
+	char **names = file_names(tool, "%s", directory), path[PATH_SIZE], *text = NULL;
+	size_t length = 0;
+
+	for (char **name = names; name && *name; name++) {
+		size_t got;
+		unsigned char *bytes;
+
+		snprintf(path, sizeof(path), "%s/%s", directory, *name);
+		bytes = file_bytes(tool, path, &got);
+		if (bytes)
+			text_append(&text, &length, bytes, got);
+		free(bytes);
+	}
+	names_free(names);
+	return text;
+}
+
+/* ---- texts ---- */
+
+/* What has NULs in it has lines that end there. */
+bool text_append(char **text, size_t *length, const unsigned char *bytes, size_t nr)
+{
+	char *grown = nr < LONGEST - *length ? realloc(*text, *length + nr + 2) : NULL;
+
+	if (!grown)
+		return false;
+	*text = grown;
+	for (size_t i = 0; i < nr; i++)
+		grown[(*length)++] = bytes[i] ? bytes[i] : '\n';
+	grown[(*length)++] = '\n';
+	grown[*length] = 0;
+	return true;
+}
+
 /* ---- command lines ---- */
 
 bool cmdline_value(const char *cmdline, const char *name, char *value, size_t size)
@@ -230,6 +266,27 @@ bool cmdline_value(const char *cmdline, const char *name, char *value, size_t si
 		cmdline += strspn(cmdline, " \t\n");
 	}
 	return found;
+}
+
+/* The options of VT-d are words between commas, and each NAME= adds some. */
+const char *cmdline_last(const char *cmdline, const char *name, const char *one, const char *other)
+{
+	size_t length = strlen(name), word;
+	const char *last = "";
+
+	for (; *cmdline; cmdline += word + strspn(cmdline + word, " \t\n")) {
+		word = strcspn(cmdline, " \t\n");
+		if (word <= length || strncmp(cmdline, name, length) || cmdline[length] != '=')
+			continue;
+		for (size_t at = length + 1, part; at < word; at += part + 1) {
+			part = strcspn(cmdline + at, ", \t\n");
+			if (part == strlen(one) && !strncmp(cmdline + at, one, part))
+				last = one;
+			else if (part == strlen(other) && !strncmp(cmdline + at, other, part))
+				last = other;
+		}
+	}
+	return last;
 }
 
 /* As kstrtobool() */

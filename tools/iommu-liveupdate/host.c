@@ -77,14 +77,15 @@ static void check_support(struct tool *tool)
 
 /* ---- the kexec ---- */
 
-static void say_image(struct tool *tool, unsigned int image)
+/* What takes nothing along does no harm where nothing is preserved. */
+static void say_image(struct tool *tool, unsigned int image, bool refused)
 {
 	static const enum ilu_id ids[] = {
 		ILU_ID_IMAGE_NONE, ILU_ID_IMAGE_SEGMENTS, ILU_ID_IMAGE_NO_DATA,
 	};
 
 	if (image < LIVEUPDATE_IMAGE_HANDOVER)
-		item(tool, ILU_FAIL, ids[image], "", "%s", ilu_id_text(ids[image]));
+		item(tool, refused || image == LIVEUPDATE_IMAGE_NONE ? ILU_FAIL : ILU_WARN, ids[image], "", "%s", ilu_id_text(ids[image]));
 	else
 		item(tool, ILU_PASS, ILU_ID_IMAGE_NONE, "",
 		     "a kernel is loaded that takes all along");
@@ -99,14 +100,14 @@ static void say_loaded(struct tool *tool)
 	if (!file_text(tool, "/sys/kernel/kexec/loaded_kind", text, sizeof(text))) {
 		for (unsigned int i = 0; i < 4; i++)
 			if (!strcmp(text, kinds[i]))
-				say_image(tool, i);
+				say_image(tool, i, true);
 		return;
 	}
 	if (file_text(tool, "/sys/kernel/kexec/loaded", text, sizeof(text)) &&
 	    file_text(tool, "/sys/kernel/kexec_loaded", text, sizeof(text)))
 		return;
 	if (!strcmp(text, "0"))
-		say_image(tool, LIVEUPDATE_IMAGE_NONE);
+		say_image(tool, LIVEUPDATE_IMAGE_NONE, true);
 }
 
 static void say_refusal(struct tool *tool, const struct liveupdate_ioctl_test_kexec *test)
@@ -132,7 +133,7 @@ void check_kexec(struct tool *tool)
 		say_loaded(tool);
 		return;
 	}
-	say_image(tool, test.image);
+	say_image(tool, test.image, test.error);
 	if (test.error)
 		say_refusal(tool, &test);
 	else

@@ -12,6 +12,7 @@
 #include "tool.h"
 
 #define LONGEST		(1u << 30)	/* of what is unpacked */
+#define LONGEST_ENTRY	(1u << 20)	/* of a file of an initrd */
 #define NOTE_NAME	"liveupdate"
 #define ALIAS		"alias liveupdate-"
 #define NOTE_RECORD	1
@@ -48,6 +49,18 @@ static bool append(unsigned char **bytes, size_t *length, const void *more, size
 	return true;
 }
 
+/* Not all that there are: some of them start a program. */
+static void support_filters(struct archive *archive)
+{
+	archive_read_support_filter_none(archive);
+	archive_read_support_filter_gzip(archive);
+	archive_read_support_filter_bzip2(archive);
+	archive_read_support_filter_xz(archive);
+	archive_read_support_filter_lzma(archive);
+	archive_read_support_filter_lz4(archive);
+	archive_read_support_filter_zstd(archive);
+}
+
 /* What follows the packed data is for others, and no error. */
 unsigned char *unpack(const unsigned char *bytes, size_t length, size_t *unpacked)
 {
@@ -57,7 +70,7 @@ unsigned char *unpack(const unsigned char *bytes, size_t length, size_t *unpacke
 	la_ssize_t got;
 
 	*unpacked = 0;
-	archive_read_support_filter_all(archive);
+	support_filters(archive);
 	archive_read_support_format_raw(archive);
 	if (archive_read_open_memory(archive, bytes, length) == ARCHIVE_OK &&
 	    archive_read_next_header(archive, &entry) == ARCHIVE_OK)
@@ -294,29 +307,32 @@ int image_read(const struct tool *tool, const char *path, struct image *image, c
 
 /* ---- an initrd: archives one after another, packed or not ---- */
 
-static bool entry_mentions(struct archive *archive, const char *text)
+static void entry_text(struct archive *archive, char **text, size_t *length)
 {
-	char piece[1 << 14];
-	la_ssize_t got = archive_read_data(archive, piece, sizeof(piece) - 1);
+	unsigned char *bytes = malloc(LONGEST_ENTRY);
+	la_ssize_t got = bytes ? archive_read_data(archive, bytes, LONGEST_ENTRY) : -1;
 
-	return got > 0 && memmem(piece, got, text, strlen(text));
+	if (got > 0)
+		text_append(text, length, bytes, got);
+	free(bytes);
 }
 
-static bool archive_mentions(const unsigned char *bytes, size_t length, const char *name,
-			     const char *text)
+static void archive_text(const unsigned char *bytes, size_t length, const char *name, char **text,
+			 size_t *text_length)
 {
 	struct archive *archive = archive_read_new();
 	struct archive_entry *entry;
-	bool found = false;
 
-	archive_read_support_filter_all(archive);
+	support_filters(archive);
 	archive_read_support_format_cpio(archive);
 	if (archive_read_open_memory(archive, bytes, length) == ARCHIVE_OK)
-		while (!found && archive_read_next_header(archive, &entry) == ARCHIVE_OK)
-			if (strstr(archive_entry_pathname(entry), name))
-				found = !text || entry_mentions(archive, text);
+		while (archive_read_next_header(archive, &entry) == ARCHIVE_OK) {
+			const char *path = archive_entry_pathname(entry);
+
+			if (path && strstr(path, name))
+				entry_text(archive, text, text_length);
+		}
 	archive_read_free(archive);
-	return found;
 }
 
 /* Behind the first archive, which is not packed if it is of microcode */
@@ -335,18 +351,16 @@ static size_t next_archive(const unsigned char *bytes, size_t length)
 	return at - bytes;
 }
 
-int initrd_mentions(const struct tool *tool, const char *path, const char *name, const char *text)
+char *initrd_text(const struct tool *tool, const char *path, const char *name)
 {
-	size_t length, at = 0;
+	size_t length, at = 0, text_length = 0;
 	unsigned char *bytes = file_bytes(tool, path, &length);
-	bool found = false;
+	char *text = NULL;
 
-	if (!bytes)
-		return -1;
-	while (at < length && !found) {
-		found = archive_mentions(bytes + at, length - at, name, text);
+	while (bytes && at < length) {
+		archive_text(bytes + at, length - at, name, &text, &text_length);
 		at += next_archive(bytes + at, length - at);
 	}
 	free(bytes);
-	return found;
+	return text;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Could the next kernel take over what this one hands over? */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,46 +48,60 @@ static void check_options(struct tool *tool, const char *kernel, const char *con
 
 /* ---- command line ---- */
 
-static void check_switch(struct tool *tool, enum ilu_id id, bool on, const char *what)
+enum state { OFF, ON, NOT_KNOWN };
+
+static void check_switch(struct tool *tool, enum ilu_id id, enum state state, const char *what)
 {
-	item(tool, on ? ILU_PASS : ILU_FAIL, id, "", "%s would be %s in the next kernel", what,
-	     on ? "on" : "off");
+	if (state == NOT_KNOWN)
+		item(tool, ILU_UNKNOWN, id, "",
+		     "whether %s would be on in the next kernel is up to its configuration", what);
+	else
+		item(tool, state == ON ? ILU_PASS : ILU_FAIL, id, "", "%s would be %s in the next kernel",
+		     what, state == ON ? "on" : "off");
 }
 
-static bool iommu_is_on(const char *config, const char *cmdline)
+/* What holds if the command line does not say */
+static enum state by_default(const char *config, const char *name)
+{
+	if (!config)
+		return NOT_KNOWN;
+	return option(config, name) == 'y' ? ON : OFF;
+}
+
+static enum state kho_state(const char *config, const char *cmdline)
 {
 	char value[64];
 
-	if (cmdline_value(cmdline, "iommu", value, sizeof(value)) && !strcmp(value, "off"))
-		return false;
-	if (!cmdline_value(cmdline, "intel_iommu", value, sizeof(value)))
-		return config && option(config, "CONFIG_INTEL_IOMMU_DEFAULT_ON") == 'y';
-	if (strstr(value, "off") && !strstr(value, "sm_off"))
-		return false;
-	return strstr(value, "on") || (config && option(config, "CONFIG_INTEL_IOMMU_DEFAULT_ON") == 'y');
+	if (!cmdline_value(cmdline, "kho", value, sizeof(value)))
+		return by_default(config, "CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT");
+	return cmdline_is_on(cmdline, "kho") ? ON : OFF;
+}
+
+static enum state iommu_state(const char *config, const char *cmdline)
+{
+	const char *word = cmdline_last(cmdline, "intel_iommu", "on", "off");
+
+	if (cmdline_last(cmdline, "iommu", "off", "off")[0])
+		return OFF;
+	if (!word[0])
+		return by_default(config, "CONFIG_INTEL_IOMMU_DEFAULT_ON");
+	return strcmp(word, "on") ? OFF : ON;
 }
 
 /* "sm_on", "sm_off", or "" if the kernel decides by itself */
 static const char *table_mode(const char *cmdline)
 {
-	char value[64];
-
-	if (!cmdline_value(cmdline, "intel_iommu", value, sizeof(value)))
-		return "";
-	return strstr(value, "sm_on") ? "sm_on" : strstr(value, "sm_off") ? "sm_off" : "";
+	return cmdline_last(cmdline, "intel_iommu", "sm_on", "sm_off");
 }
 
 static void check_cmdline(struct tool *tool, const char *config, const char *cmdline)
 {
-	char own[4096], value[64];
-	bool kho = cmdline_is_on(cmdline, "kho");
+	char own[4096];
 
-	if (!cmdline_value(cmdline, "kho", value, sizeof(value)))
-		kho = config && option(config, "CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT") == 'y';
-	check_switch(tool, ILU_ID_NEXT_KHO, kho, "KHO");
-	check_switch(tool, ILU_ID_NEXT_LIVEUPDATE, cmdline_is_on(cmdline, "liveupdate"),
+	check_switch(tool, ILU_ID_NEXT_KHO, kho_state(config, cmdline), "KHO");
+	check_switch(tool, ILU_ID_NEXT_LIVEUPDATE, cmdline_is_on(cmdline, "liveupdate") ? ON : OFF,
 		     "live update");
-	check_switch(tool, ILU_ID_NEXT_IOMMU, iommu_is_on(config, cmdline), "VT-d");
+	check_switch(tool, ILU_ID_NEXT_IOMMU, iommu_state(config, cmdline), "VT-d");
 	file_text(tool, "/proc/cmdline", own, sizeof(own));
 	if (strcmp(table_mode(own), table_mode(cmdline)))
 		item(tool, ILU_WARN, ILU_ID_NEXT_MODE, "", "intel_iommu= asks for another table mode");
@@ -188,41 +201,144 @@ static void check_scratch(struct tool *tool, const struct options *options, uint
 
 /* ---- who binds vfio-pci ---- */
 
-static bool bound_by_cmdline(const char *cmdline, unsigned int vendor, unsigned int device)
-{
-	char value[512], ids[32];
+struct card {
+	const char *bdf;
+	unsigned int vendor, device;
+};
 
-	if (!cmdline || !cmdline_value(cmdline, "vfio-pci.ids", value, sizeof(value)))
-		return false;
-	snprintf(ids, sizeof(ids), "%04x:%04x", vendor, device);
-	return strcasestr(value, ids);
+/* What is in files that somebody has put there for it; NULL: nothing */
+struct bindings {
+	char *list;		/* of the package, as the initrd has it */
+	char *options;		/* of modules: of this machine, and of the initrd */
+	char *initrd_options;
+	bool rules;
+};
+
+/* As the kernel reads it: VENDOR:DEVICE, more may follow; ffffffff is any */
+static bool is_of_kind(const char *text, const struct card *card)
+{
+	unsigned int vendor, device;
+
+	return sscanf(text, "%x:%x", &vendor, &device) == 2 &&
+	       (vendor == card->vendor || vendor == UINT32_MAX) &&
+	       (device == card->device || device == UINT32_MAX);
 }
 
-/* By a file that somebody has put there for it */
-static bool bound_by_files(const struct tool *tool, const char *initrd)
+static bool kinds_have(const char *kinds, const struct card *card)
 {
-	return file_mentions(tool, "/etc/udev/rules.d", "vfio-pci") ||
-	       file_mentions(tool, "/etc/modprobe.d", "vfio-pci ids=") ||
-	       (initrd && (initrd_mentions(tool, initrd, "etc/modprobe.d/", "vfio-pci ids=") > 0 ||
-			   initrd_mentions(tool, initrd, "iommu-liveupdate", NULL) > 0 ||
-			   initrd_mentions(tool, initrd, "rules.d/", "vfio-pci") > 0));
+	for (; *kinds; kinds += strcspn(kinds, ","), kinds += *kinds == ',')
+		if (is_of_kind(kinds, card))
+			return true;
+	return false;
+}
+
+/* An address or a kind, as the hook of the initrd has left it */
+static bool list_has(const char *line, const struct card *card)
+{
+	size_t length = strcspn(line, " \t#");
+
+	if (length == strlen(card->bdf))
+		return !strncasecmp(line, card->bdf, length);
+	return length == strlen("8086:10c9") && is_of_kind(line, card);
+}
+
+/* options vfio-pci ids=KIND,... */
+static bool options_have(const char *line, const struct card *card)
+{
+	char copy[1024], *save = NULL, *word;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	word = strtok_r(copy, " \t", &save);
+	if (!word || strcmp(word, "options"))
+		return false;
+	word = strtok_r(NULL, " \t", &save);
+	if (!word || (strcmp(word, "vfio-pci") && strcmp(word, "vfio_pci")))
+		return false;
+	while ((word = strtok_r(NULL, " \t", &save)))
+		if (!strncmp(word, "ids=", 4) && kinds_have(word + 4, card))
+			return true;
+	return false;
+}
+
+/* Which devices a rule is for is not looked at. */
+static bool rule_has(const char *line, const struct card *card)
+{
+	(void)card;
+	return strstr(line, "vfio-pci");
+}
+
+/* In a line of the text that is no comment */
+static bool text_has(const char *text, bool (*has)(const char *line, const struct card *card),
+		     const struct card *card)
+{
+	char line[1024];
+	bool found = false;
+
+	for (; text && *text && !found; text += strcspn(text, "\n"), text += *text == '\n') {
+		const char *start = text + strspn(text, " \t");
+
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(start, "\n"), start);
+		found = line[0] != '#' && has(line, card);
+	}
+	return found;
+}
+
+static void bindings_read(const struct tool *tool, const char *initrd, struct bindings *bindings)
+{
+	char *rules;
+
+	*bindings = (struct bindings) {
+		.options = directory_text(tool, "/etc/modprobe.d"),
+		.rules = file_mentions(tool, "/etc/udev/rules.d", "vfio-pci"),
+	};
+	if (!initrd)
+		return;
+	bindings->list = initrd_text(tool, initrd, "etc/iommu-liveupdate/vfio-pci.conf");
+	bindings->initrd_options = initrd_text(tool, initrd, "etc/modprobe.d/");
+	rules = initrd_text(tool, initrd, "rules.d/");
+	bindings->rules |= text_has(rules, rule_has, NULL);
+	free(rules);
+}
+
+static void bindings_free(struct bindings *bindings)
+{
+	free(bindings->list);
+	free(bindings->options);
+	free(bindings->initrd_options);
+}
+
+static bool cmdline_has(const char *cmdline, const char *name, const struct card *card)
+{
+	char value[512];
+
+	return cmdline_value(cmdline, name, value, sizeof(value)) && kinds_have(value, card);
+}
+
+static bool is_bound(const struct bindings *bindings, const char *cmdline, const struct card *card)
+{
+	return bindings->rules || text_has(bindings->list, list_has, card) ||
+	       text_has(bindings->options, options_have, card) ||
+	       text_has(bindings->initrd_options, options_have, card) ||
+	       cmdline_has(cmdline, "vfio-pci.ids", card) || cmdline_has(cmdline, "vfio_pci.ids", card);
 }
 
 static void check_binding(struct tool *tool, const struct options *options)
 {
 	char **devices = vfio_devices(tool);
-	bool by_files = bound_by_files(tool, options->initrd);
+	struct bindings bindings;
 
+	bindings_read(tool, options->initrd, &bindings);
 	for (char **bdf = devices; bdf && *bdf; bdf++) {
-		unsigned int vendor, device;
+		struct card card = { .bdf = *bdf };
 
-		device_ids(tool, *bdf, &vendor, &device);
-		if (by_files || bound_by_cmdline(options->cmdline, vendor, device))
+		device_ids(tool, *bdf, &card.vendor, &card.device);
+		if (is_bound(&bindings, options->cmdline, &card))
 			item(tool, ILU_PASS, ILU_ID_NEXT_VFIO, *bdf, "vfio-pci will be bound to it");
 		else
 			item(tool, ILU_WARN, ILU_ID_NEXT_VFIO, *bdf,
 			     "it goes on, but nobody can have it until vfio-pci is bound to it");
 	}
+	bindings_free(&bindings);
 	names_free(devices);
 }
 

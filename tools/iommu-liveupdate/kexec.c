@@ -69,8 +69,8 @@ static int kexec_exec(struct tool *tool, int argc, char **argv, const struct opt
 }
 
 const struct command kexec_commands[] = {
-	{ "test", kexec_test, 0, 0, "test\n      what the kernel would refuse it for now" },
-	{ "load", kexec_load, 0, 0, "load --kernel FILE [--initrd FILE] --cmdline TEXT\n      the next kernel" },
-	{ "exec", kexec_exec, 0, 0, "exec [--yes]\n      jump, if the test is passed; with --yes also if there can be none.\n      Stops no service: on a host with systemd call systemctl kexec" },
-	{ NULL, NULL, 0, 0, NULL },
+	{ "test", kexec_test, 0, 0, 0, "test\n      what the kernel would refuse it for now" },
+	{ "load", kexec_load, 0, 0, TAKES_NEXT, "load --kernel FILE [--initrd FILE] --cmdline TEXT\n      the next kernel" },
+	{ "exec", kexec_exec, 0, 0, TAKES_YES, "exec [--yes]\n      jump, if the test is passed; with --yes also if there can be none.\n      Stops no service: on a host with systemd call systemctl kexec" },
+	{ NULL, NULL, 0, 0, 0, NULL },
 };

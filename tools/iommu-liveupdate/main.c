@@ -86,6 +86,15 @@ static const char **value_of(struct options *options, const char *word)
 	return NULL;
 }
 
+static unsigned int kind_of(const char *word)
+{
+	if (value_of(&(struct options) { 0 }, word))
+		return TAKES_NEXT;
+	if (!strcmp(word, "--yes"))
+		return TAKES_YES;
+	return !strcmp(word, "--wait") || !strncmp(word, "--wait=", 7) ? TAKES_WAIT : 0;
+}
+
 /* Takes the options out of the words that follow the object. Returns how many are left. */
 static int take_options(struct tool *tool, int argc, char **argv, struct options *options)
 {
@@ -94,6 +103,7 @@ static int take_options(struct tool *tool, int argc, char **argv, struct options
 	for (int i = 0; i < argc; i++) {
 		const char **value = value_of(options, argv[i]);
 
+		options->given |= kind_of(argv[i]);
 		if (value && i + 1 == argc)
 			return -usage_error("%s wants a value", argv[i]);
 		if (value)
@@ -106,7 +116,9 @@ static int take_options(struct tool *tool, int argc, char **argv, struct options
 			options->waits = true, options->wait = argv[i] + 7;
 		else if (global_option(tool, argv[i]))
 			continue;
-		else if (argv[i][0] == '-' && !is_help(argv[i]))
+		else if (argv[i][0] == '-' && is_help(argv[i]))
+			options->help = true;
+		else if (argv[i][0] == '-')
 			return -usage_error("there is no option %s", argv[i]);
 		else
 			argv[left++] = argv[i];
@@ -136,6 +148,9 @@ static int run(struct tool *tool, const struct object *object, int argc, char **
 		return usage_error("there is no command %s %s", object->name, argv[0]);
 	argc -= !!argc;
 	if (argc < command->least || argc > command->most)
+		return usage_error("usage: %s %.*s", object->name,
+				   (int)strcspn(command->usage, "\n"), command->usage);
+	if (options->given & ~command->takes)
 		return usage_error("usage: %s %.*s", object->name,
 				   (int)strcspn(command->usage, "\n"), command->usage);
 	snprintf(tool->command, sizeof(tool->command), "%s%s%s", object->name,
@@ -246,7 +261,7 @@ static int run_object(struct tool *tool, int argc, char **argv)
 	argc = take_options(tool, argc - 1, argv + 1, &options);
 	if (argc < 0)
 		return -argc;
-	if (argc && is_help(argv[1]))
+	if (options.help || (argc && is_help(argv[1])))
 		return help_object(object);
 	code = run(tool, object, argc, argv + 1, &options);
 	if (code != EXIT_USAGE)
@@ -267,10 +282,11 @@ int tool_main(const struct tool_ops *ops, void *arg, int argc, char **argv)
 	if (first == argc)
 		return usage_error("which object?");
 	if (is_help(argv[first]))
-		return help();
+		return output_written(help());
 	if (argv[first][0] == '-')
 		return usage_error("there is no option %s", argv[first]);
 	code = start(&tool) ? EXIT_NOT_KNOWN : run_object(&tool, argc - first, argv + first);
+	code = output_written(code);
 	ilu_free(tool.ilu);
 	json_object_put(tool.document);
 	json_object_put(tool.items);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What is found, in a line for people or in one document for programs. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +16,80 @@ static const char *const verdicts[] = {
 	[ILU_UNKNOWN] = "UNKNOWN",
 };
 
+/* ---- texts that others have made ---- */
+
+/* How many bytes the character has, 0 if they are no UTF-8 */
+static size_t character(const unsigned char *at)
+{
+	size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 :
+		at[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* too long, of a surrogate, or beyond the last one */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+/* A terminal might obey it. */
+static bool is_control(const unsigned char *at)
+{
+	return at[0] < 0x20 || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
+}
+
+/* With \xNN for what is no UTF-8, and for control characters if it is for people; to be freed */
+static char *escaped(const char *text, bool for_people)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	char *all = malloc(4 * strlen(text) + 1), *to = all;
+
+	while (all && *at) {
+		size_t length = character(at);
+
+		if (!length || (for_people && is_control(at))) {
+			to += sprintf(to, "\\x%02x", *at++);
+			continue;
+		}
+		memcpy(to, at, length);
+		to += length;
+		at += length;
+	}
+	if (all)
+		*to = 0;
+	return all;
+}
+
+struct json_object *json_string(const char *text)
+{
+	char *sound = escaped(text, false);
+	struct json_object *string = json_object_new_string(sound ? sound : "");
+
+	free(sound);
+	return string;
+}
+
 void json_text(struct json_object *object, const char *key, const char *value)
 {
-	json_object_object_add(object, key, json_object_new_string(value));
+	json_object_object_add(object, key, json_string(value));
 }
 
 void json_number(struct json_object *object, const char *key, int64_t value)
 {
 	json_object_object_add(object, key, json_object_new_int64(value));
+}
+
+static void print(FILE *file, const char *format, va_list args)
+{
+	char *text = NULL, *sound = NULL;
+
+	if (vasprintf(&text, format, args) >= 0)
+		sound = escaped(text, true);
+	fprintf(file, "%s\n", sound ? sound : "out of memory");
+	free(sound);
+	free(text);
 }
 
 void line(struct tool *tool, const char *format, ...)
@@ -32,9 +99,19 @@ void line(struct tool *tool, const char *format, ...)
 	if (tool->json)
 		return;
 	va_start(args, format);
-	vprintf(format, args);
+	print(stdout, format, args);
 	va_end(args);
-	putchar('\n');
+}
+
+void progress(const struct tool *tool, const char *format, ...)
+{
+	va_list args;
+
+	if (tool->quiet)
+		return;
+	va_start(args, format);
+	print(stderr, format, args);
+	va_end(args);
 }
 
 /* ---- items ---- */
@@ -115,6 +192,15 @@ void item_error(struct tool *tool, const char *object)
 }
 
 /* ---- the end ---- */
+
+/* What is not written was not said. */
+int output_written(int code)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	fprintf(stderr, TOOL_NAME ": cannot write: %s\n", strerror(errno));
+	return EXIT_NOT_KNOWN;
+}
 
 int exit_code(const struct tool *tool)
 {

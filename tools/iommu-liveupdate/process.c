@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What a process holds: device files, memory, address spaces, sessions, and its unit of systemd. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "tool.h"
 
 #define NEEDED_SEALS	(F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_SHRINK)
 #define AREAS		64
-#define IOAS_GAP	64	/* so many ids in a row that are none: there are no more */
-#define MAPPED		256
+/* So many ids in a row that are none: there are no more. Devices and page tables have ids, too. */
+#define IOAS_GAP	4096
 #define VFIO_DEVICES	"/dev/vfio/devices/"
 /* What came in by a session has no path. */
 #define CAME_IN		"anon_inode:[vfio-device]"
@@ -29,11 +29,12 @@ struct process {
 	unsigned int devices;
 	/* what is mapped for devices, if it could be asked, and whether its file is open */
 	bool knows_mapped, knows_files;
-	struct {
+	struct mapped {
 		uint64_t inode;
+		dev_t device;
 		bool open;
-	} mapped[MAPPED];
-	unsigned int nr_mapped;
+	} *mapped;
+	size_t nr_mapped, room;
 };
 
 static bool starts(const char *text, const char *with)
@@ -105,7 +106,34 @@ static void say_untold(struct process *process, const char *what, int error)
 
 /* ---- address spaces ---- */
 
-static void check_area(struct process *process, uint32_t ioas, const struct iommu_ioas_area *area)
+static struct mapped *find_mapped(const struct process *process, uint64_t inode, dev_t device)
+{
+	for (size_t i = 0; i < process->nr_mapped; i++)
+		if (process->mapped[i].inode == inode && process->mapped[i].device == device)
+			return &process->mapped[i];
+	return NULL;
+}
+
+/* A file once, however often it is mapped */
+static int add_mapped(struct process *process, uint64_t inode, dev_t device)
+{
+	if (find_mapped(process, inode, device))
+		return 0;
+	if (process->nr_mapped == process->room) {
+		size_t room = process->room ? process->room * 2 : 64;
+		struct mapped *more = realloc(process->mapped, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		process->mapped = more;
+		process->room = room;
+	}
+	process->mapped[process->nr_mapped++] = (struct mapped) { .inode = inode, .device = device };
+	return 0;
+}
+
+/* 0, or the errno with which what is mapped is not known */
+static int check_area(struct process *process, uint32_t ioas, const struct iommu_ioas_area *area)
 {
 	char object[64];
 
@@ -118,8 +146,9 @@ static void check_area(struct process *process, uint32_t ioas, const struct iomm
 	else if ((area->seals & NEEDED_SEALS) != NEEDED_SEALS)
 		item(process->tool, ILU_FAIL, ILU_ID_MEM_UNSEALED, object,
 		     "the file was not sealed when it was mapped");
-	else if (process->nr_mapped < MAPPED)
-		process->mapped[process->nr_mapped++].inode = area->ino;
+	else
+		return add_mapped(process, area->ino, makedev(area->dev_major, area->dev_minor));
+	return 0;
 }
 
 /* 0, or the errno with which there is no more to ask */
@@ -135,7 +164,7 @@ static int check_ioas(struct process *process, int iommufd, uint32_t id)
 		list.out_flags = 0;
 		error = ilu_try_ioctl(process->tool->ilu, iommufd, IOMMU_IOAS_LIST_AREAS, &list);
 		for (uint32_t i = 0; !error && i < list.nr && i < AREAS; i++)
-			check_area(process, id, &areas[i]);
+			error = check_area(process, id, &areas[i]);
 	} while (!error && list.out_flags & IOMMU_IOAS_AREAS_MORE);
 	return error;
 }
@@ -168,21 +197,20 @@ static void check_iommufd(struct process *process, const char *fd)
 /* ---- memory ---- */
 
 /* It is noted that its file is open. */
-static bool is_mapped(struct process *process, uint64_t inode)
+static bool is_mapped(struct process *process, uint64_t inode, dev_t device)
 {
-	bool mapped = false;
+	struct mapped *mapped = find_mapped(process, inode, device);
 
-	for (unsigned int i = 0; i < process->nr_mapped; i++)
-		if (process->mapped[i].inode == inode)
-			mapped = process->mapped[i].open = true;
+	if (mapped)
+		mapped->open = true;
 	return mapped;
 }
 
 /* What is not mapped for a device may be anything. */
 static void say_memfd(struct process *process, const char *name, int seals, long magic,
-		      uint64_t inode)
+		      uint64_t inode, dev_t device)
 {
-	bool mapped = is_mapped(process, inode);
+	bool mapped = is_mapped(process, inode, device);
 	enum ilu_verdict verdict = mapped ? ILU_FAIL : ILU_WARN;
 
 	if (process->knows_mapped && !mapped)
@@ -219,6 +247,7 @@ static void check_memfd(struct process *process, const char *fd, const char *nam
 	struct tool *tool = process->tool;
 	int memfd = take(process, fd), seals, error = 0;
 	uint64_t inode = 0;
+	dev_t device = 0;
 	long magic = 0;
 
 	if (memfd < 0) {
@@ -227,14 +256,14 @@ static void check_memfd(struct process *process, const char *fd, const char *nam
 		return;
 	}
 	seals = tool->ops->ilu.fcntl(tool->arg, memfd, F_GET_SEALS, 0);
-	if (seals < 0 || tool->ops->file_kind(tool->arg, memfd, &magic, &inode))
+	if (seals < 0 || tool->ops->file_kind(tool->arg, memfd, &magic, &inode, &device))
 		error = -errno;
 	ilu_close(tool->ilu, &memfd);
 	process->knows_files &= !error;
 	if (error)
 		say_untold(process, name, error);
 	else
-		say_memfd(process, name, seals, magic, inode);
+		say_memfd(process, name, seals, magic, inode, device);
 }
 
 /* Somebody else may have it, or a session that it is in already. */
@@ -242,11 +271,11 @@ static void check_closed_memory(struct process *process)
 {
 	unsigned int closed = 0;
 
-	for (unsigned int i = 0; i < process->nr_mapped; i++)
+	for (size_t i = 0; i < process->nr_mapped; i++)
 		closed += !process->mapped[i].open;
 	if (closed && process->knows_files)
 		item(process->tool, ILU_UNKNOWN, ILU_ID_MEM_NOT_PRESERVED, "iommufd",
-		     "%u maps are of files that the process has closed: somebody has to preserve them",
+		     "%u files are mapped that the process does not have as memfds: somebody has to preserve them",
 		     closed);
 }
 
@@ -351,8 +380,8 @@ static bool unit_of(const struct process *process, char *unit, size_t size)
 	return unit[0];
 }
 
-/* In the unit, or in what was added to it */
-static bool unit_sets(const struct tool *tool, const char *unit, const char *setting)
+/* In the file of this name, or in what was added to it */
+static bool unit_file_sets(const struct tool *tool, const char *unit, const char *setting)
 {
 	static const char *const directories[] = {
 		"/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system",
@@ -374,6 +403,18 @@ static bool unit_sets(const struct tool *tool, const char *unit, const char *set
 		found |= file_mentions(tool, path, setting);
 	}
 	return found;
+}
+
+/* A unit of a template, NAME@INSTANCE.service, may have all of it in NAME@.service. */
+static bool unit_sets(const struct tool *tool, const char *unit, const char *setting)
+{
+	const char *at = strchr(unit, '@');
+	char template[128];
+
+	if (unit_file_sets(tool, unit, setting))
+		return true;
+	snprintf(template, sizeof(template), "%.*s@.service", at ? (int)(at - unit) : 0, unit);
+	return at && unit_file_sets(tool, template, setting);
 }
 
 static void check_unit(struct process *process)
@@ -406,6 +447,7 @@ void check_process(struct tool *tool, const char *pid)
 	each_file(&process, fds, false);
 	each_file(&process, fds, true);
 	check_closed_memory(&process);
+	free(process.mapped);
 	names_free(fds);
 	if (!process.devices)
 		item(tool, ILU_FAIL, ILU_ID_DEV_NONE, pid, "the process has no device file of VFIO");

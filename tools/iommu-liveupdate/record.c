@@ -154,6 +154,6 @@ static int record_show(struct tool *tool, int argc, char **argv, const struct op
 }
 
 const struct command record_commands[] = {
-	{ "show", record_show, 1, 1, "show FILE\n      a manifest, as it is in the memfd of a session" },
-	{ NULL, NULL, 0, 0, NULL },
+	{ "show", record_show, 1, 1, 0, "show FILE\n      a manifest, as it is in the memfd of a session" },
+	{ NULL, NULL, 0, 0, 0, NULL },
 };

@@ -23,6 +23,7 @@ static int list_one(void *arg, const struct liveupdate_ioctl_list_sessions *sess
 
 	if (list->wanted && strcmp(list->wanted, (const char *)session->name))
 		return 0;
+	/* An outgoing and an incoming one may have this name: the incoming one, which comes later, counts. */
 	list->found = *session;
 	object = json_object_new_object();
 	json_text(object, "name", (const char *)session->name);
@@ -160,9 +161,9 @@ static int session_abandon(struct tool *tool, int argc, char **argv, const struc
 }
 
 const struct command session_commands[] = {
-	{ "list", session_list, 0, 0, "list\n      all, in both directions" },
-	{ "show", session_show, 1, 1, "show NAME\n      one; of what came in, if its devices are in their places" },
-	{ "finish", session_finish, 1, 1, "finish NAME\n      one that came in and has no devices" },
-	{ "abandon", session_abandon, 1, 1, "abandon NAME --yes\n      one that came in: its devices are stopped and reset" },
-	{ NULL, NULL, 0, 0, NULL },
+	{ "list", session_list, 0, 0, 0, "list\n      all, in both directions" },
+	{ "show", session_show, 1, 1, 0, "show NAME\n      one; of what came in, if its devices are in their places" },
+	{ "finish", session_finish, 1, 1, 0, "finish NAME\n      one that came in and has no devices" },
+	{ "abandon", session_abandon, 1, 1, TAKES_YES, "abandon NAME --yes\n      one that came in: its devices are stopped and reset" },
+	{ NULL, NULL, 0, 0, 0, NULL },
 };

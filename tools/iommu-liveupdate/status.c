@@ -6,6 +6,7 @@
 
 #define POLL_MS		100
 #define WAIT_SECONDS	60
+#define WAIT_LONGEST	(24 * 60 * 60)
 
 struct status {
 	unsigned int outgoing, incoming, unfinished;
@@ -39,9 +40,9 @@ static int wait_for_others(struct tool *tool, struct status *status, int64_t sec
 	int error = 0;
 
 	while (!error && status->unfinished && tool->ops->ilu.now(tool->arg) < until) {
-		if (told != status->unfinished && !tool->quiet)
-			fprintf(stderr, TOOL_NAME ": %u to be finished, the first is %s ...\n",
-				status->unfinished, status->first);
+		if (told != status->unfinished)
+			progress(tool, TOOL_NAME ": %u to be finished, the first is %s ...",
+				 status->unfinished, status->first);
 		told = status->unfinished;
 		tool->ops->ilu.sleep(tool->arg, POLL_MS);
 		error = ask(tool, status);
@@ -66,15 +67,24 @@ static void say(struct tool *tool, const struct status *status)
 		     "nothing is to be finished, %u sessions go out", status->outgoing);
 }
 
+/* 0: it is no number of seconds */
+static int64_t seconds_of(const char *text)
+{
+	char *end;
+	long seconds = strtol(text, &end, 10);
+
+	return end == text || *end || seconds < 0 || seconds > WAIT_LONGEST ? 0 : seconds;
+}
+
 static int run_status(struct tool *tool, int argc, char **argv, const struct options *options)
 {
-	int64_t seconds = options->wait ? atoll(options->wait) : WAIT_SECONDS;
+	int64_t seconds = options->wait ? seconds_of(options->wait) : WAIT_SECONDS;
 	struct status status;
 	int error;
 
 	(void)argc, (void)argv;
-	if (options->wait && seconds <= 0)
-		return usage_error("--wait=%s is no number of seconds", options->wait);
+	if (!seconds)
+		return usage_error("--wait=%s is no number of seconds up to %d", options->wait, WAIT_LONGEST);
 	error = ask(tool, &status);
 	if (!error && options->waits)
 		error = wait_for_others(tool, &status, seconds);
@@ -86,6 +96,6 @@ static int run_status(struct tool *tool, int argc, char **argv, const struct opt
 }
 
 const struct command status_commands[] = {
-	{ "", run_status, 0, 0, "[--wait[=SECONDS]]\n      is all of the last live update finished? Wait until it is, for 60 s" },
-	{ NULL, NULL, 0, 0, NULL },
+	{ "", run_status, 0, 0, TAKES_WAIT, "[--wait[=SECONDS]]\n      is all of the last live update finished? Wait until it is, for 60 s" },
+	{ NULL, NULL, 0, 0, 0, NULL },
 };

@@ -35,7 +35,7 @@ static int take_fd(void *arg, pid_t pid, int fd)
 	return copy;
 }
 
-static int file_kind(void *arg, int fd, long *magic, uint64_t *inode)
+static int file_kind(void *arg, int fd, long *magic, uint64_t *inode, dev_t *device)
 {
 	struct statfs system;
 	struct stat status;
@@ -45,6 +45,7 @@ static int file_kind(void *arg, int fd, long *magic, uint64_t *inode)
 		return -1;
 	*magic = system.f_type;
 	*inode = status.st_ino;
+	*device = status.st_dev;
 	return 0;
 }
 

@@ -71,6 +71,6 @@ static int timing(struct tool *tool, int argc, char **argv, const struct options
 }
 
 const struct command timing_commands[] = {
-	{ "", timing, 0, 0, "\n      each phase of both kernels: when it began, after the call of the kexec\n      or the start of the kernel, and how long it took" },
-	{ NULL, NULL, 0, 0, NULL },
+	{ "", timing, 0, 0, 0, "\n      each phase of both kernels: when it began, after the call of the kexec\n      or the start of the kernel, and how long it took" },
+	{ NULL, NULL, 0, 0, 0, NULL },
 };

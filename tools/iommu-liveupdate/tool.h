@@ -31,13 +31,21 @@ struct tool_ops {
 	/* a duplicate of the descriptor of another process */
 	int (*take_fd)(void *arg, pid_t pid, int fd);
 	/* the kind of its file system, of statfs(2), its inode and device */
-	int (*file_kind)(void *arg, int fd, long *magic, uint64_t *inode);
+	int (*file_kind)(void *arg, int fd, long *magic, uint64_t *inode, dev_t *device);
+};
+
+enum option_kind {
+	TAKES_NEXT = 1,		/* --kernel, --initrd, --cmdline */
+	TAKES_YES = 2,
+	TAKES_WAIT = 4,
 };
 
 /* Of the options behind OBJECT COMMAND */
 struct options {
 	const char *kernel, *initrd, *cmdline, *wait;
 	bool yes, waits;
+	bool help;
+	unsigned int given;	/* which kinds, of enum option_kind */
 };
 
 struct tool {
@@ -59,6 +67,7 @@ struct command {
 	const char *name;
 	int (*run)(struct tool *tool, int argc, char **argv, const struct options *options);
 	int least, most;	/* arguments */
+	unsigned int takes;	/* kinds of options */
 	const char *usage;
 };
 
@@ -81,10 +90,15 @@ void item(struct tool *tool, enum ilu_verdict verdict, enum ilu_id id, const cha
 void item_error(struct tool *tool, const char *object);
 void json_text(struct json_object *object, const char *key, const char *value);
 void json_number(struct json_object *object, const char *key, int64_t value);
+struct json_object *json_string(const char *text);
 /* A line for people, when there is no JSON */
 void line(struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* To standard error, unless it is to be quiet */
+void progress(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int exit_code(const struct tool *tool);
 void output_end(struct tool *tool, int code);
+/* The code, or another one if not all could be written */
+int output_written(int code);
 
 /* files.c: below the root */
 FILE *file_open(const struct tool *tool, const char *path);
@@ -109,6 +123,12 @@ void names_free(char **names);
 unsigned int names_count(char **names);
 /* Does a file of this directory have the text in a line that is no comment? */
 bool file_mentions(const struct tool *tool, const char *directory, const char *text);
+/* All of its files, to be freed; NULL: there is none */
+char *directory_text(const struct tool *tool, const char *directory);
+/* Bytes behind a text that is to be freed, and a newline. False: they are not added. */
+bool text_append(char **text, size_t *length, const unsigned char *bytes, size_t nr);
+/* Which of two words comes last in all NAME=WORD,WORD of a command line; "" */
+const char *cmdline_last(const char *cmdline, const char *name, const char *one, const char *other);
 /* The value of the last NAME= of a command line; false: it is not there */
 bool cmdline_value(const char *cmdline, const char *name, char *value, size_t size);
 bool cmdline_is_on(const char *cmdline, const char *name);
@@ -158,8 +178,8 @@ void image_free(struct image *image);
 char *own_records(const struct tool *tool);
 /* All that the archive or stream is made of, when it is unpacked; to be freed, NULL */
 unsigned char *unpack(const unsigned char *bytes, size_t length, size_t *unpacked);
-/* Has one of the files of an initrd the text in its name, or in it, if its name has the other? */
-int initrd_mentions(const struct tool *tool, const char *path, const char *name, const char *text);
+/* All files of an initrd that have this in their names, to be freed; NULL: there is none */
+char *initrd_text(const struct tool *tool, const char *path, const char *name);
 
 /* Each of these is the list of commands of an object. */
 extern const struct command check_commands[], device_commands[], session_commands[],

@@ -12,7 +12,7 @@ static void add_records(struct tool *tool, struct json_object *versions, char *l
 	json_object_object_add(versions, "records", records);
 	for (char *record = lines ? strtok_r(lines, "\n", &save) : NULL; record;
 	     record = strtok_r(NULL, "\n", &save)) {
-		json_object_array_add(records, json_object_new_string(record));
+		json_object_array_add(records, json_string(record));
 		line(tool, "record   %s", record);
 	}
 }
@@ -36,6 +36,6 @@ static int version(struct tool *tool, int argc, char **argv, const struct option
 }
 
 const struct command version_commands[] = {
-	{ "", version, 0, 0, "\n      of the command, the kernel, and the records that it writes" },
-	{ NULL, NULL, 0, 0, NULL },
+	{ "", version, 0, 0, 0, "\n      of the command, the kernel, and the records that it writes" },
+	{ NULL, NULL, 0, 0, 0, NULL },
 };
