@@ -55,6 +55,8 @@ typedef u64 phys_addr_t;
 #define IS_ERR(ptr)		((unsigned long)(ptr) >= -4095UL)
 #define PFN_PHYS(pfn)		((u64)(pfn) << PAGE_SHIFT)
 #define liveupdate_refuse_err(...)	((void)0)
+#define pr_err_ratelimited(...)	((void)0)
+#define liveupdate_note_reason(...)	((void)0)
 #define address_space		inode
 #define mapping_gfp_mask(mapping)	0
 #define __folio_set_swapbacked(folio)	((void)(folio))
