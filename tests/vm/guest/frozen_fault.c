@@ -23,12 +23,8 @@
 #include "peer.h"
 #include "preserve.h"
 #include "scenarios.h"
-#include "tenant.h"
+#include "spare.h"
 
-#define SECOND_SLOTS		64
-#define SECOND_IOVA		0x40000000ull
-/* Of the offset in a device file: the region is above it. */
-#define REGION_SHIFT		40
 #define TOUCH_EVERY_MS		5
 #define INTX_DISABLE		0x400
 /* One who asks again and again takes nearly all of the time that is looked at. */
@@ -83,54 +79,6 @@ static int jump(void *argument)
 {
 	(void)argument;
 	return kexec_jump();
-}
-
-/* A read of the second card that does not end, as long as its tenant likes. */
-struct endless_read {
-	struct background_call call;
-	struct late_memory late;
-	int device_fd;
-};
-
-static int read_device(void *argument)
-{
-	struct endless_read *read = argument;
-
-	return pread(read->device_fd, read->late.memory, 4,
-		     (off_t)VFIO_PCI_CONFIG_REGION_INDEX << REGION_SHIFT) < 0 ? -errno : 0;
-}
-
-static void start_endless_read(struct endless_read *read, const struct receiver *second)
-{
-	read->device_fd = second->device.fd;
-	late_memory_create(&read->late, PAGE, LATE_TOUCH);
-	call_in_background(&read->call, read_device, read);
-	late_memory_expect_waiter(&read->late);
-}
-
-static void set_up_second(struct receiver *second)
-{
-	char bdf[BDF_LENGTH];
-
-	receiver_choose(second);
-	receiver_choose_slots(second, SECOND_SLOTS);
-	second->ring.iova = SECOND_IOVA;
-	receiver_find_device(second, 1, bdf);
-	receiver_create_memory(second);
-	receiver_open_device(second, bdf);
-	receiver_attach(second);
-}
-
-static int preserve_second(const struct receiver *second)
-{
-	const struct device *device = &second->device;
-	int session = must(session_create("second"), "create session");
-
-	must(hwpt_mark_preserve(device->iommufd, second->hwpt_id, TOKEN_HWPT), "mark");
-	must(session_preserve_fd(session, second->memfd, TOKEN_MEMORY), "preserve memfd");
-	must(session_preserve_fd(session, device->iommufd, TOKEN_IOMMUFD), "preserve iommufd");
-	must(session_preserve_fd(session, device->fd, TOKEN_DEVICE), "preserve device");
-	return session;
 }
 
 /* INTx is off while the card is frozen, which only the next kernel could see. */
@@ -198,7 +146,7 @@ void frozen_fault_old_kernel(void)
 
 	prepare_kexec();
 	receiver_set_up(&first);
-	set_up_second(&second);
+	spare_set_up(&second);
 	if (has_peer) {
 		peer_set_up(&peer, &first, 2);
 		check(peer_reaches(&peer), "the peer reaches the registers");
@@ -206,8 +154,9 @@ void frozen_fault_old_kernel(void)
 	traffic_start(&first);
 	must(pci_config_read(first.device.bdf, PCI_COMMAND, &command, sizeof(command)), "config");
 	preserve_everything(&first);
-	session = preserve_second(&second);
-	start_endless_read(&read, &second);
+	must(hwpt_mark_preserve(second.device.iommufd, second.hwpt_id, TOKEN_HWPT), "mark");
+	session = spare_preserve(&second);
+	endless_read_begin(&read, &second.device);
 
 	sigaction(SIGUSR1, &action, NULL);
 	errno = pthread_create(&toucher.thread, NULL, touch, &toucher);
@@ -222,8 +171,7 @@ void frozen_fault_old_kernel(void)
 	__atomic_store_n(&toucher.end, true, __ATOMIC_RELEASE);
 	pthread_join(toucher.thread, NULL);
 
-	late_memory_let_go(&read.late);
-	check_errno(call_result(&read.call), 0, "the read");
+	endless_read_end(&read);
 	close(session);
 	device_close(&second.device);
 	sleep_ms(300);
