@@ -52,14 +52,15 @@ struct liveupdate_ioctl_retrieve_session {
 #ifndef LIVEUPDATE_IOCTL_LIST_SESSIONS
 struct liveupdate_ioctl_list_sessions {
 	__u32 size;
-	__u32 index;
 	__u32 flags;
+	__aligned_u64 id;
 	__u32 nr_files;
+	__u32 reserved;
 	__u8 name[LIVEUPDATE_SESSION_NAME_LENGTH];
 };
-#define LIVEUPDATE_SESSION_INCOMING	(1 << 0)
-#define LIVEUPDATE_SESSION_OPEN		(1 << 1)
-#define LIVEUPDATE_SESSION_NEEDS_FINISH	(1 << 2)
+#define LIVEUPDATE_SESSION_FLAG_INCOMING	(1 << 0)
+#define LIVEUPDATE_SESSION_FLAG_OPEN		(1 << 1)
+#define LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH	(1 << 2)
 #define LIVEUPDATE_IOCTL_LIST_SESSIONS	_IO(LIVEUPDATE_IOCTL_TYPE, 0x02)
 #endif
 

@@ -98,6 +98,7 @@ struct entry {
 
 struct session {
 	struct session *next;
+	uint64_t id;
 	char name[64];
 	bool incoming, taken, kept;
 	/* of its last call that failed */

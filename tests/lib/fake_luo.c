@@ -24,6 +24,7 @@ static struct session *session_new(struct fake *fake, const char *name, bool inc
 	snprintf(session->name, sizeof(session->name), "%s", name);
 	session->incoming = incoming;
 	session->next = fake->sessions;
+	session->id = session->next ? session->next->id + 1 : 1;
 	fake->sessions = session;
 	return session;
 }
@@ -39,26 +40,28 @@ static int session_fd(struct fake *fake, struct session *session)
 
 static bool wants_finish(const struct session *session);
 
-/* Outgoing ones first */
-static struct session *session_at(struct fake *fake, uint32_t index)
+/* The first with a greater id: they have those of the order in which they were made */
+static struct session *session_after(struct fake *fake, uint64_t id)
 {
-	for (int incoming = 0; incoming < 2; incoming++)
-		for (struct session *session = fake->sessions; session; session = session->next)
-			if (session->incoming == incoming && !index--)
-				return session;
-	return NULL;
+	struct session *found = NULL;
+
+	for (struct session *session = fake->sessions; session; session = session->next)
+		if (session->id > id && (!found || session->id < found->id))
+			found = session;
+	return found;
 }
 
 static long list_sessions(struct fake *fake, struct liveupdate_ioctl_list_sessions *call)
 {
-	struct session *session = session_at(fake, call->index);
+	struct session *session = session_after(fake, call->id);
 
 	if (!session)
 		return -ENOENT;
-	call->flags = session->incoming ? LIVEUPDATE_SESSION_INCOMING : 0;
-	call->flags |= session->taken ? LIVEUPDATE_SESSION_OPEN : 0;
+	call->id = session->id;
+	call->flags = session->incoming ? LIVEUPDATE_SESSION_FLAG_INCOMING : 0;
+	call->flags |= session->taken ? LIVEUPDATE_SESSION_FLAG_OPEN : 0;
 	if (session->incoming && wants_finish(session))
-		call->flags |= LIVEUPDATE_SESSION_NEEDS_FINISH;
+		call->flags |= LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH;
 	call->nr_files = 0;
 	for (struct entry *entry = session->entries; entry; entry = entry->next)
 		call->nr_files++;

@@ -168,13 +168,12 @@ static int op_close(void *arg, int fd)
 
 static int list_sessions(struct liveupdate_ioctl_list_sessions *call)
 {
-	int line = -1;
+	/* its id is one more than the line that it is in */
+	int line = find(call->id, "session ");
 
-	for (uint32_t i = 0; i <= call->index; i++) {
-		line = find(line + 1, "session ");
-		if (line < 0)
-			return ENOENT;
-	}
+	if (line < 0)
+		return ENOENT;
+	call->id = line + 1;
 	sscanf(answers[line], "session %63s %u %u", (char *)call->name, &call->flags, &call->nr_files);
 	return 0;
 }
@@ -202,7 +201,7 @@ static int retrieve_session(struct liveupdate_ioctl_retrieve_session *call)
 	if (line < 0)
 		return ENOENT;
 	sscanf(answers[line], "session %*s %u", &flags);
-	if (flags & LIVEUPDATE_SESSION_OPEN)
+	if (flags & LIVEUPDATE_SESSION_FLAG_OPEN)
 		return EINVAL;
 	call->fd = new_fd(SESSION, line);
 	return 0;

@@ -423,6 +423,8 @@ put lib/modules/7.3.4/modules.alias 'alias liveupdate-ilu-more-v1 a_module'
 situation 1 FAIL next.versions 'it does not know a record of a module' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next "$GOOD_CONFIG" $RECORDS; "$make" notes $RECORDS luo-timing-v1 >"$root/sys/kernel/notes"
 situation 0 WARN timing.unknown 'it does not know the record of times' check kernel $(next) --cmdline "$NEXT_CMDLINE"
+machine; "$make" notes $RECORDS memblock-v1 >"$root/sys/kernel/notes"
+situation 0 WARN next.versions 'it does not know the record of reserved memory' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; rm "$root/sys/kernel/notes"
 situation 3 UNKNOWN next.versions 'this kernel has no notes' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; echo 0x1000000 >"$root/sys/kernel/debug/kho/out/scratch_len"
@@ -662,17 +664,17 @@ run 4 status
 end
 
 begin 'timing'
-machine; put sys/kernel/liveupdate/timing 'old freeze 1200 850'
-printf 'new reserve 0 20500\nnew jump - 310000\nnew records - -\n' >>"$root/sys/kernel/liveupdate/timing"
+machine; put sys/kernel/debug/liveupdate/timing 'old freeze 1200 850'
+printf 'new reserve 0 20500\nnew jump - 310000\nnew records - -\n' >>"$root/sys/kernel/debug/liveupdate/timing"
 run 0 timing
 shows 'old     freeze               1.200        0.850'
 shows 'new     jump                     -      310.000'
-: >"$root/sys/kernel/liveupdate/timing"
+: >"$root/sys/kernel/debug/liveupdate/timing"
 run 0 timing
 shows 'no live update came in'
-echo nonsense >"$root/sys/kernel/liveupdate/timing"
+echo nonsense >"$root/sys/kernel/debug/liveupdate/timing"
 run 3 timing
-rm "$root/sys/kernel/liveupdate/timing"
+rm "$root/sys/kernel/debug/liveupdate/timing"
 run 3 timing
 only UNKNOWN host.cannot-answer
 end

@@ -28,10 +28,10 @@ static void say_no_support(struct tool *tool)
 
 static int check_session(void *arg, const struct liveupdate_ioctl_list_sessions *session)
 {
-	if (session->flags & LIVEUPDATE_SESSION_NEEDS_FINISH)
+	if (session->flags & LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH)
 		item(arg, ILU_FAIL, ILU_ID_SESSION_UNFINISHED, (const char *)session->name,
 		     "it came in by the last live update and is not finished%s",
-		     session->flags & LIVEUPDATE_SESSION_OPEN ? ", somebody has it" : "");
+		     session->flags & LIVEUPDATE_SESSION_FLAG_OPEN ? ", somebody has it" : "");
 	return 0;
 }
 

@@ -117,12 +117,26 @@ static bool has_line(const char *lines, const char *line, size_t length)
 	return false;
 }
 
+static bool is_record(const char *record, const char *kind)
+{
+	return !strncmp(record, kind, strlen(kind));
+}
+
+/* of reserve_mem= in the command line, as for what the last kernel said before it died */
+static bool is_of_reserved_memory(const char *record)
+{
+	return is_record(record, "memblock-") || is_record(record, "reserve-mem-");
+}
+
 static void record_missing(struct tool *tool, const char *kernel, const char *record, int length)
 {
-	/* the only one that nothing depends on */
-	if (!strncmp(record, "luo-timing-", strlen("luo-timing-")))
+	/* no device and no session depends on these */
+	if (is_record(record, "luo-timing-"))
 		item(tool, ILU_WARN, ILU_ID_TIMING_UNKNOWN, kernel,
 		     "it does not know %.*s: how long the update took will not be known", length, record);
+	else if (is_of_reserved_memory(record))
+		item(tool, ILU_WARN, ILU_ID_NEXT_VERSIONS, kernel,
+		     "it does not know %.*s: what is in memory of reserve_mem= will be lost", length, record);
 	else
 		item(tool, ILU_FAIL, ILU_ID_NEXT_VERSIONS, kernel,
 		     "it does not know the record %.*s", length, record);
@@ -130,18 +144,21 @@ static void record_missing(struct tool *tool, const char *kernel, const char *re
 
 static void check_records(struct tool *tool, const char *kernel, const char *next)
 {
-	size_t failed = tool->failed;
 	char *own = own_records(tool);
+	bool all = true;
 
 	if (!own) {
 		item(tool, ILU_UNKNOWN, ILU_ID_NEXT_VERSIONS, kernel,
 		     "this kernel does not say which records it writes");
 		return;
 	}
-	for (const char *line = own; *line; line += strcspn(line, "\n") + 1)
-		if (!has_line(next, line, strcspn(line, "\n")))
-			record_missing(tool, kernel, line, strcspn(line, "\n"));
-	if (tool->failed == failed)
+	for (const char *line = own; *line; line += strcspn(line, "\n") + 1) {
+		if (has_line(next, line, strcspn(line, "\n")))
+			continue;
+		record_missing(tool, kernel, line, strcspn(line, "\n"));
+		all &= is_record(line, "luo-timing-");
+	}
+	if (all)
 		item(tool, ILU_PASS, ILU_ID_NEXT_VERSIONS, kernel,
 		     "it knows all records that this kernel writes");
 	free(own);

@@ -19,14 +19,13 @@ static int call(struct tool *tool, enum ilu_call call, unsigned long request, vo
 	return error;
 }
 
-int luo_session(struct tool *tool, uint32_t index, struct liveupdate_ioctl_list_sessions *session)
+/* the next one after that of this id */
+static int next_session(struct tool *tool, uint64_t id,
+			struct liveupdate_ioctl_list_sessions *session)
 {
 	int error;
 
-	*session = (struct liveupdate_ioctl_list_sessions) {
-		.size = sizeof(*session),
-		.index = index,
-	};
+	*session = (struct liveupdate_ioctl_list_sessions) { .size = sizeof(*session), .id = id };
 	error = call(tool, ILU_CALL_LIST_SESSIONS, LIVEUPDATE_IOCTL_LIST_SESSIONS, session);
 	session->name[sizeof(session->name) - 1] = 0;
 	return error;
@@ -43,16 +42,15 @@ int luo_test(struct tool *tool, struct liveupdate_ioctl_test_kexec *test)
 	return error;
 }
 
-/* Between two calls others may come and go: then one is missed or seen twice. */
 int luo_each_session(struct tool *tool,
 		     int (*each)(void *arg, const struct liveupdate_ioctl_list_sessions *session),
 		     void *arg)
 {
-	struct liveupdate_ioctl_list_sessions session;
+	struct liveupdate_ioctl_list_sessions session = { .id = 0 };
 	int error = 0;
 
-	for (uint32_t index = 0; !error; index++) {
-		error = luo_session(tool, index, &session);
+	while (!error) {
+		error = next_session(tool, session.id, &session);
 		/* of the ioctl, past the end: that the device is not there is ENODEV here */
 		if (error == -ENOENT)
 			return 0;

@@ -17,9 +17,9 @@ static int list_one(void *arg, const struct liveupdate_ioctl_list_sessions *sess
 {
 	struct list *list = arg;
 	struct json_object *object;
-	bool incoming = session->flags & LIVEUPDATE_SESSION_INCOMING;
-	bool open = session->flags & LIVEUPDATE_SESSION_OPEN;
-	bool unfinished = session->flags & LIVEUPDATE_SESSION_NEEDS_FINISH;
+	bool incoming = session->flags & LIVEUPDATE_SESSION_FLAG_INCOMING;
+	bool open = session->flags & LIVEUPDATE_SESSION_FLAG_OPEN;
+	bool unfinished = session->flags & LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH;
 
 	if (list->wanted && strcmp(list->wanted, (const char *)session->name))
 		return 0;
@@ -107,8 +107,8 @@ static int session_show(struct tool *tool, int argc, char **argv, const struct o
 	if (!error && !list.found.size)
 		item(tool, ILU_FAIL, ILU_ID_SESSION_NONE, argv[0], "%s",
 		     ilu_id_text(ILU_ID_SESSION_NONE));
-	else if (list.found.flags & LIVEUPDATE_SESSION_NEEDS_FINISH &&
-		 !(list.found.flags & LIVEUPDATE_SESSION_OPEN))
+	else if (list.found.flags & LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH &&
+		 !(list.found.flags & LIVEUPDATE_SESSION_FLAG_OPEN))
 		show_manifest(tool, argv[0]);
 	return exit_code(tool);
 }

@@ -17,9 +17,9 @@ static int count(void *arg, const struct liveupdate_ioctl_list_sessions *session
 {
 	struct status *status = arg;
 
-	if (session->flags & LIVEUPDATE_SESSION_NEEDS_FINISH && !status->unfinished++)
+	if (session->flags & LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH && !status->unfinished++)
 		snprintf(status->first, sizeof(status->first), "%s", (const char *)session->name);
-	if (session->flags & LIVEUPDATE_SESSION_INCOMING)
+	if (session->flags & LIVEUPDATE_SESSION_FLAG_INCOMING)
 		status->incoming++;
 	else
 		status->outgoing++;

@@ -5,7 +5,7 @@
 
 #include "tool.h"
 
-#define TIMING	"/sys/kernel/liveupdate/timing"
+#define TIMING	"/sys/kernel/debug/liveupdate/timing"
 
 /* "-" where it is not known */
 static void add_time(struct json_object *object, const char *key, const char *text)

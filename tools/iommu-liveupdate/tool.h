@@ -134,7 +134,6 @@ bool cmdline_value(const char *cmdline, const char *name, char *value, size_t si
 bool cmdline_is_on(const char *cmdline, const char *name);
 
 /* liveupdate.c: 0 or a negative errno, with the library's error */
-int luo_session(struct tool *tool, uint32_t index, struct liveupdate_ioctl_list_sessions *session);
 int luo_test(struct tool *tool, struct liveupdate_ioctl_test_kexec *test);
 /* Of each session; the callback returns 0 to go on */
 int luo_each_session(struct tool *tool,

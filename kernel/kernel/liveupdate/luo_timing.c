@@ -4,7 +4,7 @@
  */
 
 /**
- * DOC: Timing of a live update
+ * DOC: Timing of a Live Update
  *
  * What a live update costs is known to the guests that stand still meanwhile, but
  * not where the time goes. So both kernels measure their phases, see &enum
@@ -29,8 +29,9 @@
  *    would add up. The time of day is not used: somebody may set it.
  *
  * A phase of which there are several, as each file is retrieved by a call of its
- * own, is taken from the first that went well to the last. What comes again after
- * the boot, as when a device is removed and found again, does not count.
+ * own, is taken from the first that went well to the last. If the first two are under
+ * way at the same time, it begins with the second. What comes again after the boot, as
+ * when a device is removed and found again, does not count.
  *
  * Locking: none. The old kernel is in the kexec call, which there is one of. In the
  * new one two that end the same phase at the same time both end it now.
@@ -40,6 +41,7 @@
 #include <linux/bits.h>
 #include <linux/clocksource_ids.h>
 #include <linux/crc32.h>
+#include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/init.h>
@@ -48,7 +50,6 @@
 #include <linux/kernel.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/luo_timing.h>
-#include <linux/kobject.h>
 #include <linux/liveupdate.h>
 #include <linux/liveupdate_timing.h>
 #include <linux/math64.h>
@@ -56,8 +57,8 @@
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/sched/clock.h>
+#include <linux/seq_file.h>
 #include <linux/string.h>
-#include <linux/sysfs.h>
 #include <linux/time64.h>
 #include <linux/timekeeping.h>
 
@@ -428,62 +429,54 @@ core_initcall(luo_timing_read);
 
 /* New kernel: what is shown */
 
-static int luo_timing_show_line(char *buf, int at, enum liveupdate_phase phase,
-				u64 start, u64 duration)
+static void luo_timing_show_line(struct seq_file *s, enum liveupdate_phase phase,
+				 u64 start, u64 duration)
 {
-	return sysfs_emit_at(buf, at, "%s %s %llu %llu\n",
-			     luo_phase_is_old(phase) ? "old" : "new",
-			     luo_phase_names[phase], start / NSEC_PER_USEC,
-			     duration / NSEC_PER_USEC);
+	seq_printf(s, "%s %s %llu %llu\n",
+		   luo_phase_is_old(phase) ? "old" : "new",
+		   luo_phase_names[phase], start / NSEC_PER_USEC,
+		   duration / NSEC_PER_USEC);
 }
 
-static int luo_timing_show_jump(char *buf, int at)
+static void luo_timing_show_jump(struct seq_file *s)
 {
 	s64 jump = luo_timing_jump(&luo_timing.in, &luo_timing.first,
 				   &luo_timing.last);
 
 	if (jump < 0)
-		return sysfs_emit_at(buf, at, "new jump - -\n");
-	return sysfs_emit_at(buf, at, "new jump - %llu\n",
-			     (u64)jump / NSEC_PER_USEC);
+		seq_puts(s, "new jump - -\n");
+	else
+		seq_printf(s, "new jump - %llu\n", (u64)jump / NSEC_PER_USEC);
 }
 
-static ssize_t timing_show(struct kobject *kobj, struct kobj_attribute *attr,
-			   char *buf)
+static int luo_timing_show(struct seq_file *s, void *unused)
 {
-	int at = 0;
-
 	if (!luo_timing.came_in)
 		return 0;
 
 	for (int i = 0; i < LUO_TIMING_NR_PHASES; i++)
 		if (luo_timing.in.done & BIT(i))
-			at += luo_timing_show_line(buf, at, i,
-						   luo_timing.in.phases[i].start_ns,
-						   luo_timing.in.phases[i].duration_ns);
-	at += luo_timing_show_jump(buf, at);
+			luo_timing_show_line(s, i,
+					     luo_timing.in.phases[i].start_ns,
+					     luo_timing.in.phases[i].duration_ns);
+	luo_timing_show_jump(s);
 	for (int i = LIVEUPDATE_PHASE_RESERVE; i < LIVEUPDATE_NR_PHASES; i++) {
 		const struct luo_phase *phase = &luo_timing.phases[i];
 
 		if (READ_ONCE(phase->end))
-			at += luo_timing_show_line(buf, at, i,
-						   READ_ONCE(phase->start),
-						   luo_phase_duration(phase));
+			luo_timing_show_line(s, i, READ_ONCE(phase->start),
+					     luo_phase_duration(phase));
 	}
-	return at;
+	return 0;
 }
+DEFINE_SHOW_ATTRIBUTE(luo_timing);
 
-static struct kobj_attribute timing_attr = __ATTR_RO(timing);
-
+/* Nothing depends on it: without memory for it, or without debugfs, it is not there. */
 static void __init luo_timing_make_file(void)
 {
-	struct kobject *directory;
-
-	directory = kobject_create_and_add("liveupdate", kernel_kobj);
-	if (directory && !sysfs_create_file(directory, &timing_attr.attr))
-		return;
-	kobject_put(directory);
-	pr_warn("no memory for /sys/kernel/liveupdate/timing\n");
+	debugfs_create_file("timing", 0444,
+			    debugfs_create_dir("liveupdate", NULL), NULL,
+			    &luo_timing_fops);
 }
 
 /* Old kernel: the record for the next one. Both do without if need be. */

@@ -26,6 +26,8 @@
  *
  * 6. "refuse 1" has the file refuse the kexec, until "refuse 0".
  *
+ * 7. "slow N" makes it last N ms to preserve the file.
+ *
  * read(2) says "value=N dep=D", where D is 1 if the file holds one that it
  * depends on.
  *
@@ -44,6 +46,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
+#include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -81,6 +84,7 @@ struct test_file {
 	bool busy;
 	bool refuse;
 	bool frozen;
+	u32 slow_ms;
 };
 
 static const struct file_operations test_file_fops;
@@ -187,6 +191,8 @@ static ssize_t test_file_write(struct file *file, const char __user *ubuf,
 		tf->busy = arg;
 	} else if (sscanf(buf, "refuse %llu", &arg) == 1) {
 		tf->refuse = arg;
+	} else if (sscanf(buf, "slow %llu", &arg) == 1) {
+		tf->slow_ms = arg;
 	} else {
 		err = -EINVAL;
 	}
@@ -222,6 +228,9 @@ static int test_file_preserve(struct liveupdate_file_op_args *args)
 	int err;
 
 	guard(mutex)(&tf->lock);
+
+	if (tf->slow_ms)
+		msleep(tf->slow_ms);
 
 	if (tf->has_dep_token) {
 		token = tf->dep_token;

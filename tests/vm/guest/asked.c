@@ -35,9 +35,9 @@ int ask_kexec(struct liveupdate_ioctl_test_kexec *answer)
 	return ask_device(LIVEUPDATE_IOCTL_TEST_KEXEC, answer);
 }
 
-int ask_for_session(__u32 index, struct liveupdate_ioctl_list_sessions *answer)
+int ask_for_session(__u64 after, struct liveupdate_ioctl_list_sessions *answer)
 {
-	*answer = (struct liveupdate_ioctl_list_sessions){ .size = sizeof(*answer), .index = index };
+	*answer = (struct liveupdate_ioctl_list_sessions){ .size = sizeof(*answer), .id = after };
 	return ask_device(LIVEUPDATE_IOCTL_LIST_SESSIONS, answer);
 }
 

@@ -9,7 +9,7 @@
 int ask_kexec(struct liveupdate_ioctl_test_kexec *answer);
 int ask_session(int session, struct liveupdate_session_test *answer);
 int ask_reason(int session, struct liveupdate_session_get_reason *answer);
-int ask_for_session(__u32 index, struct liveupdate_ioctl_list_sessions *answer);
+int ask_for_session(__u64 after, struct liveupdate_ioctl_list_sessions *answer);
 
 /* What /sys/kernel/kexec/loaded_kind says. */
 const char *loaded_kind(void);

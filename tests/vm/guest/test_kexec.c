@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "asked.h"
+#include "doorbell.h"
 #include "events.h"
 #include "liveupdate.h"
 #include "machine.h"
@@ -31,6 +32,9 @@
 #include "wayback.h"
 
 #define TESTS			100
+#define CROWD			4
+#define OTHERS			50
+#define IN_TIME_NS		1000000000ll
 #define EXTRA_IOVA		0x30000000ull
 #define EXTRA_SIZE		(2ull << 20)
 #define TOKEN_EXTRA		9
@@ -134,16 +138,55 @@ static void expect_image(const char *kind, __u32 number)
 	check(answer.image == number, "the test says %u, wanted %u", answer.image, number);
 }
 
-static void expect_session(__u32 index, const char *name, __u32 flags, __u32 nr_files)
+/* That which is listed after the one of this id. Returns its own. */
+static __u64 expect_session(__u64 after, const char *name, __u32 flags, __u32 nr_files)
 {
 	struct liveupdate_ioctl_list_sessions answer;
 
-	check_errno(ask_for_session(index, &answer), name ? 0 : ENOENT, "question for a session");
-	if (!name)
-		return;
+	check_errno(ask_for_session(after, &answer), 0, "question for a session");
 	check(!strcmp((const char *)answer.name, name) && answer.flags == flags &&
-	      answer.nr_files == nr_files, "session %u is '%s', flags 0x%x, %u files", index,
-	      answer.name, answer.flags, answer.nr_files);
+	      answer.nr_files == nr_files, "session %llu is '%s', flags 0x%x, %u files",
+	      (unsigned long long)answer.id, answer.name, answer.flags, answer.nr_files);
+	return answer.id;
+}
+
+static void expect_no_session(__u64 after)
+{
+	struct liveupdate_ioctl_list_sessions answer;
+
+	check_errno(ask_for_session(after, &answer), ENOENT, "question for no session");
+}
+
+static void expect_one_session(__u32 flags, __u32 nr_files)
+{
+	expect_no_session(expect_session(0, SESSION_NAME, flags, nr_files));
+}
+
+/* Others go and come meanwhile. */
+static void list_what_changes(void)
+{
+	int first = must(session_create("first"), "create session");
+	int second = must(session_create("second"), "create session");
+	int third;
+	__u64 id = expect_session(0, "first", LIVEUPDATE_SESSION_FLAG_OPEN, 0);
+
+	close(first);
+	id = expect_session(id, "second", LIVEUPDATE_SESSION_FLAG_OPEN, 0);
+	close(second);
+	third = must(session_create("first"), "create session");
+	expect_no_session(expect_session(id, "first", LIVEUPDATE_SESSION_FLAG_OPEN, 0));
+	close(third);
+	expect_no_session(0);
+}
+
+static void list_what_is_asked_wrongly(void)
+{
+	struct liveupdate_ioctl_list_sessions list = { .size = sizeof(list), .reserved = 1 };
+	int fd = must(open("/dev/liveupdate", O_RDWR | O_CLOEXEC), "open /dev/liveupdate");
+
+	check_errno(ioctl(fd, LIVEUPDATE_IOCTL_LIST_SESSIONS, &list) ? -errno : 0, EINVAL,
+		    "list with a reserved field");
+	close(fd);
 }
 
 /* The reasons of calls that preserve. */
@@ -324,13 +367,29 @@ static void kill_who_asks(struct user *user)
 	      rounds(user));
 }
 
+/* Likewise, and what came meanwhile is written in the end. */
+static void ring_while_asked(const struct doorbell *doorbell)
+{
+	pid_t child = ask_in_child();
+
+	sleep_ms(500);
+	doorbell_ring(doorbell);
+	if (waitpid(child, NULL, 0) != child)
+		give_up("wait: %m");
+	check(doorbell_has_rung(doorbell), "a doorbell of the time of the test has rung");
+}
+
 static void test_with_endless_read(struct user *user, const struct receiver *second)
 {
 	int session = spare_preserve(second);
 	struct endless_read read;
+	struct doorbell doorbell;
 
+	doorbell_make(&doorbell, &user->receiver->device);
 	endless_read_begin(&read, &second->device);
 	kill_who_asks(user);
+	ring_while_asked(&doorbell);
+	doorbell_end(&doorbell);
 	expect_kexec(EBUSY, "second", TOKEN_DEVICE, "kexec refused, a file operation does not end");
 	endless_read_end(&read);
 	expect_kexec(0, "", 0, "");
@@ -349,6 +408,36 @@ static void test_under_traffic(struct receiver *receiver, struct receiver *secon
 	test_many_times(receiver, &user, session);
 	expect_same(before, receiver);
 	user_stop(&user);
+}
+
+/* Some who do nothing but test, and one who has other things to do. */
+static void test_without_end(int session)
+{
+	pid_t children[CROWD];
+	long long longest = 0;
+
+	for (int i = 0; i < CROWD; i++) {
+		struct liveupdate_session_test one;
+
+		children[i] = fork();
+		while (!children[i])
+			ask_session(session, &one);
+	}
+	for (int i = 0; i < OTHERS; i++) {
+		long long ns = monotonic_ns();
+
+		close(must(session_create("other"), "create session"));
+		ns = monotonic_ns() - ns;
+		if (ns > longest)
+			longest = ns;
+	}
+	for (int i = 0; i < CROWD; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+	event("note the longest of %d calls while %d test took %lld ms", OTHERS, CROWD,
+	      longest / 1000000);
+	check(longest < IN_TIME_NS, "who tests without end keeps nobody out");
 }
 
 /* Until the kexec, which is not refused because of it, comes upon one of its tests. */
@@ -374,7 +463,7 @@ void test_kexec_old_kernel(void)
 
 	expect_image("none", LIVEUPDATE_IMAGE_NONE);
 	expect_kexec(0, "", 0, "");
-	expect_session(0, NULL, 0, 0);
+	expect_no_session(0);
 	ask_wrongly();
 
 	refuse_device_not_bound();
@@ -385,13 +474,14 @@ void test_kexec_old_kernel(void)
 	must(hwpt_mark_preserve(second.device.iommufd, second.hwpt_id, TOKEN_HWPT), "mark");
 	refuse_automatic_page_table(&second);
 	refuse_what_is_asked_wrongly(&receiver);
+	list_what_is_asked_wrongly();
+	list_what_changes();
 	must(hwpt_mark_preserve(receiver.device.iommufd, receiver.hwpt_id, TOKEN_HWPT), "mark");
 	refuse_unsealed_memory(&receiver);
 
 	session = preserve_again(&receiver);
 	take_measure(&before, &receiver);
-	expect_session(0, SESSION_NAME, LIVEUPDATE_SESSION_OPEN, 3);
-	expect_session(1, NULL, 0, 0);
+	expect_one_session(LIVEUPDATE_SESSION_FLAG_OPEN, 3);
 	/* The iommufd is asked first: of MSI-X the driver of the IOMMU finds an entry. */
 	test_with_interrupts(&receiver, session, VFIO_PCI_MSIX_IRQ_INDEX, TOKEN_IOMMUFD,
 			     "a preserved device can still raise interrupt entry");
@@ -400,6 +490,7 @@ void test_kexec_old_kernel(void)
 	test_with_image_without_data(session);
 	test_under_traffic(&receiver, &second, session, &before);
 	device_close(&second.device);
+	test_without_end(session);
 	ask_all_the_time(session);
 	must(announce_and_jump(), "kexec");
 }
@@ -412,8 +503,8 @@ static void refuse_early_retrieve(void)
 	int session = must(session_retrieve(SESSION_NAME), "retrieve the session");
 	struct liveupdate_session_test answer;
 
-	expect_session(0, SESSION_NAME, LIVEUPDATE_SESSION_INCOMING | LIVEUPDATE_SESSION_OPEN |
-		       LIVEUPDATE_SESSION_NEEDS_FINISH, 3);
+	expect_one_session(LIVEUPDATE_SESSION_FLAG_INCOMING | LIVEUPDATE_SESSION_FLAG_OPEN |
+			   LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH, 3);
 	check_errno(session_retrieve_fd(session, TOKEN_DEVICE), EAGAIN, "device without driver");
 	expect_reason(session, EAGAIN, TOKEN_DEVICE, "cannot be retrieved before vfio-pci is bound");
 	check_errno(session_retrieve_fd(session, TOKEN_EXTRA), ENOENT, "unknown token");
@@ -427,9 +518,7 @@ void test_kexec_new_kernel(void)
 	struct receiver receiver;
 	struct way_back back;
 
-	expect_session(0, SESSION_NAME, LIVEUPDATE_SESSION_INCOMING |
-		       LIVEUPDATE_SESSION_NEEDS_FINISH, 3);
-	expect_session(1, NULL, 0, 0);
+	expect_one_session(LIVEUPDATE_SESSION_FLAG_INCOMING | LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH, 3);
 	expect_kexec(EBUSY, SESSION_NAME, 0, UNFINISHED);
 	refuse_early_retrieve();
 

@@ -20,7 +20,7 @@
 
 #define TOKEN_STAMP	0x57a3	/* of a page in which the old kernel's program notes the counter */
 #define PAGE		4096
-#define TIMING		"/sys/kernel/liveupdate/timing"
+#define TIMING		"/sys/kernel/debug/liveupdate/timing"
 
 /* The clock of the kernel's start is some jiffies off from what a program can read. */
 #define TOLERANCE_US	250000
@@ -191,7 +191,7 @@ static void expect_gap(const struct timing *timing, long long gap_us)
 
 static const char *const known_records[] = {
 	"ilu-iommu-v1", "ilu-iommufd-v1", "ilu-pci-v1", "ilu-vfio-pci-v1", "kho-v4",
-	"luo-timing-v1", "luo-v5", "memfd-v2",
+	"luo-timing-v1", "luo-v5", "memblock-v1", "memfd-v2", "reserve-mem-v1",
 };
 
 #define NR_KNOWN (sizeof(known_records) / sizeof(*known_records))

@@ -10,7 +10,7 @@
 
 #include <linux/tracepoint.h>
 
-/* In the words and numbers of /sys/kernel/liveupdate/timing */
+/* In the words and numbers of /sys/kernel/debug/liveupdate/timing */
 TRACE_EVENT(liveupdate_phase,
 
 	TP_PROTO(bool old, const char *phase, u64 start_us, u64 duration_us),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TEST_DEVICE "/dev/liveupdate_test"
@@ -19,7 +20,10 @@
 #define SESSION_A "asked-session-a"
 #define SESSION_B "asked-session-b"
 #define REFUSED "kexec refused, a test file was told to"
+#define SLOW_SESSION "asked-session-slow"
+#define SLOW_MS 10000
 #define UNFINISHED "must be finished before the next kexec"
+#define IN_A_CALL "is in a call that does not end"
 #define TESTS 100
 
 enum {
@@ -121,7 +125,7 @@ static bool find_session(int luo_fd, const char *name, __u32 flags,
 {
 	struct liveupdate_ioctl_list_sessions list = { .size = sizeof(list) };
 
-	for (; !ioctl(luo_fd, LIVEUPDATE_IOCTL_LIST_SESSIONS, &list); list.index++)
+	while (!ioctl(luo_fd, LIVEUPDATE_IOCTL_LIST_SESSIONS, &list))
 		if (!strcmp((const char *)list.name, name))
 			return list.flags == flags && list.nr_files == nr_files;
 	if (errno != ENOENT)
@@ -190,6 +194,35 @@ static void check_refusal(int luo_fd, int session_a, int session_b, int file)
 	expect_reason(session_b, 0, 0, "");
 }
 
+/* A call takes longer than anybody waits for it. */
+static void check_slow_call(int luo_fd, int session)
+{
+	int slow_session = create_session(luo_fd, SLOW_SESSION);
+	int slow = test_file_open();
+	int status;
+	pid_t child;
+
+	ksft_print_msg("[STAGE 1] A call that does not end is in the way...\n");
+	test_file_command(slow, "slow", SLOW_MS);
+	child = fork();
+	if (child < 0)
+		fail_exit("fork");
+	if (!child)
+		_exit(luo_session_preserve_fd(slow_session, slow, TOKEN_FIRST) ?
+		      KSFT_FAIL : KSFT_PASS);
+
+	usleep(500 * 1000);
+	expect_kexec(luo_fd, -EBUSY, SLOW_SESSION, 0,
+		     "Session [" SLOW_SESSION "] " IN_A_CALL);
+	/* Who has another session does not get to know the name. */
+	expect_test(session, -EBUSY, 0, "Another session " IN_A_CALL);
+	if (waitpid(child, &status, 0) != child || status)
+		fail_exit("the slow call");
+	expect_test(session, 0, 0, "");
+	close(slow_session);
+	close(slow);
+}
+
 /* Stage 1: Executed before the kexec reboot. */
 static void run_stage_1(int luo_fd)
 {
@@ -208,13 +241,14 @@ static void run_stage_1(int luo_fd)
 	preserve(session_b, refusing, TOKEN_SECOND, 0);
 	preserve(session_b, test_file_open(), TOKEN_THIRD, 0);
 
-	if (!find_session(luo_fd, SESSION_A, LIVEUPDATE_SESSION_OPEN, 1) ||
-	    !find_session(luo_fd, SESSION_B, LIVEUPDATE_SESSION_OPEN, 3) ||
+	if (!find_session(luo_fd, SESSION_A, LIVEUPDATE_SESSION_FLAG_OPEN, 1) ||
+	    !find_session(luo_fd, SESSION_B, LIVEUPDATE_SESSION_FLAG_OPEN, 3) ||
 	    find_session(luo_fd, "no-such-session", 0, 0))
 		fail_exit("sessions");
 	ask_wrongly(luo_fd, session_a);
 	check_reasons(session_a, file);
 	check_refusal(luo_fd, session_a, session_b, refusing);
+	check_slow_call(luo_fd, session_a);
 
 	ksft_print_msg("[STAGE 1] Nothing is in the way, as often as asked...\n");
 	for (int i = 0; i < TESTS; i++) {
@@ -259,8 +293,8 @@ static void finish_session(int luo_fd, const char *name, int busy_token)
 /* Stage 2: Executed after the kexec reboot. */
 static void run_stage_2(int luo_fd, int state_session_fd)
 {
-	const __u32 flags = LIVEUPDATE_SESSION_INCOMING |
-			    LIVEUPDATE_SESSION_NEEDS_FINISH;
+	const __u32 flags = LIVEUPDATE_SESSION_FLAG_INCOMING |
+			    LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH;
 	int stage;
 
 	ksft_print_msg("[STAGE 2] Starting post-kexec verification...\n");
