@@ -107,6 +107,8 @@ static unsigned long long cycles_per_ms(void)
 	return cycles * 1000 / (now_us(CLOCK_MONOTONIC_RAW) - before);
 }
 
+#define QUESTION	"what is the time?"
+
 /*
  * The clock of the kernel's times is that of the log. CLOCK_MONOTONIC begins later, by a
  * second if the kernel is slow.
@@ -118,11 +120,11 @@ static long long log_clock_us(void)
 	long long us = 0;
 	ssize_t length;
 
-	if (log < 0 || lseek(log, 0, SEEK_END) || write(log, "what is the time?", 17) != 17)
+	if (log < 0 || lseek(log, 0, SEEK_END) || write(log, QUESTION "\n", sizeof(QUESTION)) != sizeof(QUESTION))
 		give_up("kernel log: %m");
 	while ((length = read(log, record, sizeof(record) - 1)) > 0) {
 		record[length] = '\0';
-		if (strstr(record, "what is the time?") && sscanf(record, "%*u,%*u,%lld,", &us) == 1)
+		if (strstr(record, QUESTION) && sscanf(record, "%*u,%*u,%lld,", &us) == 1)
 			break;
 	}
 	close(log);
