@@ -32,7 +32,7 @@
 #include "wayback.h"
 
 #define TESTS			100
-#define CROWD			4
+#define CROWD			16
 #define OTHERS			50
 #define IN_TIME_NS		1000000000ll
 #define EXTRA_IOVA		0x30000000ull
