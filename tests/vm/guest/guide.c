@@ -17,10 +17,10 @@
 #include "guest.h"
 #include "images.h"
 #include "machine.h"
+#include "pages.h"
 #include "program.h"
 #include "receiver.h"
 #include "scenarios.h"
-#include "wayback.h"
 
 #define LINE		128
 /* How many it says in the end, at least; and how many there may be until a drive is done. */

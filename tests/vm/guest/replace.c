@@ -5,7 +5,7 @@
  */
 #include "events.h"
 #include "machine.h"
-#include "receiver.h"
+#include "plain.h"
 #include "scenarios.h"
 
 #define TABLES	3
