@@ -61,7 +61,7 @@ void crash_old_kernel(void)
 	struct receiver receiver;
 
 	if (!crashes_at("preserved")) {
-		update_old_kernel();
+		plain_update_old_kernel();
 		return;
 	}
 	crash_load_kernel();

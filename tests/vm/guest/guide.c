@@ -86,7 +86,7 @@ static void start_for_an_update(struct vmm *vmm, const struct images *images)
 
 	descriptor_path(images_next(images, command_line, sizeof(command_line)), kernel,
 			sizeof(kernel));
-	descriptor_path(images->initrd, initrd, sizeof(initrd));
+	descriptor_path(images_initrd(images), initrd, sizeof(initrd));
 	vmm->program = program_start(arguments, true, &vmm->output);
 }
 

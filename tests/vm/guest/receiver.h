@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A network card that receives into a memfd, and the judgement of that memory. Who has
- * the card is not said here: plain.h is by plain ioctls.
+ * the card is not said here: plain.h is by plain ioctls, vmm.h by the library.
  */
 #ifndef TESTS_VM_GUEST_RECEIVER_H
 #define TESTS_VM_GUEST_RECEIVER_H
@@ -24,11 +24,12 @@ struct scan {
 
 struct receiver {
 	const struct nic_model *model;
-	struct device device;
+	struct device device;	/* of a program on the library only its registers */
 	struct rx_ring ring;
 	int memfd;
 	size_t size;
 	unsigned int stream;	/* of the host's frames */
+	/* by plain ioctls */
 	__u32 ioas_id;
 	__u32 hwpt_id;
 	/* What no frame has reached: the pattern, or zeroes if it was never written. */

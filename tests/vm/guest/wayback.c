@@ -63,8 +63,7 @@ static void make_tables(struct way_back *back)
 {
 	struct receiver *receiver = back->receiver;
 
-	must(ioas_create(back->iommufd, !option_number("hugepages", 0), &receiver->ioas_id),
-	     "create IOAS");
+	must(ioas_create(back->iommufd, true, &receiver->ioas_id), "create IOAS");
 	if (!back->without_ring)
 		must(ioas_map_file(back->iommufd, receiver->ioas_id, receiver->memfd, 0,
 				   receiver->size, receiver->ring.iova), "map memfd");
