@@ -465,7 +465,9 @@ int ilu_check(struct ilu *ilu, void (*found)(void *arg, const struct ilu_finding
 
 /*
  * One step: 1 if there is more to do, 0 when all devices have changed over to page
- * tables of this kernel. -EAGAIN or -ENOMEM: the same step can be tried again.
+ * tables of this kernel. What it has restored is found by its name. The devices change
+ * over last, a step each, so the progress tells when. -EAGAIN or -ENOMEM: the same step
+ * can be tried again.
  */
 int ilu_restore_step(struct ilu *ilu);
 /* All of them, patiently. Can be called again, also by another program, after any failure. */

@@ -1067,6 +1067,55 @@ done >"$T/outp"
 expect "$(cat "$T/outp")" '' 'not named'
 end
 
+# players GUEST: programs that play in a scenario, one a line
+players()
+{
+	grep -lE '^void [a-z0-9_]+_(old|new)_kernel\(void\)' "$1"/*.c | sed 's,.*/,,; s/\.c$//' | sort
+}
+# played_by BY: programs of the rows that say so
+played_by()
+{
+	section "$testing" 'The programs of the guest' | awk -F ' [|] ' -v by="$1" '$2 ~ by' | cell 1 | quoted
+}
+# plain_in GUEST PROGRAM...: lines that include a header of plain ioctls, or call a function of one
+plain_in()
+{
+	guest=$1
+	shift
+	own=$(cd "$guest" && grep -lE '#include [<"](linux/)?(iommufd|liveupdate|plain|preserve|wayback)\.h' -- *.h)
+	headers="$(printf '%s\n' device.h liveupdate.h plain.h preserve.h wayback.h linux/iommufd.h \
+		linux/liveupdate.h "$own" | sort -u | paste -s -d '|' | sed 's/\./\\./g')"
+	# what sysfs tells of a function is no ioctl
+	calls=$(cd "$guest" && cat "$TOP/examples/device.h" "$TOP/examples/liveupdate.h" plain.h preserve.h wayback.h |
+		sed -nE 's/^[a-z][a-z_ ]*[ *]([a-z0-9_]+)\(.*/\1/p' | grep -v '^pci_' | paste -s -d '|')
+	for program; do
+		(cd "$guest" && grep -nE "#include [<\"]($headers)[>\"]|(^|[^a-z0-9_])($calls)\(" "$program.c" /dev/null)
+	done
+}
+
+begin 'guest: each program is by the library or by plain ioctls, and said to be'
+: >"$T/err"
+guest=$TOP/tests/vm/guest
+played_by . | sort >"$T/said"
+expect "$(uniq -d "$T/said")" '' 'said twice'
+expect "$(players "$guest" | comm -23 - "$T/said")" '' 'not said'
+played_by '^library$' >"$T/by_library"
+[ -s "$T/by_library" ] || bad="$bad
+    no rows"
+# shellcheck disable=SC2046
+expect "$(plain_in "$guest" vmm $(cat "$T/by_library"))" '' 'plain'
+expect "$(played_by . | while read -r program; do [ -f "$guest/$program.c" ] || echo "$program"; done)" '' 'not there'
+end
+
+begin 'guest: plain ioctls of a program by the library are found'
+: >"$T/err"
+mkdir -p "$T/guest"
+cp "$guest"/*.h "$T/guest"
+printf '#include "two_cards.h"\n#include <linux/iommufd.h>\n#include "receiver.h"\n' >"$T/guest/one.c"
+printf '\tilu_device_open(ilu);\n\tif (session_finish(1))\n\tpci_find(1);\n\tmust(back_take(1));\n' >"$T/guest/other.c"
+expect "$(plain_in "$T/guest" one other | cut -d : -f 1,2 | tr '\n' ' ')" 'one.c:1 one.c:2 other.c:2 other.c:4 ' 'planted'
+end
+
 begin 'mutations: each says what is built, what has to fail, and how'
 : >"$T/err"
 # said FIELD: of $mutation

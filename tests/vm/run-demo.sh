@@ -91,7 +91,7 @@ failed=
 echo "with preservation"
 run yes
 echo "without: the next kernel's program has to set up its device anew"
-run no --preserve no --expect loss --guest lu_reopen=1
+run no --script plain-update --preserve no --expect loss --guest lu_reopen=1
 table
 picture
 [ -z "$failed" ] || echo "not as expected:$failed"

@@ -11,8 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${KERNEL_OLD:?bzImage}" "${KERNEL_NEW:?bzImage}"
 N=${N:-100} MODE=${MODE:-legacy} NIC=${NIC:-igb} CPUS=${CPUS:-1}
 PRESERVE=${PRESERVE:-yes}
-expect=continuity
-[ "$PRESERVE" = yes ] || expect=loss
+script=update expect=continuity
+[ "$PRESERVE" = yes ] || script=plain-update expect=loss
 name=soak-$MODE-$NIC-$CPUS
 log=$results/$name.log
 
@@ -38,7 +38,7 @@ run=1
 while [ "$run" -le "$N" ]; do
 	status=0
 	vm_run "$name" "$KERNEL_OLD" "$KERNEL_NEW" --mode "$MODE" --nic "$NIC" --cpus "$CPUS" \
-		--preserve "$PRESERVE" --expect "$expect" >"$log" 2>&1 || status=$?
+		--script "$script" --preserve "$PRESERVE" --expect "$expect" >"$log" 2>&1 || status=$?
 	line=$(sed -n '/^result: /p' "$log" | tail -n 1)
 	add_up "$line"
 	if [ "$status" -eq 0 ] && whole_way "$line"; then

@@ -8,13 +8,14 @@
  */
 #include "events.h"
 #include "function.h"
-#include "liveupdate.h"
 #include "machine.h"
-#include "preserve.h"
 #include "scenarios.h"
+#include "vmm.h"
 
 #define VIRTIO_VENDOR		0x1af4
 #define VIRTIO_NET_MODERN	0x1041
+
+#define MEMORY			(4ul << 20)
 
 #define ATS_CONTROL		6	/* from the capability on */
 #define ATS_CONTROL_ENABLE	0x8000
@@ -39,43 +40,44 @@ static void expect_untouched(const char *bdf, const char *when)
 	check(!ats_control(bdf), "ATS control word %s: 0x%04x, wanted 0", when, ats_control(bdf));
 }
 
-void ats_off_old_kernel(void)
+/* Memory, a space and the card, which has nothing to do */
+static void set_up(struct ilu *ilu, const char *bdf)
 {
-	struct receiver receiver;
-	char bdf[BDF_LENGTH];
+	struct ilu_memory *memory = ilu_memory_create(ilu, "memory", MEMORY, NULL);
+	struct ilu_space *space = ilu_space_create(ilu, "dma");
+	struct ilu_device *card;
 
-	prepare_kexec();
-	receiver_choose(&receiver);
-	receiver_choose_slots(&receiver, 1024);
-	find_card(bdf);
-	must(pci_bind_vfio(bdf), "bind vfio-pci to the virtio card");
-	report_preserved_function(bdf, "device");
-	receiver_create_memory(&receiver);
-	receiver_open_device(&receiver, bdf);
-	receiver_attach(&receiver);
-	must(device_set_bus_master(&receiver.device), "let the card master the bus");
-	preserve_everything(&receiver);
-	expect_untouched(bdf, "when preserved");
-	must(announce_and_jump(), "kexec");
+	must_ilu(ilu, !memory || !space, "memory and space");
+	must_ilu(ilu, ilu_map(space, RING_IOVA, memory, 0, MEMORY, ILU_MAP_RW), "map");
+	card = ilu_device_open(ilu, "nic", bdf, space);
+	must_ilu(ilu, !card, "open the card");
+	must_ilu(ilu, ilu_device_allow_dma(card), "let the card master the bus");
 }
 
-static void take_back(struct receiver *receiver, const char *bdf, int session)
+static void begin(struct vmm *vmm)
 {
-	int iommufd = must(session_retrieve_fd(session, TOKEN_IOMMUFD), "retrieve iommufd");
-	int fd = must(session_retrieve_fd(session, TOKEN_DEVICE), "retrieve device");
-	struct device *device = &receiver->device;
+	vmm_begin(vmm);
+	find_card(vmm->bdf);
+}
 
-	must(device_reclaim(device, bdf, fd, iommufd), "reclaim device");
-	event("reclaimed devid=%u", device->id);
-	expect_untouched(bdf, "when reclaimed");
-	must(ioas_create(iommufd, true, &receiver->ioas_id), "create IOAS");
-	must(ioas_map_file(iommufd, receiver->ioas_id, receiver->memfd, 0, receiver->size,
-			   receiver->ring.iova), "map memfd");
-	must(hwpt_create(device, receiver->ioas_id, &receiver->hwpt_id), "create HWPT");
-	event_ask("switching");
-	must(device_attach(device, receiver->hwpt_id), "switch");
-	event_ask("switched");
-	expect_untouched(bdf, "after the switch");
+static void open_session(struct vmm *vmm)
+{
+	must(pci_bind_vfio(vmm->bdf), "bind vfio-pci to the virtio card");
+	must_ilu(vmm->ilu, ilu_session_open(vmm->ilu, SESSION_NAME), "open the session");
+}
+
+void ats_off_old_kernel(void)
+{
+	struct vmm vmm;
+
+	begin(&vmm);
+	vmm_load_kernel(vmm.ilu);
+	open_session(&vmm);
+	report_preserved_function(vmm.bdf, "device");
+	set_up(vmm.ilu, vmm.bdf);
+	vmm_preserve(&vmm);
+	expect_untouched(vmm.bdf, "when preserved");
+	vmm_jump(&vmm);
 }
 
 /* What is found now has not gone on with anything.  In scalable mode ATS comes on at once. */
@@ -89,23 +91,18 @@ static void find_anew(const char *bdf)
 
 void ats_off_new_kernel(void)
 {
-	struct receiver receiver;
-	char bdf[BDF_LENGTH];
-	int session;
+	struct vmm vmm;
 
-	receiver_choose(&receiver);
-	receiver_choose_slots(&receiver, 1024);
-	find_card(bdf);
-	expect_untouched(bdf, "at the start");
-	must(pci_bind_vfio(bdf), "bind vfio-pci");
-	expect_untouched(bdf, "with a driver");
-	session = must(session_retrieve(SESSION_NAME), "retrieve session");
-	receiver_adopt_memory(&receiver, must(session_retrieve_fd(session, TOKEN_MEMORY),
-					      "retrieve memfd"));
-	take_back(&receiver, bdf, session);
-	must(session_finish(session), "finish");
-	event_ask("finished");
-	expect_untouched(bdf, "after the finish");
-	device_close(&receiver.device);
-	find_anew(bdf);
+	begin(&vmm);
+	expect_untouched(vmm.bdf, "at the start");
+	open_session(&vmm);
+	expect_untouched(vmm.bdf, "with a driver");
+	vmm_take_device(&vmm);
+	expect_untouched(vmm.bdf, "when reclaimed");
+	vmm_switch(&vmm);
+	expect_untouched(vmm.bdf, "after the switch");
+	vmm_finish(&vmm);
+	expect_untouched(vmm.bdf, "after the finish");
+	ilu_free(vmm.ilu);
+	find_anew(vmm.bdf);
 }

@@ -6,7 +6,7 @@
  */
 #include "events.h"
 #include "machine.h"
-#include "preserve.h"
+#include "receiver.h"
 #include "scenarios.h"
 
 void blocked_new_kernel(void)

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Live updates in a row, over the same device and the same memory: each kernel
- * takes them back, goes on with them, and hands them over to the next.
+ * Live updates in a row, over the same device and the same memory: each kernel's
+ * program on the library takes them back, goes on with them, and hands them over to
+ * the next.
  */
 #include "events.h"
 #include "images.h"
 #include "machine.h"
-#include "preserve.h"
+#include "pages.h"
 #include "scenarios.h"
-#include "wayback.h"
+#include "vmm.h"
 
-static void hand_over(struct receiver *receiver, struct images *images)
+static void hand_over(struct vmm *vmm, struct images *images)
 {
 	images_prepare_kexec(images);
-	preserve_everything(receiver);
+	vmm_preserve(vmm);
 	images_preserve(images);
-	receiver_receive(receiver, option_number("before_ms", 1000) / 2);
-	must(announce_and_jump(), "kexec");
+	receiver_receive(&vmm->receiver, option_number("before_ms", 1000) / 2);
+	vmm_jump(vmm);
 }
 
 /* The images alone, without a device: what the other scenarios build on. */
@@ -24,7 +25,8 @@ static void hand_images_over(struct images *images)
 {
 	images_prepare_kexec(images);
 	images_preserve(images);
-	must(announce_and_jump(), "kexec");
+	event_ask("kexec-call");
+	must_ilu(images->ilu, ilu_kexec(images->ilu), "kexec");
 }
 
 void images_old_kernel(void)
@@ -48,33 +50,33 @@ void images_new_kernel(void)
 
 void chain_old_kernel(void)
 {
-	struct receiver receiver;
 	struct images images;
+	struct vmm vmm;
 
 	images_read(&images);
-	receiver_set_up(&receiver);
-	receiver.rearm = true;
+	vmm_begin(&vmm);
+	vmm_set_up(&vmm);
+	vmm.receiver.rearm = true;
 	report_pages("base");
-	traffic_start(&receiver);
-	receiver_receive(&receiver, option_number("before_ms", 1000) / 2);
-	hand_over(&receiver, &images);
+	traffic_start(&vmm.receiver);
+	receiver_receive(&vmm.receiver, option_number("before_ms", 1000) / 2);
+	hand_over(&vmm, &images);
 }
 
 void chain_new_kernel(void)
 {
-	struct receiver receiver;
-	struct way_back back;
 	struct images images;
+	struct vmm vmm;
 
-	back_begin(&back, &receiver);
-	back_go_to(&back, BACK_STEPS);
+	vmm_begin_again(&vmm);
+	vmm_take_back(&vmm);
 	report_pages("finished");
 	images_retrieve(&images);
 	images_finish(&images);
 	if (option_number("stage", 1) > option_number("updates", 1)) {
-		back_end(&back);
+		vmm_end(&vmm);
 		return;
 	}
-	expect_growth(&receiver);
-	hand_over(&receiver, &images);
+	expect_growth(&vmm.receiver);
+	hand_over(&vmm, &images);
 }

@@ -2,7 +2,7 @@
 /* One kernel, no kexec: shows that the rig itself loses nothing, and sees a fault. */
 #include "events.h"
 #include "machine.h"
-#include "receiver.h"
+#include "plain.h"
 #include "scenarios.h"
 
 void control_old_kernel(void)

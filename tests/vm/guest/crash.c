@@ -5,9 +5,10 @@
  * on to where the kernel that crashed wanted them.  What that one was about to hand
  * over, or has adopted, is nothing to it.
  *
- *	at=STEP		the next kernel crashes before this step of the way back
- *	at=end		after the last one, FINISH
- *	at=preserved	the old kernel does, when all is preserved
+ *	at=preserved	the old kernel crashes, when all is preserved
+ *	at=session	the next one does, before its program asks for the session
+ *	at=switch	when the card is ours again, and before it changes over
+ *	at=end		after the finish
  */
 #include <elf.h>
 #include <errno.h>
@@ -20,9 +21,8 @@
 #include "crash.h"
 #include "events.h"
 #include "machine.h"
-#include "preserve.h"
 #include "scenarios.h"
-#include "wayback.h"
+#include "vmm.h"
 
 /* How long frames are watched once the crash kernel is up. */
 #define WATCH_MS	500
@@ -58,40 +58,43 @@ static bool crashes_at(const char *moment)
 
 void crash_old_kernel(void)
 {
-	struct receiver receiver;
+	struct vmm vmm;
 
 	if (!crashes_at("preserved")) {
 		update_old_kernel();
 		return;
 	}
 	crash_load_kernel();
-	receiver_set_up(&receiver);
-	traffic_start(&receiver);
-	preserve_everything(&receiver);
-	receiver_receive(&receiver, WATCH_MS);
+	vmm_begin(&vmm);
+	vmm_set_up(&vmm);
+	traffic_start(&vmm.receiver);
+	vmm_preserve(&vmm);
+	receiver_receive(&vmm.receiver, WATCH_MS);
 	crash_now();
 }
 
-static enum back_step asked_step(void)
+static void go_as_far_as_asked(struct vmm *vmm)
 {
-	enum back_step step = BACK_DRIVER;
-
-	while (step < BACK_STEPS && !crashes_at(back_step_name(step)))
-		step++;
-	if (step == BACK_STEPS && !crashes_at("end"))
-		give_up("no such step");
-	return step;
+	if (crashes_at("session")) {
+		must(pci_bind_vfio(vmm->bdf), "bind vfio-pci");
+	} else if (crashes_at("switch")) {
+		vmm_take_memory(vmm);
+		vmm_take_card(vmm);
+	} else if (crashes_at("end")) {
+		vmm_take_back(vmm);
+	} else {
+		give_up("no such moment");
+	}
 }
 
 static void go_and_crash(void)
 {
-	struct receiver receiver;
-	struct way_back back;
+	struct vmm vmm;
 
-	back_begin(&back, &receiver);
+	vmm_begin_again(&vmm);
 	crash_load_kernel();
-	back_go_to(&back, asked_step());
-	receiver_receive(&receiver, WATCH_MS);
+	go_as_far_as_asked(&vmm);
+	receiver_receive(&vmm.receiver, WATCH_MS);
 	crash_now();
 }
 

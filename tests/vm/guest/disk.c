@@ -17,10 +17,10 @@
 #include "drive.h"
 #include "events.h"
 #include "machine.h"
+#include "pages.h"
 #include "program.h"
 #include "receiver.h"
 #include "scenarios.h"
-#include "wayback.h"
 
 #define PROGRAM		"/examples/survive-nvme"
 #define LINE		256

@@ -17,10 +17,10 @@
 #include "guest.h"
 #include "images.h"
 #include "machine.h"
+#include "pages.h"
 #include "program.h"
 #include "receiver.h"
 #include "scenarios.h"
-#include "wayback.h"
 
 #define LINE		128
 /* How many it says in the end, at least; and how many there may be until a drive is done. */
@@ -86,7 +86,7 @@ static void start_for_an_update(struct vmm *vmm, const struct images *images)
 
 	descriptor_path(images_next(images, command_line, sizeof(command_line)), kernel,
 			sizeof(kernel));
-	descriptor_path(images->initrd, initrd, sizeof(initrd));
+	descriptor_path(images_initrd(images), initrd, sizeof(initrd));
 	vmm->program = program_start(arguments, true, &vmm->output);
 }
 

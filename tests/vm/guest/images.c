@@ -8,64 +8,62 @@
 
 #include "events.h"
 #include "images.h"
-#include "liveupdate.h"
 #include "machine.h"
+#include "vmm.h"
 
 #define SESSION		"images"
-
-enum { TOKEN_KERNELS = 1, TOKEN_INITRD = TOKEN_KERNELS + 2 };
+#define INITRD		"/initrd"
 
 /* By stage: the odd ones are those of the old kernel. */
-static const char *const kernel_files[] = { "/bzImage", "/bzImage-old" };
+static const char *const kernels[] = { "/bzImage", "/bzImage-old" };
 
-static int read_into_memory(const char *path)
+/* The memory has the name of the file. */
+static void read_into_memory(struct ilu *ilu, const char *path)
 {
-	int file = open(path, O_RDONLY | O_CLOEXEC), memory;
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	struct ilu_memory *memory;
 	struct stat status;
 
 	if (file < 0 || fstat(file, &status))
 		give_up("%s: %m", path);
-	memory = must(memory_create(path, status.st_size), "create memfd");
+	memory = ilu_memory_create(ilu, path, status.st_size, NULL);
+	must_ilu(ilu, !memory, path);
 	for (off_t done = 0; done < status.st_size; )
-		if (sendfile(memory, file, &done, status.st_size - done) <= 0)
+		if (sendfile(ilu_memory_fd(memory), file, &done, status.st_size - done) <= 0)
 			give_up("copy %s: %m", path);
 	close(file);
-	return memory;
+}
+
+static void open_session(struct images *images)
+{
+	images->ilu = ilu_new(NULL);
+	if (!images->ilu)
+		give_up("the library: %m");
+	must_ilu(images->ilu, ilu_session_open(images->ilu, SESSION), "open the images' session");
 }
 
 void images_read(struct images *images)
 {
-	images->session = -1;
+	open_session(images);
 	for (int i = 0; i < 2; i++)
-		images->kernels[i] = read_into_memory(kernel_files[i]);
-	images->initrd = read_into_memory("/initrd");
+		read_into_memory(images->ilu, kernels[i]);
+	read_into_memory(images->ilu, INITRD);
 }
 
 void images_retrieve(struct images *images)
 {
-	images->session = must(session_retrieve(SESSION), "retrieve the images' session");
-	for (int i = 0; i < 2; i++)
-		images->kernels[i] = must(session_retrieve_fd(images->session, TOKEN_KERNELS + i),
-					  "retrieve a kernel");
-	images->initrd = must(session_retrieve_fd(images->session, TOKEN_INITRD),
-			      "retrieve the initrd");
+	open_session(images);
+	must_ilu(images->ilu, ilu_restore(images->ilu), "retrieve the images");
 }
 
 void images_finish(struct images *images)
 {
-	check_errno(session_finish(images->session), 0, "finish the images' session");
-	close(images->session);
-	images->session = -1;
+	must_ilu(images->ilu, ilu_finish(images->ilu), "finish the images' session");
 }
 
 void images_preserve(struct images *images)
 {
-	images->session = must(session_create(SESSION), "create the images' session");
-	for (int i = 0; i < 2; i++)
-		must(session_preserve_fd(images->session, images->kernels[i], TOKEN_KERNELS + i),
-		     "preserve a kernel");
-	must(session_preserve_fd(images->session, images->initrd, TOKEN_INITRD),
-	     "preserve the initrd");
+	must_ilu(images->ilu, ilu_preserve(images->ilu), "preserve the images");
 }
 
 static void next_command_line(long stage, char *line, unsigned int size)
@@ -81,12 +79,25 @@ static void next_command_line(long stage, char *line, unsigned int size)
 	snprintf(line, size, "%slu_stage=%ld%s", now, stage + 1, found + strlen(key));
 }
 
+static int file_of(const struct images *images, const char *name)
+{
+	struct ilu_memory *memory = ilu_memory(images->ilu, name);
+
+	must_ilu(images->ilu, !memory, name);
+	return ilu_memory_fd(memory);
+}
+
 int images_next(const struct images *images, char *command_line, unsigned int size)
 {
 	long stage = option_number("stage", 1);
 
 	next_command_line(stage, command_line, size);
-	return images->kernels[(stage + 1) % 2];
+	return file_of(images, kernels[(stage + 1) % 2]);
+}
+
+int images_initrd(const struct images *images)
+{
+	return file_of(images, INITRD);
 }
 
 void images_prepare_kexec(const struct images *images)
@@ -94,5 +105,6 @@ void images_prepare_kexec(const struct images *images)
 	char line[2100];
 	int kernel = images_next(images, line, sizeof(line));
 
-	must(kexec_prepare_files(kernel, images->initrd, line), "kexec_file_load");
+	must_ilu(images->ilu, ilu_kexec_load(images->ilu, kernel, images_initrd(images), line),
+		 "load the next kernel");
 }

@@ -15,14 +15,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <iommu-liveupdate.h>
-
 #include "events.h"
 #include "machine.h"
-#include "preserve.h"
-#include "receiver.h"
+#include "old_image.h"
+#include "pages.h"
 #include "scenarios.h"
-#include "wayback.h"
+#include "vmm.h"
 
 /* Of the ring, and one that the card never raises */
 enum { RECEIVE, OTHER, VECTORS };
@@ -39,14 +37,6 @@ struct program {
 	char bdf[BDF_LENGTH];
 	int events[VECTORS];
 };
-
-static void must_ilu(const struct program *program, int failed, const char *what)
-{
-	const struct ilu_error *error = ilu_error(program->ilu);
-
-	if (failed)
-		give_up("%s: %s: %s: %s", what, error->object, error->call, error->text);
-}
 
 /* ---- one program for both kernels ---- */
 
@@ -80,25 +70,27 @@ static void add_piece(const struct program *program, struct ilu_space *dma, size
 	size_t piece = piece_of(program);
 	struct ilu_memory *memory = ilu_memory_create(program->ilu, piece_name(offset), piece, NULL);
 
-	must_ilu(program, !memory, "memory");
-	must_ilu(program, ilu_map(dma, RING_IOVA + offset, memory, 0, piece, ILU_MAP_RW), "map");
+	must_ilu(program->ilu, !memory, "memory");
+	must_ilu(program->ilu, ilu_map(dma, RING_IOVA + offset, memory, 0, piece, ILU_MAP_RW),
+		 "map");
 }
 
 static void set_up(struct program *program)
 {
 	struct ilu_space *dma = ilu_space_create(program->ilu, "dma");
 
-	must_ilu(program, !dma, "space");
+	must_ilu(program->ilu, !dma, "space");
 	for (size_t at = 0; at < program->receiver.size; at += piece_of(program))
 		add_piece(program, dma, at);
-	must_ilu(program, !ilu_device_open(program->ilu, "nic", program->bdf, dma), "open the card");
+	must_ilu(program->ilu, !ilu_device_open(program->ilu, "nic", program->bdf, dma),
+		 "open the card");
 }
 
 static void map_piece(const struct program *program, char *place, size_t offset)
 {
 	struct ilu_memory *memory = ilu_memory(program->ilu, piece_name(offset));
 
-	must_ilu(program, !memory, "find a memory");
+	must_ilu(program->ilu, !memory, "find a memory");
 	if (mmap(place + offset, piece_of(program), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 		 ilu_memory_fd(memory), 0) == MAP_FAILED)
 		give_up("map a memory: %m");
@@ -120,19 +112,16 @@ static void find(struct program *program)
 {
 	struct receiver *receiver = &program->receiver;
 
-	program->device = ilu_device(program->ilu, "nic");
-	must_ilu(program, !program->device, "find the card");
 	receiver->ring.memory = map_ring(program);
-	receiver->device.registers = ilu_device_bar(program->device, 0, NULL);
-	must_ilu(program, !receiver->device.registers, "map the card's registers");
+	program->device = vmm_find_card(program->ilu, "nic", receiver);
 }
 
 static void arm(struct program *program, unsigned int flags)
 {
 	for (int i = 0; i < VECTORS; i++)
 		program->events[i] = must(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
-	must_ilu(program, ilu_device_irqs(program->device, VFIO_PCI_MSIX_IRQ_INDEX, VECTORS,
-					  program->events, flags), "arm interrupts");
+	must_ilu(program->ilu, ilu_device_irqs(program->device, VFIO_PCI_MSIX_IRQ_INDEX, VECTORS,
+					       program->events, flags), "arm interrupts");
 }
 
 static unsigned int count_of(const struct program *program, int vector)
@@ -216,16 +205,14 @@ static void start(struct program *program)
 
 	receiver_fill_pattern(receiver);
 	arm(program, 0);
-	must(nic_reset(receiver->model, receiver->device.registers), "reset network card");
-	must_ilu(program, ilu_device_allow_dma(program->device), "allow DMA");
-	nic_start_receive(receiver->model, receiver->device.registers, &receiver->ring);
+	vmm_start_card(program->ilu, program->device, receiver);
 	nic_start_interrupts(receiver->device.registers, RECEIVE);
 	receiver->rearm = true;
 }
 
 static void expect_silence_while_off(struct program *program)
 {
-	must_ilu(program, ilu_quiesce(program->ilu), "interrupts off");
+	must_ilu(program->ilu, ilu_quiesce(program->ilu), "interrupts off");
 	count_of(program, RECEIVE);
 	serve(program);
 	pause_program();
@@ -236,7 +223,7 @@ static void expect_silence_while_off(struct program *program)
 static void expect_refused_kexec(struct program *program)
 {
 	must(load_image_without_data(), "load an image without KHO data");
-	must_ilu(program, ilu_preserve(program->ilu), "preserve");
+	must_ilu(program->ilu, ilu_preserve(program->ilu), "preserve");
 	expect_silence_while_off(program);
 	check_errno(ilu_kexec(program->ilu), EINVAL, "kexec into an image without KHO data");
 	expect_wake_up(program, 2, "after a refused kexec");
@@ -249,7 +236,7 @@ void interrupts_old_kernel(void)
 
 	begin(&program);
 	receiver_find_device(&program.receiver, 0, program.bdf);
-	must_ilu(&program, ilu_session_open(program.ilu, SESSION_NAME), "open the session");
+	must_ilu(program.ilu, ilu_session_open(program.ilu, SESSION_NAME), "open the session");
 	set_up(&program);
 	find(&program);
 	start(&program);
@@ -258,12 +245,12 @@ void interrupts_old_kernel(void)
 	traffic_start(&program.receiver);
 	work(&program, WORK_MS);
 	expect_refused_kexec(&program);
-	prepare_kexec();
+	vmm_load_kernel(program.ilu);
 	serve(&program);
 	pause_program();
 	check(count_of(&program, RECEIVE), "an interrupt was raised that nobody serves");
 	event_ask("kexec-call");
-	must(ilu_kexec(program.ilu), "kexec");
+	must_ilu(program.ilu, ilu_kexec(program.ilu), "kexec");
 }
 
 /* ---- the next one ---- */
@@ -271,10 +258,10 @@ void interrupts_old_kernel(void)
 static void restore(struct program *program)
 {
 	must(pci_bind_vfio(program->bdf), "bind vfio-pci");
-	must_ilu(program, ilu_session_open(program->ilu, SESSION_NAME), "open the session");
+	must_ilu(program->ilu, ilu_session_open(program->ilu, SESSION_NAME), "open the session");
 	check(ilu_role(program->ilu) == ILU_ROLE_INCOMING, "the session came in");
 	event_ask("switching");
-	must_ilu(program, ilu_restore(program->ilu), "restore");
+	must_ilu(program->ilu, ilu_restore(program->ilu), "restore");
 	event_ask("switched");
 	find(program);
 	receiver_resume(&program->receiver);
@@ -282,7 +269,7 @@ static void restore(struct program *program)
 
 static void finish(struct program *program)
 {
-	must_ilu(program, ilu_finish(program->ilu), "finish");
+	must_ilu(program->ilu, ilu_finish(program->ilu), "finish");
 	event_ask("finished");
 	report_pages("finished");
 }

@@ -20,17 +20,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <iommu-liveupdate.h>
-
 #include "device.h"
 #include "events.h"
 #include "machine.h"
+#include "pages.h"
 #include "preserve.h"
-#include "receiver.h"
 #include "scenarios.h"
 #include "shown.h"
 #include "two_cards.h"
-#include "wayback.h"
+#include "vmm.h"
 
 #define CARDS		2
 #define KINDS		32
@@ -67,14 +65,6 @@ struct program {
 	unsigned int made[KINDS];
 	struct note note;
 };
-
-static void must_ilu(const struct program *program, int failed, const char *what)
-{
-	const struct ilu_error *error = ilu_error(program->ilu);
-
-	if (failed)
-		give_up("%s: %s: %s: %s", what, error->object, error->call, error->text);
-}
 
 /* ---- death ---- */
 
@@ -185,28 +175,21 @@ static void begin(struct program *program)
 	program->ilu = ilu_new(&ILU_OPTS(ilu_new_opts, .ops = &ops, .ops_arg = program));
 	if (!program->ilu)
 		give_up("the library: %m");
-	must_ilu(program, ilu_session_open(program->ilu, SESSION_NAME), "open the session");
+	must_ilu(program->ilu, ilu_session_open(program->ilu, SESSION_NAME), "open the session");
 }
 
 static void find_parts_of(const struct program *program, struct card *card)
 {
-	struct ilu_memory *memory = ilu_memory(program->ilu, card->name);
-
-	must_ilu(program, !memory, "find a memory");
-	card->device = ilu_device(program->ilu, card->name);
-	must_ilu(program, !card->device, "find a card");
-	card->receiver.ring.memory = ilu_memory_address(memory);
-	must_ilu(program, !card->receiver.ring.memory, "map a memory");
-	card->receiver.device.registers = ilu_device_bar(card->device, 0, NULL);
-	must_ilu(program, !card->receiver.device.registers, "map the registers of a card");
+	vmm_find_memory(program->ilu, card->name, &card->receiver);
+	card->device = vmm_find_card(program->ilu, card->name, &card->receiver);
 }
 
 static void arm(const struct program *program, const struct card *card)
 {
 	int interrupt = must(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
 
-	must_ilu(program, ilu_device_irqs(card->device, VFIO_PCI_MSIX_IRQ_INDEX, 1, &interrupt,
-					  ILU_IRQ_INJECT), "arm an interrupt");
+	must_ilu(program->ilu, ilu_device_irqs(card->device, VFIO_PCI_MSIX_IRQ_INDEX, 1, &interrupt,
+					       ILU_IRQ_INJECT), "arm an interrupt");
 	close(interrupt);
 }
 
@@ -241,19 +224,19 @@ static void set_up(const struct program *program)
 {
 	struct ilu_space *dma = ilu_space_create(program->ilu, "dma");
 
-	must_ilu(program, !dma, "space");
+	must_ilu(program->ilu, !dma, "space");
 	for (int i = 0; i < CARDS; i++) {
 		const struct card *card = &program->cards[i];
 		size_t size = card->receiver.size;
 		struct ilu_memory *memory = ilu_memory_create(program->ilu, card->name, size, NULL);
 
-		must_ilu(program, !memory, "memory");
-		must_ilu(program, ilu_map(dma, card->receiver.ring.iova, memory, 0, size, ILU_MAP_RW),
-			 "map");
+		must_ilu(program->ilu, !memory, "memory");
+		must_ilu(program->ilu, ilu_map(dma, card->receiver.ring.iova, memory, 0, size,
+					       ILU_MAP_RW), "map");
 	}
 	for (int i = 0; i < CARDS; i++)
-		must_ilu(program, !ilu_device_open(program->ilu, program->cards[i].name,
-						   program->cards[i].bdf, dma), "open a card");
+		must_ilu(program->ilu, !ilu_device_open(program->ilu, program->cards[i].name,
+							program->cards[i].bdf, dma), "open a card");
 }
 
 static void start(const struct program *program, struct card *card)
@@ -265,9 +248,7 @@ static void start(const struct program *program, struct card *card)
 		receiver_fill_pattern(receiver);
 	else
 		rx_ring_fill_descriptors(&receiver->ring);
-	must(nic_reset(receiver->model, receiver->device.registers), "reset a card");
-	must_ilu(program, ilu_device_allow_dma(card->device), "allow DMA");
-	nic_start_receive(receiver->model, receiver->device.registers, &receiver->ring);
+	vmm_start_card(program->ilu, card->device, receiver);
 }
 
 static void be_judged(struct program *program)
@@ -293,10 +274,10 @@ static void live(struct program *program)
 		start(program, &program->cards[i]);
 	if (program->jumps)
 		be_judged(program);
-	must_ilu(program, ilu_blob_set(program->ilu, "note", &program->note, sizeof(program->note)),
-		 "note");
-	must_ilu(program, ilu_preserve(program->ilu), "preserve");
-	must_ilu(program, ilu_kexec(program->ilu), "kexec");
+	must_ilu(program->ilu, ilu_blob_set(program->ilu, "note", &program->note,
+					    sizeof(program->note)), "note");
+	must_ilu(program->ilu, ilu_preserve(program->ilu), "preserve");
+	must_ilu(program->ilu, ilu_kexec(program->ilu), "kexec");
 }
 
 static void expect_stopped_card(const struct card *card)
@@ -367,7 +348,7 @@ static void restore(struct program *program)
 {
 	check(ilu_role(program->ilu) == ILU_ROLE_INCOMING, "the session came in");
 	event_ask("switching");
-	must_ilu(program, ilu_restore(program->ilu), "restore");
+	must_ilu(program->ilu, ilu_restore(program->ilu), "restore");
 	event_ask("switched");
 	if (ilu_blob_get(program->ilu, "note", &program->note, sizeof(program->note)) !=
 	    sizeof(program->note))
@@ -388,7 +369,7 @@ static void finish(struct program *program)
 {
 	unsigned int in_use, left;
 
-	must_ilu(program, ilu_finish(program->ilu), "finish");
+	must_ilu(program->ilu, ilu_finish(program->ilu), "finish");
 	event_ask("finished");
 	report_pages("finished");
 	count_ids(program, &in_use, &left);

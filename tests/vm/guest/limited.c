@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "events.h"
-#include "liveupdate.h"
 #include "machine.h"
+#include "pages.h"
 #include "scenarios.h"
-#include "wayback.h"
+#include "vmm.h"
 
 #define CGROUPS		"/sys/fs/cgroup"
 #define SMALL		CGROUPS "/small"
@@ -37,12 +37,14 @@ static void make_small_cgroup(void)
 /* Exits with what it got; the kernel may kill it first. */
 static void retrieve_memory(void)
 {
-	int session, memfd;
+	struct ilu *ilu = ilu_new(NULL);
+	int more = 1;
 
 	must(write_file(SMALL "/cgroup.procs", "0"), "join the cgroup");
-	session = must(session_retrieve(SESSION_NAME), "retrieve session");
-	memfd = session_retrieve_fd(session, TOKEN_MEMORY);
-	_exit(memfd < 0 ? -memfd : 0);
+	must_ilu(ilu, ilu_session_open(ilu, SESSION_NAME), "open the session");
+	while (more > 0 && !ilu_memory(ilu, "ring"))
+		more = ilu_restore_step(ilu);
+	_exit(more < 0 ? -more : 0);
 }
 
 static void let_small_instance_fail(void)
@@ -61,13 +63,12 @@ static void let_small_instance_fail(void)
 
 void limited_new_kernel(void)
 {
-	struct receiver receiver;
-	struct way_back back;
+	struct vmm vmm;
 
 	make_small_cgroup();
-	back_begin(&back, &receiver);
+	vmm_begin_again(&vmm);
 	let_small_instance_fail();
-	back_go_to(&back, BACK_STEPS);
+	vmm_take_back(&vmm);
 	report_pages("finished");
-	back_end(&back);
+	vmm_end(&vmm);
 }

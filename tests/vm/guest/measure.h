@@ -3,8 +3,8 @@
 #ifndef TESTS_VM_GUEST_MEASURE_H
 #define TESTS_VM_GUEST_MEASURE_H
 
+#include "pages.h"
 #include "receiver.h"
-#include "wayback.h"
 
 struct measure {
 	char outgoing[16384];

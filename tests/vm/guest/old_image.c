@@ -18,7 +18,7 @@
 
 #include "events.h"
 #include "machine.h"
-#include "preserve.h"
+#include "old_image.h"
 
 /* Far from where the kernel goes, and in the memory of the smallest machine */
 #define PLACE_OF_PARAMETERS	0x6000000ul
@@ -119,4 +119,20 @@ void prepare_old_image(void)
 		give_up("the kernel is too large");
 	must(syscall(SYS_kexec_load, PLACE_OF_JUMP, 3ul, segments, KEXEC_ARCH_DEFAULT) ?
 	     -errno : 0, "kexec_load");
+}
+
+int load_image_without_data(void)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	struct kexec_segment segment = {
+		.buf = page,
+		.bufsz = sizeof(page),
+		.mem = (void *)0x8000000,
+		.memsz = sizeof(page),
+	};
+
+	page[0] = 0x0f;
+	page[1] = 0x0b;
+	return syscall(SYS_kexec_load, 0x8000000ul, 1ul, &segment, KEXEC_ARCH_DEFAULT) ?
+	       -errno : 0;
 }

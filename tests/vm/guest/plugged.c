@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A card is put into a slot below a port that goes on, before a step of the way back
- * or while the other card is preserved. It works at once, and the one that goes on
- * loses nothing.
+ * A card is put into a slot below a port that goes on. It works at once, for another
+ * program on the library, and the one that goes on loses nothing.
  *
- *	at=STEP		before this step; or "preserved": in the first kernel
+ *	at=preserved	in the first kernel, while the other one is preserved
+ *	at=driver	in the next kernel, before it has a driver
+ *	at=switch	when it is ours again, and before it changes over
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "events.h"
-#include "liveupdate.h"
 #include "machine.h"
-#include "preserve.h"
 #include "scenarios.h"
 #include "slot.h"
-#include "wayback.h"
+#include "vmm.h"
 
 #define CARD		"e1000e"
 #define CARD_VENDOR	0x8086
@@ -23,21 +21,16 @@
 
 static void use_card(const char *bdf)
 {
-	int iommufd = must(iommufd_open(), "open iommufd");
-	struct device device;
-	__u32 ioas, hwpt;
-	int error;
+	struct ilu *ilu = ilu_new(NULL);
+	struct ilu_space *space = ilu_space_create(ilu, "other");
+	struct ilu_device *card;
 
+	must_ilu(ilu, !space, "another space");
 	check_errno(pci_bind_vfio(bdf), 0, "bind vfio-pci to the new card");
-	error = device_open(&device, bdf, iommufd);
-	if (check_errno(error, 0, "open the new card")) {
-		must(ioas_create(iommufd, 1, &ioas), "create IOAS");
-		must(hwpt_create(&device, ioas, &hwpt), "create HWPT");
-		check_errno(device_attach(&device, hwpt), 0, "attach the new card");
-		check(device.registers, "its registers are there");
-		device_close(&device);
-	}
-	close(iommufd);
+	card = ilu_device_open(ilu, "new", bdf, space);
+	check(card, "open the new card: %s", ilu_error(ilu)->text);
+	check(ilu_device_bar(card, 0, NULL), "its registers are there");
+	ilu_free(ilu);
 }
 
 static void plug(struct receiver *receiver)
@@ -51,33 +44,33 @@ static void plug(struct receiver *receiver)
 		use_card(bdf);
 }
 
-static bool is_time(const char *step)
+static void plug_if_asked(const char *moment, struct receiver *receiver)
 {
-	return !strcmp(option_text("at", "session"), step);
+	if (!strcmp(option_text("at", ""), moment))
+		plug(receiver);
 }
 
 void plugged_old_kernel(void)
 {
-	struct receiver receiver;
+	struct vmm vmm;
 
-	start_receiving(&receiver, 500);
-	preserve_everything(&receiver);
-	if (is_time("preserved"))
-		plug(&receiver);
-	receiver_receive(&receiver, 500);
-	must(announce_and_jump(), "kexec");
+	vmm_start_receiving(&vmm, 500);
+	vmm_preserve(&vmm);
+	plug_if_asked("preserved", &vmm.receiver);
+	receiver_receive(&vmm.receiver, 500);
+	vmm_jump(&vmm);
 }
 
 void plugged_new_kernel(void)
 {
-	struct receiver receiver;
-	struct way_back back;
+	struct vmm vmm;
 
-	back_begin(&back, &receiver);
-	for (enum back_step step = BACK_DRIVER; step < BACK_STEPS; step++) {
-		if (is_time(back_step_name(step)))
-			plug(&receiver);
-		back_take(&back, step);
-	}
-	back_end(&back);
+	vmm_begin_again(&vmm);
+	plug_if_asked("driver", &vmm.receiver);
+	vmm_take_memory(&vmm);
+	vmm_take_card(&vmm);
+	plug_if_asked("switch", &vmm.receiver);
+	vmm_switch(&vmm);
+	vmm_finish(&vmm);
+	vmm_end(&vmm);
 }

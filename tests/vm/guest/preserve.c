@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <linux/kexec.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "events.h"
@@ -25,22 +23,6 @@ void start_receiving(struct receiver *receiver, int milliseconds)
 	receiver->rearm = true;
 	traffic_start(receiver);
 	receiver_receive(receiver, milliseconds);
-}
-
-int load_image_without_data(void)
-{
-	static char page[4096] __attribute__((aligned(4096)));
-	struct kexec_segment segment = {
-		.buf = page,
-		.bufsz = sizeof(page),
-		.mem = (void *)0x8000000,
-		.memsz = sizeof(page),
-	};
-
-	page[0] = 0x0f;
-	page[1] = 0x0b;
-	return syscall(SYS_kexec_load, 0x8000000ul, 1ul, &segment, KEXEC_ARCH_DEFAULT) ?
-	       -errno : 0;
 }
 
 int announce_and_jump(void)

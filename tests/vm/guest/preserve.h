@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The sessions of a live update, and the jump, as the scenarios use them. */
+/* The sessions of a live update and the jump by plain ioctls, as the scenarios use them. */
 #ifndef TESTS_VM_GUEST_PRESERVE_H
 #define TESTS_VM_GUEST_PRESERVE_H
 
-#include "receiver.h"
+#include "old_image.h"
+#include "plain.h"
 
 /* Loads /bzImage and /initrd with the command line in /next-cmdline. */
 void prepare_kexec(void);
-/* The same by kexec_load(2), see old_image.c. */
-void prepare_old_image(void);
 /* prepare_kexec(), and the card receives, for so long before this returns. */
 void start_receiving(struct receiver *receiver, int milliseconds);
-/*
- * An image loaded by kexec_load(2) has no live update data.  This one is a
- * single invalid instruction: when it is run the machine is gone.
- */
-int load_image_without_data(void);
 /* The last thing that the host hears from the old kernel. */
 int announce_and_jump(void);
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "events.h"
-#include "liveupdate.h"
 #include "machine.h"
 #include "pressure.h"
 
@@ -73,9 +72,11 @@ void scribble_over_free_memory(void)
 /* Every other page is given back, so that there is something to be gained by moving. */
 static void *make_holes(__u64 size)
 {
-	int memfd = must(memory_create("other", size), "memfd");
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	int memfd = must(memfd_create("other", MFD_CLOEXEC), "memfd");
+	char *memory;
 
+	must(ftruncate(memfd, size), "size of the memfd");
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	if (memory == MAP_FAILED)
 		give_up("other memory: %m");
 	memset(memory, 0xa5, size);

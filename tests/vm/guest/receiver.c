@@ -9,13 +9,14 @@
 #include "function.h"
 #include "frame.h"
 #include "interrupt_buffer.h"
-#include "liveupdate.h"
 #include "machine.h"
 #include "receiver.h"
 
 #define MEMORY_ALIGNMENT	(2ul << 20)
 #define PCI_PRIMARY_BUS		0x18
 #define SETTLE_MS		200
+/* Longer than a frame is under way from the host to memory. */
+#define RELEASE_MS		100
 #define DETAILS_MAX		8
 /* Frames go on arriving while slots are looked at. */
 #define BITE_SLOTS		256
@@ -96,45 +97,6 @@ void receiver_map_memory(struct receiver *receiver)
 		give_up("mmap of the ring: %m");
 }
 
-#define SHMEM_HUGE	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-
-/* In kB, of the whole machine. */
-static unsigned long huge_shared_memory(void)
-{
-	unsigned long kilobytes = 0;
-	char line[128];
-	FILE *file = fopen("/proc/meminfo", "r");
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "ShmemHugePages: %lu", &kilobytes) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return kilobytes;
-}
-
-static void expect_huge_pages(const struct receiver *receiver)
-{
-	unsigned long kilobytes = huge_shared_memory();
-
-	check(kilobytes >= receiver->size >> 10, "the ring's memory is in huge pages: %lu of %zu kB",
-	      kilobytes, receiver->size >> 10);
-}
-
-void receiver_create_memory(struct receiver *receiver)
-{
-	bool huge = option_number("thp", 0);
-
-	if (huge)
-		must(write_file(SHMEM_HUGE, "force"), "huge pages for memfds");
-	receiver->memfd = must(memory_create("ring", receiver->size), "create memfd");
-	must(memory_seal(receiver->memfd), "seal memfd");
-	receiver_map_memory(receiver);
-	receiver_fill_pattern(receiver);
-	if (huge)
-		expect_huge_pages(receiver);
-}
-
 /* Writing to all of it also makes every page present before it is mapped. */
 void receiver_fill_pattern(struct receiver *receiver)
 {
@@ -145,45 +107,6 @@ void receiver_fill_pattern(struct receiver *receiver)
 	rx_ring_fill_descriptors(&receiver->ring);
 	if (option_number("divert", 0))
 		divert_slots(&receiver->ring);
-}
-
-void receiver_open_device(struct receiver *receiver, const char *bdf)
-{
-	int iommufd = must(iommufd_open(), "open iommufd");
-
-	must(device_open(&receiver->device, bdf, iommufd), "open device");
-}
-
-void receiver_attach(struct receiver *receiver)
-{
-	struct device *device = &receiver->device;
-
-	must(ioas_create(device->iommufd, !option_number("hugepages", 0), &receiver->ioas_id),
-	     "create IOAS");
-	must(hwpt_create(device, receiver->ioas_id, &receiver->hwpt_id), "create HWPT");
-	must(device_attach(device, receiver->hwpt_id), "attach");
-	must(ioas_map_file(device->iommufd, receiver->ioas_id, receiver->memfd, 0,
-			   receiver->size, receiver->ring.iova), "map memfd");
-}
-
-void receiver_start(struct receiver *receiver)
-{
-	must(nic_reset(receiver->model, receiver->device.registers), "reset network card");
-	must(device_set_bus_master(&receiver->device), "allow DMA");
-	nic_start_receive(receiver->model, receiver->device.registers, &receiver->ring);
-}
-
-void receiver_set_up(struct receiver *receiver)
-{
-	char bdf[BDF_LENGTH];
-
-	receiver_choose(receiver);
-	receiver_find_device(receiver, 0, bdf);
-	receiver_create_memory(receiver);
-	receiver_open_device(receiver, bdf);
-	receiver_attach(receiver);
-	receiver_start(receiver);
-	receiver_report_registers(receiver, bdf, "armed");
 }
 
 void receiver_adopt_memory(struct receiver *receiver, int memfd)
@@ -449,6 +372,17 @@ struct scan receiver_report_landed(struct receiver *receiver)
 	return scan;
 }
 
+void expect_growth(struct receiver *receiver)
+{
+	int rate = option_number("rate", 1000), look_ms = 1000;
+	__u32 before = receiver_scan(receiver).landed, after;
+
+	receiver_receive(receiver, look_ms);
+	after = receiver_scan(receiver).landed;
+	check(after - before >= (__u32)rate * look_ms / 2000,
+	      "frames go on landing in the new kernel: %u, then %u", before, after);
+}
+
 void traffic_start(const struct receiver *receiver)
 {
 	event_ask("traffic-start slots=%u buffers=0x%llx stride=%u", receiver->ring.slots,
@@ -461,4 +395,10 @@ void traffic_stop(void)
 	event_ask("traffic-stop");
 	/* QEMU may still hold a dozen frames. */
 	sleep_ms(SETTLE_MS);
+}
+
+void release(unsigned int stream)
+{
+	event_ask("released stream=%u", stream);
+	sleep_ms(RELEASE_MS);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A network card that receives into a memfd, and the judgement of that memory. */
+/*
+ * A network card that receives into a memfd, and the judgement of that memory. Who has
+ * the card is not said here: plain.h is by plain ioctls, vmm.h by the library.
+ */
 #ifndef TESTS_VM_GUEST_RECEIVER_H
 #define TESTS_VM_GUEST_RECEIVER_H
 
@@ -10,10 +13,6 @@
 
 /* Valid guest RAM as well: a write without translation would do damage there. */
 #define RING_IOVA		0x10000000ull
-#define TOKEN_MEMORY		1
-#define TOKEN_IOMMUFD		2
-#define TOKEN_DEVICE		3
-#define TOKEN_HWPT		0x1122334455667788ull	/* more than 32 bits */
 #define SESSION_NAME		"tester"
 
 struct scan {
@@ -25,11 +24,12 @@ struct scan {
 
 struct receiver {
 	const struct nic_model *model;
-	struct device device;
+	struct device device;	/* of a program on the library only its registers */
 	struct rx_ring ring;
 	int memfd;
 	size_t size;
 	unsigned int stream;	/* of the host's frames */
+	/* by plain ioctls */
 	__u32 ioas_id;
 	__u32 hwpt_id;
 	/* What no frame has reached: the pattern, or zeroes if it was never written. */
@@ -45,19 +45,11 @@ struct receiver {
 /* Tells the host what must not be disturbed: the function, and the bridges above it. */
 void report_preserved_function(const char *bdf, const char *role);
 
-/* Pieces, for scenarios that leave one out or do one wrongly. */
 void receiver_choose(struct receiver *receiver);
 void receiver_choose_slots(struct receiver *receiver, __u32 slots);
 void receiver_find_device(struct receiver *receiver, int nth, char *bdf);
-void receiver_create_memory(struct receiver *receiver);
 void receiver_map_memory(struct receiver *receiver);
 void receiver_fill_pattern(struct receiver *receiver);
-void receiver_open_device(struct receiver *receiver, const char *bdf);
-void receiver_attach(struct receiver *receiver);
-void receiver_start(struct receiver *receiver);
-
-/* All of the above with the options of the command line. */
-void receiver_set_up(struct receiver *receiver);
 
 /* In the next kernel: only the memory, from the session. */
 void receiver_adopt_memory(struct receiver *receiver, int memfd);
@@ -78,8 +70,13 @@ struct scan receiver_scan(struct receiver *receiver);
 /* The same, and tell the host each run of sequence numbers that is in memory. */
 struct scan receiver_report_landed(struct receiver *receiver);
 
+/* The second look must find what a second of traffic brings. */
+void expect_growth(struct receiver *receiver);
+
 /* The host starts or stops sending before this returns. */
 void traffic_start(const struct receiver *receiver);
 void traffic_stop(void);
+/* Frames of this card are no longer due; returns when all that were are in memory. */
+void release(unsigned int stream);
 
 #endif

@@ -5,7 +5,7 @@
  */
 #include "events.h"
 #include "machine.h"
-#include "receiver.h"
+#include "plain.h"
 #include "scenarios.h"
 
 #define TABLES	3
@@ -13,10 +13,10 @@
 
 static void make_tables(const struct receiver *receiver, __u32 *tables)
 {
-	int iommufd = receiver->device.iommufd, small = !option_number("hugepages", 0);
+	int iommufd = receiver->device.iommufd;
 	__u32 ioas;
 
-	must(ioas_create(iommufd, small, &ioas), "create another IOAS");
+	must(ioas_create(iommufd, true, &ioas), "create another IOAS");
 	must(ioas_map_file(iommufd, ioas, receiver->memfd, 0, receiver->size,
 			   receiver->ring.iova), "map memfd there");
 	tables[0] = receiver->hwpt_id;

@@ -8,37 +8,33 @@
 
 #include "events.h"
 #include "machine.h"
-#include "preserve.h"
+#include "pages.h"
 #include "scenarios.h"
-#include "wayback.h"
+#include "vmm.h"
 
 #define WARNING	"DMAR: has reserved memory, and is blocked from a live update"
 
-static void expect_warning(const struct receiver *receiver)
+static void expect_warning(const struct vmm *vmm)
 {
 	char bdf[BDF_LENGTH], words[128];
 
-	must(pci_find(receiver->model->vendor, receiver->model->device, 1, bdf),
+	must(pci_find(vmm->receiver.model->vendor, vmm->receiver.model->device, 1, bdf),
 	     "find the other card");
 	snprintf(words, sizeof(words), "%s: %s", bdf, WARNING);
 	check(log_says(words), "the log says: %s", words);
-	snprintf(words, sizeof(words), "%s: %s", receiver->device.bdf, WARNING);
+	snprintf(words, sizeof(words), "%s: %s", vmm->bdf, WARNING);
 	check(!log_says(words), "the log does not say: %s", words);
 }
 
 void reserved_memory_old_kernel(void)
 {
-	struct receiver receiver;
+	struct vmm vmm;
 
-	prepare_kexec();
-	receiver_set_up(&receiver);
-	receiver.rearm = true;
-	traffic_start(&receiver);
-	receiver_receive(&receiver, 500);
+	vmm_start_receiving(&vmm, 500);
 	report_pages("base");
 	check(!log_says(WARNING), "no word of it before");
-	preserve_everything(&receiver);
-	expect_warning(&receiver);
-	receiver_receive(&receiver, 500);
-	must(announce_and_jump(), "kexec");
+	vmm_preserve(&vmm);
+	expect_warning(&vmm);
+	receiver_receive(&vmm.receiver, 500);
+	vmm_jump(&vmm);
 }

@@ -14,6 +14,8 @@ void unmap_old_kernel(void);
 
 void update_old_kernel(void);
 void update_new_kernel(void);
+void plain_update_old_kernel(void);
+void plain_update_new_kernel(void);
 
 void rehearsal_old_kernel(void);
 void example_old_kernel(void);
@@ -74,6 +76,7 @@ void timing_new_kernel(void);
 void switch_trace_new_kernel(void);
 void domain_ids_new_kernel(void);
 void no_replace_id_new_kernel(void);
+void unfinished_old_kernel(void);
 void unfinished_new_kernel(void);
 void retrieve_orders_new_kernel(void);
 void finish_orders_new_kernel(void);

@@ -3,7 +3,7 @@
 #ifndef TESTS_VM_GUEST_SPARE_H
 #define TESTS_VM_GUEST_SPARE_H
 
-#include "receiver.h"
+#include "plain.h"
 #include "tenant.h"
 
 /* It is attached, its HWPT is not marked yet, and it receives nothing. */

@@ -3,7 +3,7 @@
 #ifndef TESTS_VM_GUEST_STRESS_H
 #define TESTS_VM_GUEST_STRESS_H
 
-#include "receiver.h"
+#include "plain.h"
 
 /* A session with a memfd, there all the time and in both kernels. */
 #define STRESS_SESSION	"kept"

@@ -7,20 +7,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
 #include "events.h"
-#include "liveupdate.h"
 #include "machine.h"
-#include "preserve.h"
 #include "scenarios.h"
-#include "wayback.h"
+#include "vmm.h"
 
-#define TOKEN_STAMP	0x57a3	/* of a page in which the old kernel's program notes the counter */
-#define PAGE		4096
+#define STAMP		"stamp"	/* a page in which the old kernel's program notes the counter */
 #define TIMING		"/sys/kernel/debug/liveupdate/timing"
 
 /* What a program does between two readings */
@@ -141,45 +137,38 @@ static void expect_nothing_told(void)
 	check(!*text, "no live update came in, and nothing is told: %s", text);
 }
 
+static volatile unsigned long long *find_stamp(const struct vmm *vmm)
+{
+	struct ilu_memory *memory = ilu_memory(vmm->ilu, STAMP);
+	void *stamp = ilu_memory_address(memory);
+
+	must_ilu(vmm->ilu, !stamp, "find the stamp");
+	return stamp;
+}
+
 void timing_old_kernel(void)
 {
 	volatile unsigned long long *stamp;
-	struct receiver receiver;
-	int session, memfd;
+	struct vmm vmm;
 
 	expect_nothing_told();
-	start_receiving(&receiver, 500);
-	session = preserve_everything(&receiver);
-
-	memfd = must(memfd_create("stamp", 0), "make a memfd");
-	must(ftruncate(memfd, PAGE), "set its size");
-	stamp = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	if (stamp == MAP_FAILED)
-		give_up("map the memfd: %m");
-	*stamp = 0;
-	must(session_preserve_fd(session, memfd, TOKEN_STAMP), "preserve the stamp");
-
-	receiver_receive(&receiver, 500);
+	vmm_start_receiving(&vmm, 500);
+	must_ilu(vmm.ilu, !ilu_memory_create(vmm.ilu, STAMP, PAGE, NULL), "memory of the stamp");
+	stamp = find_stamp(&vmm);
+	vmm_preserve(&vmm);
+	receiver_receive(&vmm.receiver, 500);
 	event_ask("kexec-call");
 	*stamp = __rdtsc();
-	must(kexec_jump(), "kexec");
+	must_ilu(vmm.ilu, ilu_kexec(vmm.ilu), "kexec");
 }
 
 /* From the kexec call to the start of this kernel, by the counter and a clock of ours. */
-static long long measured_gap_us(const struct way_back *back)
+static long long measured_gap_us(const struct vmm *vmm)
 {
-	const volatile unsigned long long *stamp;
-	unsigned long long cycles;
-	long long uptime;
-	int memfd = must(session_retrieve_fd(back->session, TOKEN_STAMP), "retrieve the stamp");
+	const volatile unsigned long long *stamp = find_stamp(vmm);
+	long long uptime = log_clock_us();
+	unsigned long long cycles = __rdtsc() - *stamp;
 
-	stamp = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, memfd, 0);
-	if (stamp == MAP_FAILED)
-		give_up("map the stamp: %m");
-	uptime = log_clock_us();
-	cycles = __rdtsc() - *stamp;
-	munmap((void *)stamp, PAGE);
-	close(memfd);
 	return cycles * 1000 / cycles_per_ms() - uptime;
 }
 
@@ -262,25 +251,26 @@ static void expect_notes(void)
 
 void timing_new_kernel(void)
 {
-	struct receiver receiver;
 	struct timing timing;
-	struct way_back back;
 	long long gap_us;
+	struct vmm vmm;
 
-	back_begin(&back, &receiver);
+	vmm_begin_again(&vmm);
 	expect_notes();
 	read_timing(&timing);
 	expect_there(&timing, FREEZE, USERSPACE, true);
 	expect_there(&timing, RETRIEVE, FINISH, false);
 
-	back_go_to(&back, BACK_MEMORY);
-	gap_us = measured_gap_us(&back);
-	back_complete(&back, BACK_MEMORY);
+	vmm_take_memory(&vmm);
+	vmm_take_card(&vmm);
+	gap_us = measured_gap_us(&vmm);
+	vmm_switch(&vmm);
+	vmm_finish(&vmm);
 
 	read_timing(&timing);
 	expect_there(&timing, FREEZE, FINISH, true);
 	expect_old_in_order(&timing);
 	expect_new_in_order(&timing);
 	expect_gap(&timing, gap_us);
-	back_end(&back);
+	vmm_end(&vmm);
 }

@@ -58,6 +58,20 @@ static void jump_in_the_end(struct way_back *back)
 	must(announce_and_jump(), "kexec");
 }
 
+void unfinished_old_kernel(void)
+{
+	struct receiver receiver;
+	struct images images;
+
+	images_read(&images);
+	start_receiving(&receiver, 500);
+	report_pages("base");
+	preserve_everything(&receiver);
+	images_preserve(&images);
+	receiver_receive(&receiver, 500);
+	must(announce_and_jump(), "kexec");
+}
+
 void unfinished_new_kernel(void)
 {
 	struct receiver receiver;

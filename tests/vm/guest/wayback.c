@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,16 +9,8 @@
 #include "machine.h"
 #include "wayback.h"
 
-/* Longer than a frame is under way from the host to memory. */
-#define RELEASE_MS	100
 /* Enough for one round; the rest is not due. */
 #define TAKE_MS		10
-
-#define LIVEUPDATE	"/sys/kernel/debug/iommu/liveupdate/"
-#define UNCLAIMED	LIVEUPDATE "unclaimed_pages"
-#define FREEING		LIVEUPDATE "freeing_pages"
-/* A page table of a machine of ours is freed in a fraction of it. */
-#define FREED_MS	5000
 
 static const char *const names[] = {
 	[BACK_DRIVER] = "driver",
@@ -74,8 +63,7 @@ static void make_tables(struct way_back *back)
 {
 	struct receiver *receiver = back->receiver;
 
-	must(ioas_create(back->iommufd, !option_number("hugepages", 0), &receiver->ioas_id),
-	     "create IOAS");
+	must(ioas_create(back->iommufd, true, &receiver->ioas_id), "create IOAS");
 	if (!back->without_ring)
 		must(ioas_map_file(back->iommufd, receiver->ioas_id, receiver->memfd, 0,
 				   receiver->size, receiver->ring.iova), "map memfd");
@@ -149,17 +137,6 @@ void back_complete(struct way_back *back, enum back_step from)
 	take_steps(back, from, BACK_STEPS);
 }
 
-void expect_growth(struct receiver *receiver)
-{
-	int rate = option_number("rate", 1000), look_ms = 1000;
-	__u32 before = receiver_scan(receiver).landed, after;
-
-	receiver_receive(receiver, look_ms);
-	after = receiver_scan(receiver).landed;
-	check(after - before >= (__u32)rate * look_ms / 2000,
-	      "frames go on landing in the new kernel: %u, then %u", before, after);
-}
-
 void back_close_files(struct way_back *back)
 {
 	device_close(&back->receiver->device);
@@ -176,76 +153,10 @@ void back_end(struct way_back *back)
 	back_close_files(back);
 }
 
-void release(unsigned int stream)
-{
-	event_ask("released stream=%u", stream);
-	sleep_ms(RELEASE_MS);
-}
-
 void back_let_go(struct way_back *back)
 {
 	release(0);
 	receiver_receive(back->receiver, TAKE_MS);
-}
-
-static unsigned long statistic(const char *name)
-{
-	char line[128];
-	unsigned long value = 0;
-	FILE *file = fopen("/proc/vmstat", "r");
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ' ')
-			value = strtoul(line + strlen(name), NULL, 10);
-	if (file)
-		fclose(file);
-	return value;
-}
-
-/* The page table that a device has left is freed behind its back. */
-static void wait_until_freed(void)
-{
-	char pages[32];
-
-	for (int waited = 0; waited < FREED_MS; waited += 10) {
-		read_file(FREEING, pages, sizeof(pages));
-		if (!strtoul(pages, NULL, 10))
-			return;
-		sleep_ms(10);
-	}
-	check(false, "page tables are freed at last: %s pages are left", pages);
-}
-
-/*
- * Each processor keeps small differences to itself until it is asked; a kernel for one
- * processor has none.
- */
-void count_pages(struct page_counts *counts)
-{
-	char unclaimed[32];
-	int error;
-
-	wait_until_freed();
-	error = write_file("/proc/sys/vm/stat_refresh", "1");
-	if (error != -ENOENT)
-		must(error, "refresh statistics");
-	read_file(UNCLAIMED, unclaimed, sizeof(unclaimed));
-	if (!*unclaimed)
-		give_up("this kernel does not count unclaimed pages");
-	*counts = (struct page_counts) {
-		.iommu = statistic("nr_iommu_pages"),
-		.secondary = statistic("nr_sec_page_table_pages"),
-		.unclaimed = strtoul(unclaimed, NULL, 10),
-	};
-}
-
-void report_pages(const char *when)
-{
-	struct page_counts counts;
-
-	count_pages(&counts);
-	event("pages when=%s iommu=%lu secondary=%lu unclaimed=%lu", when, counts.iommu,
-	      counts.secondary, counts.unclaimed);
 }
 
 static void use(bool count)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The way back in the next kernel, cut into steps, so that a scenario can stop,
- * die or be disturbed before each of them.
+ * The way back in the next kernel by plain ioctls, cut into steps, so that a scenario
+ * can stop, die or be disturbed before each of them.
  */
 #ifndef TESTS_VM_GUEST_WAYBACK_H
 #define TESTS_VM_GUEST_WAYBACK_H
 
 #include <stdbool.h>
 
-#include "receiver.h"
+#include "pages.h"
+#include "plain.h"
 
 enum back_step {
 	BACK_DRIVER,	/* vfio-pci is bound */
@@ -41,13 +42,9 @@ void back_go_to(struct way_back *back, enum back_step until);
 /* The steps from this one on. */
 void back_complete(struct way_back *back, enum back_step from);
 
-/* The second look must find what a second of traffic brings. */
-void expect_growth(struct receiver *receiver);
 /* Frames go on arriving, then the host stops and judges; the device is closed. */
 void back_end(struct way_back *back);
-/* Frames of this card are no longer due; returns when all that were are in memory. */
-void release(unsigned int stream);
-/* The same, and they are taken; from here on the card may be stopped. */
+/* Frames are no longer due, and all that were are taken; from here on the card may be stopped. */
 void back_let_go(struct way_back *back);
 void back_close_files(struct way_back *back);
 
@@ -63,13 +60,5 @@ void expect_stopped(struct way_back *back);
 void use_afresh(void);
 /* Below other ports than before, which have their share in the pages of the IOMMU. */
 void use_elsewhere(void);
-
-struct page_counts {
-	unsigned long iommu, secondary, unclaimed;
-};
-
-void count_pages(struct page_counts *counts);
-/* Tells the host how many pages the IOMMU uses; the first time sets the measure. */
-void report_pages(const char *when);
 
 #endif

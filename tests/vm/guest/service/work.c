@@ -12,8 +12,8 @@
 
 #include "../events.h"
 #include "../machine.h"
-#include "../receiver.h"
 #include "../systemd.h"
+#include "../vmm.h"
 
 #define ROUND_MS	20
 #define LOOK_MS		1000
@@ -37,28 +37,15 @@ struct work *work_new(const char *bdf)
 
 int work_set_up(struct work *work, struct ilu *ilu)
 {
-	struct receiver *receiver = &work->receiver;
-	struct ilu_memory *memory = ilu_memory_create(ilu, "ring", receiver->size, NULL);
-	struct ilu_space *space = memory ? ilu_space_create(ilu, "dma") : NULL;
-
-	if (!space)
-		return ilu_error(ilu)->err;
-	receiver->memfd = ilu_memory_fd(memory);
-	receiver_map_memory(receiver);
-	receiver_fill_pattern(receiver);
-	if (ilu_map(space, receiver->ring.iova, memory, 0, receiver->size, ILU_MAP_RW) ||
-	    !ilu_device_open(ilu, "nic", work->bdf, space))
-		return ilu_error(ilu)->err;
+	vmm_make(ilu, &work->receiver, work->bdf);
 	return 0;
 }
 
-static void start(struct work *work, struct ilu_device *device)
+static void start(struct work *work, struct ilu *ilu, struct ilu_device *card)
 {
 	struct receiver *receiver = &work->receiver;
 
-	must(nic_reset(receiver->model, receiver->device.registers), "reset network card");
-	must(ilu_device_allow_dma(device), "allow DMA");
-	nic_start_receive(receiver->model, receiver->device.registers, &receiver->ring);
+	vmm_start_card(ilu, card, receiver);
 	receiver->rearm = true;
 	receiver_report_registers(receiver, work->bdf, "armed");
 	traffic_start(receiver);
@@ -67,18 +54,14 @@ static void start(struct work *work, struct ilu_device *device)
 int work_begin(struct work *work, struct ilu *ilu, bool incoming)
 {
 	struct receiver *receiver = &work->receiver;
-	struct ilu_memory *memory = ilu_memory(ilu, "ring");
-	struct ilu_device *device = ilu_device(ilu, "nic");
+	struct ilu_device *card;
 
-	receiver->device.registers = device ? ilu_device_bar(device, 0, NULL) : NULL;
-	if (!memory || !receiver->device.registers)
-		return ilu_error(ilu)->err;
-	if (incoming) {
-		receiver_adopt_memory(receiver, ilu_memory_fd(memory));
+	vmm_find_memory(ilu, "ring", receiver);
+	card = vmm_find_card(ilu, "nic", receiver);
+	if (incoming)
 		receiver_resume(receiver);
-	} else {
-		start(work, device);
-	}
+	else
+		start(work, ilu, card);
 	return 0;
 }
 
