@@ -154,6 +154,11 @@ void ilu_progress(struct ilu *ilu, unsigned int done, unsigned int of, const cha
 
 /* ids.c: is there something like the pattern in the line? */
 bool ilu_line_fits(const char *line, const char *pattern);
+/*
+ * Of something that failed: who is not allowed to ask, asks when somebody else does, or has
+ * nothing left to ask with has no answer.
+ */
+enum ilu_verdict ilu_id_verdict(enum ilu_id id);
 
 /* error.c: both return the errno */
 int ilu_fail(struct ilu *ilu, int error, enum ilu_call call, const char *object);

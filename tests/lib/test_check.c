@@ -3,6 +3,7 @@
 #include <linux/vfio.h>
 
 #include "program.h"
+#include "internal.h"
 #include "uapi.h"
 
 #define FINDINGS	16
@@ -171,6 +172,23 @@ static void test_unknown(void **state)
 	program->fake->old_kernel = false;
 	program->fake->liveupdate_late = program->fake->time + 100000;
 	expect(program, ILU_UNKNOWN, ILU_ID_HOST_BUSY, "");
+	program->fake->liveupdate_late = 0;
+}
+
+/* Without memory or files nothing can be asked; a kexec that is refused for it is refused. */
+static void test_nothing_to_ask_with(void **state)
+{
+	struct program *program = *state;
+	struct fake *fake = program->fake;
+
+	fake->fail_at = fake->calls + 1;
+	fake->fail_errno = ENOMEM;
+	expect(program, ILU_UNKNOWN, ILU_ID_CALL_MEMORY, "");
+	fake->fail_at = fake->calls + 1;
+	fake->fail_errno = EMFILE;
+	expect(program, ILU_UNKNOWN, ILU_ID_CALL_FILES, "");
+	fake->kexec_errno = ENOMEM;
+	expect(program, ILU_FAIL, ILU_ID_CALL_MEMORY, "");
 }
 
 /* The session remembers a refusal, but this call has failed otherwise. */
@@ -268,6 +286,26 @@ static void test_ids(void **state)
 	}
 }
 
+/* What is known of something that failed: the command goes by it, too. */
+static void test_verdicts(void **state)
+{
+	static const enum ilu_id unknown[] = {
+		ILU_ID_HOST_BUSY, ILU_ID_HOST_PERMISSION, ILU_ID_HOST_CANNOT_ANSWER,
+		ILU_ID_IMAGE_BUSY, ILU_ID_CALL_MEMORY, ILU_ID_CALL_FILES,
+	};
+	unsigned int found = 0;
+
+	(void)state;
+	for (int id = 1; ilu_id_name(id)[0]; id++)
+		found += ilu_id_verdict(id) == ILU_UNKNOWN;
+	for (size_t i = 0; i < NR(unknown); i++)
+		assert_int_equal(ilu_id_verdict(unknown[i]), ILU_UNKNOWN);
+	assert_int_equal(found, NR(unknown));
+	assert_int_equal(ilu_id_verdict(ILU_ID_DEV_ATS), ILU_FAIL);
+	/* Whatever a kernel may say one day */
+	assert_int_equal(ilu_id_verdict(ILU_ID_NONE), ILU_FAIL);
+}
+
 static void test_lines(void **state)
 {
 	static const struct {
@@ -304,10 +342,12 @@ int main(void)
 		test(test_device),
 		test(test_other_session),
 		test(test_unknown),
+		test(test_nothing_to_ask_with),
 		test(test_incoming),
 		test(test_refused_kexec),
 		cmocka_unit_test(test_handed_over),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_lines),
 	};
 

@@ -90,6 +90,7 @@ static int error_named(const char *name)
 		{ "ENOENT", ENOENT }, { "EBUSY", EBUSY }, { "EACCES", EACCES }, { "EPERM", EPERM },
 		{ "ENODEV", ENODEV }, { "EINVAL", EINVAL }, { "EIO", EIO }, { "ENOEXEC", ENOEXEC },
 		{ "EADDRNOTAVAIL", EADDRNOTAVAIL }, { "ENOTTY", ENOTTY }, { "EHWPOISON", EHWPOISON },
+		{ "ENOMEM", ENOMEM }, { "EMFILE", EMFILE },
 	};
 
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)

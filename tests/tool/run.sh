@@ -153,6 +153,13 @@ complains 'busy, waiting for up to 5 s'
 end
 machine; answer 'open /dev/liveupdate EBUSY 3000'
 situation 0 '' '' 'somebody holds /dev/liveupdate for a while' check host
+# nothing to ask with is no refusal, but an answer is one
+machine; answer 'open /dev/liveupdate ENOMEM'
+situation 3 UNKNOWN call.memory 'no memory to ask with' check host
+machine; answer 'open /dev/liveupdate EMFILE'
+situation 3 UNKNOWN call.files 'no descriptor to ask with' kexec test
+machine; no_answer test; answer 'test ENOMEM 3 vm1 '
+situation 1 FAIL kexec.refused 'refused for lack of memory' kexec test
 machine; answer 'session vm0 5 4'
 situation 1 FAIL session.unfinished 'the last live update is not finished' check host
 machine; answer old
