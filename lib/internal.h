@@ -233,9 +233,14 @@ int ilu_device_take(struct ilu_device *device);
 int ilu_device_identify(struct ilu_device *device, struct ilu_ids *ids);
 void ilu_device_close(struct ilu_device *device);
 
-/* irq.c */
+/* irq.c: off is for all of them, or for none */
 int ilu_irqs_off(struct ilu *ilu);
+/* Likewise, but those that are off by then stay so if one fails. */
+int ilu_irqs_try_off(struct ilu *ilu);
+/* All that can be; what stays off is ILU_ID_DEV_IRQS_OFF. */
 int ilu_irqs_again(struct ilu *ilu);
+/* After what failed last. It stays the error, unless interrupts stay off: that is worse. */
+int ilu_irqs_again_after(struct ilu *ilu);
 void ilu_irqs_forget(struct ilu_device *device);
 
 /* blob.c */
