@@ -111,16 +111,28 @@ lock()
 
 sha() { sha256sum | cut -c1-"${1:-16}"; }
 
-# hash_files PATH...: one number for names and contents of all files below.
-hash_files()
+# key COMMAND...: one number for what it prints. If it fails there is none: the number
+# of a beginning might be that of something else.
+key()
 {
-	for hash_path; do
-		[ -e "$hash_path" ] || continue
-		(cd "$(dirname "$hash_path")" &&
-		 find "$(basename "$hash_path")" -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej' |
-		 sort | while IFS= read -r hash_file; do sha256sum "$hash_file"; done)
-	done | sha
+	key_text=$("$@")
+	{ [ -z "$key_text" ] || printf '%s\n' "$key_text"; } | sha
 }
+
+# sums_of PATH...: of all files below
+sums_of()
+{
+	for sums_path; do
+		[ -e "$sums_path" ] || continue
+		(cd "$(dirname "$sums_path")" &&
+		 sums_list=$(find "$(basename "$sums_path")" -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej') &&
+		 { [ -z "$sums_list" ] || printf '%s\n' "$sums_list" | sort |
+			while IFS= read -r sums_file; do sha256sum "$sums_file" || exit 1; done; }) || return 1
+	done
+}
+
+# hash_files PATH...: one number for names and contents of all files below.
+hash_files() { key sums_of "$@"; }
 
 # series_hash TREE: of all that makes this tree, see apply-series.sh
 series_hash()
@@ -386,8 +398,10 @@ work_tree()
 		say "copying the kernel source to $tree"
 		rm -rf "$tree"
 		mkdir -p "$tree"
-		(cd "$base" && tar -cf - --exclude=./.git --exclude='./build-*' .) | tar -C "$tree" -xf - ||
-			die "cannot copy $base to $tree" "is the disk full?"
+		for work_path in "$base"/* "$base"/.[!.]*; do
+			case ${work_path##*/} in .git | build-* | '*' | '.[!.]*') continue ;; esac
+			cp -a "$work_path" "$tree/" || die "cannot copy $base to $tree" "is the disk full?"
+		done
 		: >"$tree.touched"
 		: >"$tree.complete"
 	elif [ ! -f "$base/../record" ]; then
@@ -399,11 +413,18 @@ work_tree()
 	fi
 }
 
+# files_below DIR [PREFIX]: in order
+files_below()
+{
+	below_list=$(cd "$1" && find . -type f)
+	[ -z "$below_list" ] || printf '%s\n' "$below_list" | sed "s,^\./,${2:-}," | sort
+}
+
 # sync_tree STAGE: make $tree the base plus what is in STAGE.
 sync_tree()
 {
 	sync_stage=$1
-	(cd "$sync_stage" && find . -type f) | sed 's,^\./,/,' | sort >"$sync_stage.new"
+	files_below "$sync_stage" / >"$sync_stage.new"
 	# The list is what may differ from the base: never lose an entry before
 	# the file is back, or a killed run would leave it behind.
 	sort -u "$tree.touched" "$sync_stage.new" >"$sync_stage.all"
@@ -445,6 +466,7 @@ make_tmp()
 copy_clone()
 {
 	mkdir -p "$1"
-	(cd "$TOP" && tar -cf - --exclude=./.git --exclude=./out --exclude='*.o' --exclude='*~' .) |
-		tar -C "$1" --no-same-owner -xf - || die "cannot copy $TOP to $1" "is the disk full?"
+	{ (cd "$TOP" && tar -cf "$1.tar" --exclude=./.git --exclude=./out --exclude='*.o' --exclude='*~' .) &&
+		tar -C "$1" --no-same-owner -xf "$1.tar" && rm "$1.tar"; } ||
+		die "cannot copy $TOP to $1" "is the disk full?"
 }

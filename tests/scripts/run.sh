@@ -48,7 +48,8 @@ try()
     succeeded, an error was wanted" ;;
 	esac
 }
-sums() { (cd "$1" && find . -type f ! -path './build-*' | sort | xargs cksum); }
+# (what cannot be read is like nothing, also not itself)
+sums() { (cd "$1" && find . -type f ! -path './build-*' | sort | xargs cksum) || echo "$1: $(date +%s%N)"; }
 
 toy()	# toy DIR VERSION PATCHLEVEL
 {
@@ -128,6 +129,36 @@ for script in "$S"/*.sh "$0"; do
 	sh -n "$script" 2>>"$T/err" || bad="$bad
     $script"
 done
+end
+
+# Programs that can fail after they have said something, or of which nothing is good news.
+fail_in_pipes='nm readelf objdump size ldd tar cpio xz dpkg-deb dpkg-query git in_tree groff make run_make user'
+begin 'no script loses in a pipe that a program failed'
+: >"$T/err"
+# shellcheck disable=SC2046
+(cd "$TOP" && awk -v programs="$fail_in_pipes \$tool \$make \$TOP/scripts/refusals.sh" -f tests/scripts/pipes.awk \
+	$(find scripts tests system debian .ci -type f ! -name '*.awk' -exec grep -lE '^#!/bin/(ba)?sh|shellcheck shell=' {} +) \
+	debian/rules) >"$T/outp" || bad="$bad
+    the scripts could not be read"
+expect "$(cat "$T/outp")" '' 'in pipes'
+# each of the ways in which one is found, and not found
+cat >"$T/pipes" <<'P'
+! nm a | grep -q b
+if (cd a && tar -cf - .) | tar -C b -xf -; then
+	x=$(readelf -d "$a" 2>&1 | sed s/a/b/)
+fi
+{ echo a; git diff; } | sed s/a/b/
+"$tool" help |
+	grep -q a
+A=b ldd a \
+	-v | grep b
+nm a >b && sort b | uniq || exit 1
+git diff || true; echo a | sort # nm a | sort
+printf 'nm a | sort'
+case $a in make | b) ;; esac
+P
+expect "$(awk -v programs="$fail_in_pipes \$tool" -f "$TOP/tests/scripts/pipes.awk" "$T/pipes" | sed 's/.*pipes://' | tr '\n' ' ')" \
+	'1: nm 2: tar 3: readelf 5: git 6: $tool 8: ldd ' 'planted'
 end
 
 # ---------------------------------------------------------------- the base
@@ -754,7 +785,7 @@ C
 	 gcc -O0 -fno-pie -fprofile-arcs -ftest-coverage -c -o toy.o "$PWD/toy.c") &&
 	gcc -O0 -no-pie -fno-pie -Wl,-z,noseparate-code,--defsym=_text=__executable_start -o "$1/vmlinux" "$T/keep.c" "$T/build-coverage-toy/drivers/iommu/toy.o" &&
 	cp "$T/build-coverage-toy/drivers/iommu/toy.gcno" "$1/drivers/iommu/" &&
-	nm "$1/vmlinux" | grep -E '^[0-9a-f]+ . [^ ]+$' >"$1/System.map"
+	nm "$1/vmlinux" >"$1/symbols" && grep -E '^[0-9a-f]+ . [^ ]+$' "$1/symbols" >"$1/System.map"
 }
 
 begin 'coverage: lines, branches and idle functions are those of the program'

@@ -386,7 +386,9 @@ initrd()
 	mkdir -p "$O/initrd/$(dirname "$1")" "$O/initrd/scripts/init-top"
 	printf "$2" >"$O/initrd/$1"
 	cp "$TOP/system/initramfs-script" "$O/initrd/scripts/init-top/iommu-liveupdate"
-	(cd "$O/initrd" && { printf '' | cpio -o -H newc; find . | LC_ALL=C sort | cpio -o -H newc | gzip; } 2>/dev/null) >"$root/boot/initrd-next"
+	(cd "$O/initrd" && printf '' | cpio -o -H newc >"$root/boot/initrd-next" &&
+	 find . | LC_ALL=C sort | cpio -o -H newc >"$O/cpio" && gzip <"$O/cpio" >>"$root/boot/initrd-next") 2>/dev/null ||
+		rm -f "$root/boot/initrd-next"
 }
 # initrd_binds FILE TEXT, initrd_leaves FILE TEXT
 initrd_binds() { initrd "$@"; situation 0 '' '' "the initrd binds the driver, by $1: $2" check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'; }
@@ -465,7 +467,7 @@ end
 begin 'a damaged initrd'
 machine
 initrd etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
-(cd "$O/initrd" && find . | LC_ALL=C sort | cpio -o -H newc 2>/dev/null) >"$O/whole"
+(cd "$O/initrd" && find . | LC_ALL=C sort | cpio -o -H newc 2>/dev/null) >"$O/whole" || wrong 'there is none'
 for at in $(seq 0 7 700); do
 	cp "$O/whole" "$root/boot/initrd-next"
 	printf 'fff' | dd of="$root/boot/initrd-next" bs=1 seek="$at" conv=notrunc 2>/dev/null
@@ -788,7 +790,8 @@ else
 fi
 
 begin 'every reason that it names is one of the table'
-cat "$O"/documents/*.json | grep -o '"id":"[^"]*"' | sed 's/.*:"//; s/"//' | sort -u >"$O/ids"
+grep -oh '"id":"[^"]*"' "$O"/documents/*.json | sed 's/.*:"//; s/"//' | sort -u >"$O/ids"
+[ -s "$O/ids" ] || wrong 'there is none'
 while read -r id; do grep -q "\"$id\"" "$TOP/lib/reasons.def" || wrong "$id"; done <"$O/ids"
 end
 echo "$(wc -l <"$O/ids") reasons"
@@ -889,7 +892,8 @@ if command -v bash >/dev/null 2>&1; then
 	[ -z "$(complete_as iommu-liveupdate check host --)" ] || wrong 'of an option that the command does not have'
 	for object in check device session kexec status timing record version; do
 		complete_as iommu-liveupdate '' | grep -qw $object || wrong "it does not know $object"
-		"$tool" $object help | sed -n "s/^  $object \([a-z][a-z]*\).*/\1/p" | while read -r command; do
+		"$tool" $object help >"$O/help" || wrong "help of $object"
+		sed -n "s/^  $object \([a-z][a-z]*\).*/\1/p" "$O/help" | while read -r command; do
 			complete_as iommu-liveupdate $object '' | grep -qw "$command" || echo "$object $command"
 		done >"$O/missing"
 		[ ! -s "$O/missing" ] || wrong "it does not know $(cat "$O/missing")"
