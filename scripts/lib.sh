@@ -43,6 +43,10 @@ case $TOP$CACHE in
 	;;
 esac
 
+# The scripts that wait for this one, and this one: see is_wanted()
+IOMMU_LIVEUPDATE_SCRIPTS="${IOMMU_LIVEUPDATE_SCRIPTS:-} $$"
+export IOMMU_LIVEUPDATE_SCRIPTS
+
 say() { printf '%s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 # die MESSAGE [WHAT-TO-DO...]: one line each.
@@ -104,6 +108,7 @@ lock()
 	if ! flock -n "$lock_fd"; then
 		say "waiting for another run that uses $CACHE ($1)"
 		flock "$lock_fd" || die "cannot lock $CACHE/lock/$1"
+		is_wanted || exit 130
 	fi
 	IOMMU_LIVEUPDATE_LOCKS="${IOMMU_LIVEUPDATE_LOCKS:-} $CACHE/$1"
 	export IOMMU_LIVEUPDATE_LOCKS
@@ -254,19 +259,37 @@ kill_tree()
 	done
 }
 
+# is_wanted: are all of them there? One that is killed while it waits for another takes
+# nobody along, and in a subshell nobody hears of it.
+is_wanted()
+{
+	for wanted_pid in $IOMMU_LIVEUPDATE_SCRIPTS; do
+		kill -0 "$wanted_pid" 2>/dev/null || return 1
+	done
+}
+
+# run_end: what runs is killed, and its locks are free
+run_end()
+{
+	[ -z "$run_pid" ] || kill_tree "$run_pid"
+	wait
+	exit 130
+}
+
 # run_logged WHAT LOG COMMAND...: quiet, a line every ten seconds.
 # Counts objects when the log is one of kbuild. Returns the command's status.
 run_logged()
 {
-	run_what=$1; run_log=$2
+	run_what=$1; run_log=$2 run_pid=
 	shift 2
 	run_start=$(date +%s)
+	trap run_end INT TERM HUP
 	"$@" >"$run_log" 2>&1 </dev/null &
 	run_pid=$!
-	trap 'kill_tree "$run_pid"; wait "$run_pid" 2>/dev/null; exit 130' INT TERM HUP
 	run_next=$((run_start + 10))
 	while kill -0 "$run_pid" 2>/dev/null; do
 		sleep 1
+		is_wanted || run_end
 		run_now=$(date +%s)
 		[ "$run_now" -ge "$run_next" ] || continue
 		run_next=$((run_now + 10))
@@ -387,6 +410,15 @@ stage_switches()
 	[ ! -f "$PATCHES/switches.patch" ] || stage_patch "$1" switches.patch
 )
 
+# copy_base: into $tree, without what was built in somebody's own
+copy_base()
+{
+	for copy_path in "$base"/* "$base"/.[!.]*; do
+		case ${copy_path##*/} in .git | build-* | '*' | '.[!.]*') continue ;; esac
+		cp -a "$copy_path" "$tree/" || return 1
+	done
+}
+
 # work_tree NAME: the directory of a work tree, made or completed if need be.
 # Sets $tree. Call with the lock "tree" held.
 work_tree()
@@ -398,10 +430,9 @@ work_tree()
 		say "copying the kernel source to $tree"
 		rm -rf "$tree"
 		mkdir -p "$tree"
-		for work_path in "$base"/* "$base"/.[!.]*; do
-			case ${work_path##*/} in .git | build-* | '*' | '.[!.]*') continue ;; esac
-			cp -a "$work_path" "$tree/" || die "cannot copy $base to $tree" "is the disk full?"
-		done
+		cache_dir log
+		run_logged "copy of the kernel source" "$CACHE/log/copy.log" copy_base ||
+			die "cannot copy $base to $tree" "is the disk full?"
 		: >"$tree.touched"
 		: >"$tree.complete"
 	elif [ ! -f "$base/../record" ]; then
