@@ -825,6 +825,28 @@ run_make -C "$TOOL" O="$O/tool-gcc" DESTDIR="$O/root" PREFIX=/usr uninstall >"$O
 [ -z "$(find "$O/root" -type f)" ] || wrong 'it leaves files'
 end
 
+# unit_runs ROOT PREFIX: each program of the unit of the guard is where the unit says
+unit_runs()
+{
+	sed -n 's/^Exec[A-Za-z]*=\([^ ]*\).*/\1/p' "$1$2/lib/systemd/system/liveupdate-guard.service" >"$O/programs" ||
+		wrong "$2: there is no unit"
+	[ "$(wc -l <"$O/programs")" -eq 2 ] || wrong "$2: other programs than two"
+	while read -r program; do
+		case $program in /*) ;; *) wrong "$2: the path of $program is not known" ;; esac
+		[ -x "$1$program" ] || wrong "$2: there is no $program"
+	done <"$O/programs"
+}
+
+begin 'the unit of the guard finds its programs wherever it is installed'
+for prefix in /usr /usr/local /opt/x '/opt/x SBINDIR=/opt/x/bin'; do
+	rm -rf "$O/root"
+	for part in "$TOOL" "$TOP/system"; do
+		run_make -C "$part" O="$O/tool-gcc" DESTDIR="$O/root" PREFIX=$prefix install >"$O/out" 2>"$O/err" || wrong 'it does not install'
+	done
+	unit_runs "$O/root" "${prefix%% *}"
+done
+end
+
 begin '/dev/liveupdate is open for one ioctl, by strace'
 if command -v strace >/dev/null 2>&1; then
 	machine; mkdir -p "$root/dev"; : >"$root/dev/liveupdate"
