@@ -12,16 +12,14 @@
 #include "machine.h"
 #include "preserve.h"
 #include "scenarios.h"
-
-#define VIRTIO_VENDOR		0x1af4
-#define VIRTIO_NET_MODERN	0x1041
+#include "situations.h"
 
 #define ATS_CONTROL		6	/* from the capability on */
 #define ATS_CONTROL_ENABLE	0x8000
 
 static void find_card(char *bdf)
 {
-	must(pci_find(VIRTIO_VENDOR, VIRTIO_NET_MODERN, 0, bdf), "find the virtio card");
+	ats_card_find(bdf);
 	check(pci_find_extended(bdf, PCI_EXTENDED_ATS), "the card has ATS");
 }
 
