@@ -423,6 +423,8 @@ printf '%s\n' "$GOOD_CONFIG" | tr ' ' '\n' >"$root/boot/config-next"
 situation 0 '' '' 'its configuration is beside it' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next "$GOOD_CONFIG" ilu-iommu-v2 ilu-iommufd-v1 ilu-pci-v1 ilu-vfio-pci-v1
 situation 1 FAIL next.versions 'it does not know a record' check kernel $(next) --cmdline "$NEXT_CMDLINE"
+answer 'unnamed etc/modprobe.d/long.conf'
+situation 0 WARN next.vfio 'the initrd has a file whose name cannot be told' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 put lib/modules/7.3.4-next/modules.alias 'alias liveupdate-ilu-iommu-v1 a_module'
 situation 0 '' '' 'a module knows the record' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 put lib/modules/7.3.4-next/modules.alias 'alias liveupdate-ilu-iommu-v3 a_module'
