@@ -151,6 +151,25 @@ run 5 check host
 only UNKNOWN host.busy
 complains 'busy, waiting for up to 5 s'
 end
+begin 'a kexec that cannot be tested beside a daemon'
+run 5 kexec test
+only UNKNOWN host.busy kexec
+shows 'somebody else holds /dev/liveupdate  -> '
+shows 'have him ask, or end him; sessions stay'
+says PASS image.none
+run 5 kexec exec
+! grep -q jump "$root/calls" || wrong 'there was a jump'
+run 5 kexec exec --yes
+grep -q jump "$root/calls" || wrong 'there was no jump'
+end
+machine; answer 'open /dev/liveupdate EIO'
+begin 'a kexec that cannot be tested, for the sessions cannot be read'
+run 1 kexec test
+only FAIL session.unreadable kexec
+shows 'reboot without kexec'
+run 1 kexec exec --yes
+! grep -q jump "$root/calls" || wrong 'there was a jump'
+end
 machine; answer 'open /dev/liveupdate EBUSY 3000'
 situation 0 '' '' 'somebody holds /dev/liveupdate for a while' check host
 # nothing to ask with is no refusal, but an answer is one
@@ -404,6 +423,8 @@ initrd_leaves etc/other.conf "$NIC"
 initrd_binds usr/lib/udev/rules.d/70-vfio.rules 'ATTR{driver_override}="vfio-pci"'
 initrd_leaves usr/lib/udev/rules.d/70-vfio.rules '#ATTR{driver_override}="vfio-pci"'
 initrd_binds etc/modprobe.d/long.conf "$(printf '#%020000d' 0)\noptions vfio-pci ids=8086:10c9\n"
+answer 'unnamed etc/modprobe.d/long.conf'
+situation 0 WARN next.vfio 'the initrd has a file whose name cannot be told' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 machine; put etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
 situation 0 '' '' 'the driver is for the card, by this machine' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 put etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10d3'
@@ -423,8 +444,6 @@ printf '%s\n' "$GOOD_CONFIG" | tr ' ' '\n' >"$root/boot/config-next"
 situation 0 '' '' 'its configuration is beside it' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 machine; a_kernel vmlinuz-next "$GOOD_CONFIG" ilu-iommu-v2 ilu-iommufd-v1 ilu-pci-v1 ilu-vfio-pci-v1
 situation 1 FAIL next.versions 'it does not know a record' check kernel $(next) --cmdline "$NEXT_CMDLINE"
-answer 'unnamed etc/modprobe.d/long.conf'
-situation 0 WARN next.vfio 'the initrd has a file whose name cannot be told' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 put lib/modules/7.3.4-next/modules.alias 'alias liveupdate-ilu-iommu-v1 a_module'
 situation 0 '' '' 'a module knows the record' check kernel $(next) --cmdline "$NEXT_CMDLINE"
 put lib/modules/7.3.4-next/modules.alias 'alias liveupdate-ilu-iommu-v3 a_module'
