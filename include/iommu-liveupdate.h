@@ -264,6 +264,7 @@ enum ilu_id {
 	ILU_ID_FILE_NO_HANDLER = 145,	/* file.no-handler */
 	ILU_ID_FILE_NONE = 146,	/* file.none */
 	ILU_ID_FILE_LOST = 147,	/* file.lost */
+	ILU_ID_DEV_IRQS_OFF = 148,	/* dev.irqs-off */
 };
 /* end of what is made */
 
@@ -419,7 +420,7 @@ ssize_t ilu_blob_get(struct ilu *ilu, const char *name, void *data, size_t lengt
 int ilu_preserve(struct ilu *ilu);
 /* Takes that back; interrupts that ilu_quiesce() has switched off are on again. */
 int ilu_unpreserve(struct ilu *ilu);
-/* Interrupts off: the kexec is refused otherwise. */
+/* Interrupts off: the kexec is refused otherwise. On failure they are on, as before. */
 int ilu_quiesce(struct ilu *ilu);
 /*
  * Loads the next kernel. Do it early, it takes long and can fail. Descriptors, or
@@ -428,7 +429,8 @@ int ilu_quiesce(struct ilu *ilu);
 int ilu_kexec_load(struct ilu *ilu, int kernel, int initrd, const char *command_line);
 /*
  * Quiesces and jumps. Returns only if that was refused: interrupts are armed again
- * and all is preserved as before.
+ * and all is preserved as before. Those that could not be are worse than the refusal, and
+ * what is told: ILU_ID_DEV_IRQS_OFF.
  */
 int ilu_kexec(struct ilu *ilu);
 
@@ -436,7 +438,7 @@ enum ilu_verdict {
 	ILU_PASS,
 	ILU_WARN,	/* it would work, but look at it */
 	ILU_FAIL,	/* it would be refused */
-	ILU_UNKNOWN,	/* it cannot be told; this is not fine */
+	ILU_UNKNOWN,	/* it cannot be told, or not now; this is not fine */
 };
 
 struct ilu_finding {
@@ -455,8 +457,9 @@ struct ilu_finding {
  * for the moment, and interrupts are off for it: each is fired once then, as after a kexec
  * that was refused. The callback is called for each thing that was looked at; its
  * strings are valid until it returns, and it must not use the context. Returns the worst
- * of the verdicts (ILU_FAIL before ILU_UNKNOWN), or a negative errno if what was done for
- * the check could not be undone: then the context is to be given up.
+ * of the verdicts (ILU_FAIL before ILU_UNKNOWN), or a negative errno if interrupts could not
+ * be switched on again: ILU_ID_DEV_IRQS_OFF with the device is what was found last then, and
+ * what ilu_error() says. ilu_device_irqs() arms them anew.
  */
 int ilu_check(struct ilu *ilu, void (*found)(void *arg, const struct ilu_finding *finding),
 	      void *arg);

@@ -65,18 +65,17 @@ static void failed(struct check *check, enum ilu_id id, int err, const char *obj
 	found(check, ILU_FAIL, &error);
 }
 
-/* Whoever may not ask, or comes at a wrong moment, does not know; what is refused is. */
-static bool is_an_answer(const struct ilu_error *error)
-{
-	return error->id != ILU_ID_HOST_BUSY && error->id != ILU_ID_HOST_PERMISSION &&
-	       error->id != ILU_ID_HOST_CANNOT_ANSWER && error->id != ILU_ID_IMAGE_BUSY;
-}
-
 static void say_error(struct check *check)
 {
 	const struct ilu_error *error = &check->ilu->error.public;
 
-	found(check, is_an_answer(error) ? ILU_FAIL : ILU_UNKNOWN, error);
+	found(check, ilu_id_verdict(error->id), error);
+}
+
+/* The kernel has done what was asked for, and this is what it has found. */
+static void say_answer(struct check *check)
+{
+	found(check, ILU_FAIL, &check->ilu->error.public);
 }
 
 /* ---- what the kernel says ---- */
@@ -87,6 +86,8 @@ static void test_session(struct check *check)
 
 	if (!result)
 		passed(check, check->ilu->session_name, "all that is preserved in it could go");
+	else if (result > 0)
+		say_answer(check);
 	else
 		say_error(check);
 }
@@ -141,7 +142,7 @@ static void test_machine(struct check *check)
 	ilu_fail(ilu, test.error, ILU_CALL_REBOOT, (char *)test.name);
 	ilu_explain(ilu, (char *)test.reason);
 	if (ilu->error.public.id != ILU_ID_IMAGE_NO_DATA)
-		say_error(check);
+		say_answer(check);
 }
 
 /* ---- for the moment ---- */
@@ -155,20 +156,28 @@ static bool is_quiet(const struct ilu *ilu)
 	return true;
 }
 
-static int test_all(struct check *check)
+/* What fails may do so for the moment: they are tried twice. */
+static int irqs_again(struct check *check)
 {
 	struct ilu *ilu = check->ilu;
-	bool quiet = is_quiet(ilu);
 
-	if (ilu_irqs_off(ilu)) {
+	if (!ilu_irqs_again(ilu) || !ilu_irqs_again(ilu))
+		return 0;
+	say_error(check);
+	return ilu->error.public.err;
+}
+
+static int test_all(struct check *check)
+{
+	bool quiet = is_quiet(check->ilu);
+
+	if (ilu_irqs_try_off(check->ilu)) {
 		say_error(check);
-		return 0;
+	} else {
+		test_session(check);
+		test_machine(check);
 	}
-	test_session(check);
-	test_machine(check);
-	if (quiet || !ilu_irqs_again(ilu))
-		return 0;
-	return ilu_irqs_again(ilu);
+	return quiet ? 0 : irqs_again(check);
 }
 
 /* In a session of its own: one that somebody else holds, too, could not be emptied again. */

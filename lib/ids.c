@@ -59,6 +59,21 @@ enum ilu_id ilu_id_by_name(const char *name)
 	return ILU_ID_NONE;
 }
 
+enum ilu_verdict ilu_id_verdict(enum ilu_id id)
+{
+	switch (id) {
+	case ILU_ID_HOST_BUSY:
+	case ILU_ID_HOST_PERMISSION:
+	case ILU_ID_HOST_CANNOT_ANSWER:
+	case ILU_ID_IMAGE_BUSY:
+	case ILU_ID_CALL_MEMORY:
+	case ILU_ID_CALL_FILES:
+		return ILU_UNKNOWN;
+	default:
+		return ILU_FAIL;
+	}
+}
+
 /* Does the line go on so, here? */
 static bool fits_here(const char *line, const char *pattern)
 {

@@ -154,6 +154,11 @@ void ilu_progress(struct ilu *ilu, unsigned int done, unsigned int of, const cha
 
 /* ids.c: is there something like the pattern in the line? */
 bool ilu_line_fits(const char *line, const char *pattern);
+/*
+ * Of something that failed: who is not allowed to ask, asks when somebody else does, or has
+ * nothing left to ask with has no answer.
+ */
+enum ilu_verdict ilu_id_verdict(enum ilu_id id);
 
 /* error.c: both return the errno */
 int ilu_fail(struct ilu *ilu, int error, enum ilu_call call, const char *object);
@@ -228,9 +233,14 @@ int ilu_device_take(struct ilu_device *device);
 int ilu_device_identify(struct ilu_device *device, struct ilu_ids *ids);
 void ilu_device_close(struct ilu_device *device);
 
-/* irq.c */
+/* irq.c: off is for all of them, or for none */
 int ilu_irqs_off(struct ilu *ilu);
+/* Likewise, but those that are off by then stay so if one fails. */
+int ilu_irqs_try_off(struct ilu *ilu);
+/* All that can be; what stays off is ILU_ID_DEV_IRQS_OFF. */
 int ilu_irqs_again(struct ilu *ilu);
+/* After what failed last. It stays the error, unless interrupts stay off: that is worse. */
+int ilu_irqs_again_after(struct ilu *ilu);
 void ilu_irqs_forget(struct ilu_device *device);
 
 /* blob.c */

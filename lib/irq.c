@@ -169,44 +169,67 @@ static int device_off(struct ilu_device *device)
 	return 0;
 }
 
-/* What was raised meanwhile is lost, so each vector is fired once. */
-static int device_again(struct ilu_device *device)
+int ilu_irqs_try_off(struct ilu *ilu)
 {
-	for (unsigned int i = 0; i < ILU_NR_IRQS; i++) {
-		struct ilu_irqs *irqs = &device->irqs[i];
-		int error = 0;
-
-		if (irqs->off && irqs->count)
-			error = switch_on(device, i, irqs->count, irqs->eventfds, can_inject(i));
-		if (error)
-			return ilu_fail(device->object.ilu, error, ILU_CALL_SET_IRQS,
-					device->object.name);
-		irqs->off = false;
-	}
-	return 0;
-}
-
-int ilu_irqs_again(struct ilu *ilu)
-{
-	int error = 0;
-
-	for (struct ilu_object *object = ilu->devices; object && !error; object = object->next)
-		error = device_again((struct ilu_device *)object);
-	return error;
-}
-
-int ilu_irqs_off(struct ilu *ilu)
-{
-	struct ilu_stored_error reason;
 	int error = 0;
 
 	for (struct ilu_object *object = ilu->devices; object && !error; object = object->next)
 		error = device_off((struct ilu_device *)object);
-	if (!error)
-		return 0;
-	/* What is said is why they are not off. */
-	reason = ilu->error;
-	ilu_irqs_again(ilu);
-	ilu->error = reason;
 	return error;
+}
+
+/* What was raised meanwhile is lost, so each vector is fired once. */
+static int kind_again(struct ilu_device *device, unsigned int index)
+{
+	struct ilu_irqs *irqs = &device->irqs[index];
+	int error = 0;
+
+	if (irqs->off && irqs->count)
+		error = switch_on(device, index, irqs->count, irqs->eventfds, can_inject(index));
+	if (!error)
+		irqs->off = false;
+	return error;
+}
+
+/* One kind that stays off is no reason for the others to. */
+static int device_again(struct ilu_device *device)
+{
+	int first = 0;
+
+	for (unsigned int i = 0; i < ILU_NR_IRQS; i++) {
+		int error = kind_again(device, i);
+
+		if (!first)
+			first = error;
+	}
+	return first;
+}
+
+int ilu_irqs_again(struct ilu *ilu)
+{
+	int first = 0;
+
+	for (struct ilu_object *object = ilu->devices; object; object = object->next) {
+		int error = device_again((struct ilu_device *)object);
+
+		if (error && !first)
+			first = ilu_fail(ilu, error, ILU_CALL_IRQS_AGAIN, object->name);
+	}
+	return first;
+}
+
+int ilu_irqs_again_after(struct ilu *ilu)
+{
+	struct ilu_stored_error refusal = ilu->error;
+	int error = ilu_irqs_again(ilu);
+
+	if (error)
+		return error;
+	ilu_error_restore(ilu, &refusal);
+	return refusal.public.err;
+}
+
+int ilu_irqs_off(struct ilu *ilu)
+{
+	return ilu_irqs_try_off(ilu) ? ilu_irqs_again_after(ilu) : 0;
 }

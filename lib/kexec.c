@@ -32,7 +32,6 @@ static void explain(struct ilu *ilu, int error)
 /* That it comes back without an error is for a kernel of a test. */
 int ilu_kexec(struct ilu *ilu)
 {
-	struct ilu_stored_error refusal;
 	int error;
 
 	if (!ilu)
@@ -44,12 +43,6 @@ int ilu_kexec(struct ilu *ilu)
 		return error;
 	if (!ilu->ops.reboot_kexec(ilu->arg))
 		return 0;
-	error = -errno;
-	explain(ilu, error);
-	refusal = ilu->error;
-	/* Interrupts that stay off are worse: then this is what is told. */
-	if (ilu_irqs_again(ilu))
-		return ilu->error.public.err;
-	ilu_error_restore(ilu, &refusal);
-	return error;
+	explain(ilu, -errno);
+	return ilu_irqs_again_after(ilu);
 }

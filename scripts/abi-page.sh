@@ -116,4 +116,5 @@ for header in $headers; do
 		die "cannot compile $sources/$header"
 	printf '\nFrom `%s`.\n' "$header"
 	"$tmp/page"
-done | cat -s
+done >"$tmp/pages"
+cat -s "$tmp/pages"

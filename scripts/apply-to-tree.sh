@@ -44,7 +44,7 @@ free=$(df -Pk "$base" | awk 'NR == 2 { print $4 }')
 [ "$free" -gt "$((need + 1024))" ] || die "disk full: $need KB are needed in $base" "nothing was changed"
 
 # Write everything beside its place, then rename: the renames do not fail.
-(cd "$stage" && find . -type f) | sed 's,^\./,,' | sort >"$tmp/list"
+files_below "$stage" >"$tmp/list"
 undo()
 {
 	while read -r undo_path; do rm -f "$base/$undo_path.iommu-liveupdate"; done <"$tmp/list"

@@ -49,17 +49,19 @@ id=$(base_id)
 
 # somebody's own tree may change under us: then only a build can tell
 case $id in kdir-*) own=yes ;; *) own=no ;; esac
+image_parts()
+{
+	echo "$id $work"
+	[ "$work" = plain ] || series_hash "$work"
+	for fragment in $first $files; do basename "$fragment"; cat "$fragment"; done
+	gcc --version | head -n 1
+	[ -z "$profile" ] || echo "$profile"
+	[ -z "$words" ] || echo "$words"
+	echo "format 1"
+}
 set_image()
 {
-	content=$({
-		echo "$id $work"
-		[ "$work" = plain ] || series_hash "$work"
-		for fragment in $first $files; do basename "$fragment"; cat "$fragment"; done
-		gcc --version | head -n 1
-		[ -z "$profile" ] || echo "$profile"
-		[ -z "$words" ] || echo "$words"
-		echo "format 1"
-	} | sha)
+	content=$(key image_parts)
 	image=$CACHE/images/$content/$variant
 }
 set_image
@@ -105,7 +107,7 @@ cp "$out/System.map" "$out/vmlinux" "$out/.config" "$new/" ||
 	die "cannot copy the kernel to $new" "is the disk full?"
 ! has_modules || install_modules "$new" || die "cannot copy the modules to $new" "is the disk full?"
 [ -z "$profile" ] ||
-	(cd "$out" && find . -name '*.gcno' -exec tar -cf - {} +) | tar -C "$new" -xf - ||
+	(cd "$out" && find . -name '*.gcno' -exec cp --parents -t "$new" {} +) ||
 	die "cannot copy the notes of gcov to $new" "is the disk full?"
 : >"$new/.complete"
 rm -rf "$image"

@@ -96,11 +96,12 @@ other_version()
 # protected FILE: as all programs of Debian, and what is more than that
 protected()
 {
-	readelf -W -l "$1" | grep -q GNU_RELRO || echo "$1: no RELRO"
-	readelf -W -d "$1" | grep -q 'BIND_NOW\|FLAGS_1.*NOW' || echo "$1: not bound at start"
-	! readelf -W -l "$1" | grep -q 'GNU_STACK.*RWE' || echo "$1: a stack that can be executed"
-	readelf -W -h "$1" | grep -q 'DYN' || echo "$1: not position independent"
-	nm -D "$1" | grep -q '_chk\|__stack_chk_fail' || echo "$1: neither fortified nor with a protected stack"
+	readelf -W -h -l -d "$1" >"$tmp/elf" && nm -D "$1" >"$tmp/symbols" || echo "$1: cannot be read"
+	grep -q GNU_RELRO "$tmp/elf" || echo "$1: no RELRO"
+	grep -q 'BIND_NOW\|FLAGS_1.*NOW' "$tmp/elf" || echo "$1: not bound at start"
+	! grep -q 'GNU_STACK.*RWE' "$tmp/elf" || echo "$1: a stack that can be executed"
+	grep -q 'Type:  *DYN' "$tmp/elf" || echo "$1: not position independent"
+	grep -q '_chk\|__stack_chk_fail' "$tmp/symbols" || echo "$1: neither fortified nor with a protected stack"
 }
 
 hardened()
@@ -122,12 +123,15 @@ hardened()
 # the group, which stays
 files_of()
 {
-	(cd "$run/user/root" && find . \( -path ./proc -o -path ./dev -o -path ./tmp -o -path ./out -o -path ./run \
+	(cd "$run/user/root" || exit 1
+	 find . \( -path ./proc -o -path ./dev -o -path ./tmp -o -path ./out -o -path ./run \
 		-o -path ./var/cache -o -path ./var/log -o -path ./var/lib/apt -o -path ./root \) -prune -o \
-		-printf '%p %y %m %u %g\n' | grep -v ' l 777 ' |
-		grep -v '^\./var/lib/dpkg/\(status-old\|lock.*\|triggers/.*\|diversions-old\|statoverride-old\) \|^\./etc/g\?shadow- \|^\./etc/\(group\|passwd\|gshadow\)- \|^\./etc/\.pwd\.lock ' |
-		sort) >"$1"
-	(cd "$run/user/root" && find . -xdev -type l -path './usr/*' -printf '%p %l\n' | sort) >>"$1"
+		-printf '%p %y %m %u %g\n' >"$tmp/all" &&
+	 find . -xdev -type l -path './usr/*' -printf '%p %l\n' >"$tmp/links") || return 1
+	{
+		grep -v -e ' l 777 ' -e '^\./var/lib/dpkg/\(status-old\|lock.*\|triggers/.*\|diversions-old\|statoverride-old\) \|^\./etc/g\?shadow- \|^\./etc/\(group\|passwd\|gshadow\)- \|^\./etc/\.pwd\.lock ' "$tmp/all" | sort
+		sort "$tmp/links"
+	} >"$1"
 }
 
 user() { in_chroot "$run/user/root" "$@"; }
@@ -168,9 +172,11 @@ compiles()
 		gcc -Wall -Werror -D_GNU_SOURCE ${1:-} -o survive${1:-} survive.c nic.c device.c \$(pkg-config --cflags --libs ${1:+-}${1:-} iommu-liveupdate) &&
 		{ ./survive${1:-} 2>said; [ \$? -eq 2 ]; } && grep '^usage: survive' said"
 	if [ -n "${1:-}" ]; then
-		! readelf -d "$run/user/root/tmp/e/survive-static" | grep NEEDED
+		readelf -d "$run/user/root/tmp/e/survive-static" >"$tmp/elf"
+		! grep NEEDED "$tmp/elf"
 	else
-		user ldd /tmp/e/survive | grep 'libiommu-liveupdate.so.0 => /'
+		user ldd /tmp/e/survive >"$tmp/libraries"
+		grep 'libiommu-liveupdate.so.0 => /' "$tmp/libraries"
 	fi
 }
 
@@ -225,7 +231,8 @@ removed()
 	user sh -c 'apt-get -q -y remove libiommu-liveupdate0 iommu-liveupdate iommu-liveupdate-doc'
 	[ -f "$run/user/root/etc/iommu-liveupdate/vfio-pci.conf" ] || { echo "the configuration went with the package"; return 1; }
 	# shellcheck disable=SC2016
-	! user dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' '*iommu-liveupdate*' 2>/dev/null | grep '^ii'
+	user dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' >"$tmp/packages"
+	! grep '^ii.*iommu-liveupdate' "$tmp/packages"
 }
 
 purged()

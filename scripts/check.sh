@@ -21,6 +21,7 @@ part()
 	case " ${PARTS:-scripts rig lib tool unit kunit vm} " in *" $part_name "*) ;; *) return 0 ;; esac
 	part_start=$(date +%s)
 	printf '== %s\n' "$part_name"
+	rm -f "$tmp/status"
 	{
 		status=0
 		"$@" </dev/null || status=$?

@@ -95,13 +95,19 @@ in_chroot()
 			DEBIAN_FRONTEND=noninteractive chroot "$at" "$@"' sh "$chroot_at" "$@" </dev/null
 }
 
+layer_parts()
+{
+	echo "$layer_command"
+	cat "$TOP/scripts/install-packages.sh"
+}
+
 # chroot_layer SUITE NAME COMMAND: what COMMAND, of the shell, writes on top of the base.
 # It may install packages, and finds the clone in /src.
 chroot_layer()
 {
 	layer_suite=$1 layer=$CACHE/chroot/$1-$2 layer_command=$3
 	log=$CACHE/log/chroot-$1-$2.log
-	layer_key=$({ echo "$layer_command"; cat "$TOP/scripts/install-packages.sh"; } | sha)
+	layer_key=$(key layer_parts)
 	[ "$(cat "$layer.complete" 2>/dev/null)" != "$layer_key" ] || return 0
 	rm -rf "$layer" "$layer.complete"
 	chroot_mount "$run/layer" "$CACHE/chroot/$layer_suite"

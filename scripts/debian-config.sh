@@ -68,8 +68,12 @@ there || fetch
 config=$CACHE/download/$(basename "$deb" .deb).cloud
 [ -z "${IOMMU_LIVEUPDATE_QUIET:-}" ] ||
 	say "configuration: $PACKAGE $(dpkg-deb -f "$deb" Version), SHA256 $(sha256sum "$deb" | cut -d' ' -f1)"
-dpkg-deb --fsys-tarfile "$deb" | tar -xOf - "./usr/src/$PACKAGE/$FLAVOUR.xz" | xz -dc |
-	awk '/^CONFIG_[A-Za-z0-9_]*=m$/ { sub(/=m$/, ""); $0 = "# " $0 " is not set" } { print }' >"$config.new"
+dpkg-deb --fsys-tarfile "$deb" >"$config.tar" &&
+	tar -xOf "$config.tar" "./usr/src/$PACKAGE/$FLAVOUR.xz" >"$config.xz" &&
+	xz -dc "$config.xz" >"$config.whole" ||
+	die "$deb cannot be unpacked" "remove it and run this again"
+awk '/^CONFIG_[A-Za-z0-9_]*=m$/ { sub(/=m$/, ""); $0 = "# " $0 " is not set" } { print }' "$config.whole" >"$config.new"
+rm -f "$config.tar" "$config.xz" "$config.whole"
 grep -q '^CONFIG_X86_64=y' "$config.new" || die "$deb holds no $FLAVOUR" "remove it and run this again"
 cmp -s "$config.new" "$config" || cp "$config.new" "$config"
 rm -f "$config.new"

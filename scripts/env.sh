@@ -47,8 +47,14 @@ if [ "$debug" = yes ]; then
 	names="$names KERNEL_OLD KERNEL_NEW CHECK_DEBUG RATE"
 fi
 UAPI=$("$TOP/scripts/uapi-headers.sh")
-content=$({ hash_files "$TOP/examples" "$TOP/tests/unit" "$TOP/tests/vm" "$TOP/include" "$TOP/lib" \
-		"$TOP/docs/vmm-guide.md" "$TOP/tools" "$OVERLAY"; echo "$UAPI"; gcc --version | head -n 1; } | sha)
+user_parts()
+{
+	hash_files "$TOP/examples" "$TOP/tests/unit" "$TOP/tests/vm" "$TOP/include" "$TOP/lib" \
+		"$TOP/docs/vmm-guide.md" "$TOP/tools" "$OVERLAY"
+	echo "$UAPI"
+	gcc --version | head -n 1
+}
+content=$(key user_parts)
 BUILD_DIR=$CACHE/user/$content
 cache_dir "user/$content"
 touch "$BUILD_DIR"

@@ -56,8 +56,9 @@ unpack()
 	say "unpacking $(basename "$1")"
 	rm -rf "$dir.new" "$dir/linux"
 	mkdir -p "$dir.new"
-	# straight from the .deb: the archive inside is never on the disk
-	dpkg-deb --fsys-tarfile "$1" | tar -C "$dir.new" -xf - "./usr/src/$BASE_PACKAGE.tar.xz" &&
+	dpkg-deb --fsys-tarfile "$1" >"$dir.new/deb.tar" &&
+	tar -C "$dir.new" -xf "$dir.new/deb.tar" "./usr/src/$BASE_PACKAGE.tar.xz" &&
+	rm "$dir.new/deb.tar" &&
 	tar -C "$dir.new" -xJf "$dir.new/usr/src/$BASE_PACKAGE.tar.xz" ||
 		die "cannot unpack $1" "is the disk full? If not, remove that file and run this again"
 	check_tree_version "$dir.new/$BASE_PACKAGE"

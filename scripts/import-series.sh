@@ -35,7 +35,8 @@ patch_name()
 # the message, no line over 75 columns, no empty line at its end
 message()
 {
-	in_tree show -s --format=%b "$1" | awk '
+	in_tree show -s --format=%b "$1" >"$tmp/message"
+	awk '
 		length($0) <= 75 || /^Fixes: / { line[++n] = $0; next }
 		{ text = ""
 		  for (i = 1; i <= NF; i++) {
@@ -43,7 +44,7 @@ message()
 			else text = text (text == "" ? "" : " ") $i
 		  }
 		  line[++n] = text }
-		END { while (n && line[n] == "") n--; for (i = 1; i <= n; i++) print line[i] }'
+		END { while (n && line[n] == "") n--; for (i = 1; i <= n; i++) print line[i] }' "$tmp/message"
 }
 
 # edits COMMIT: its changes of files that are there before it
@@ -52,7 +53,8 @@ edits()
 	in_tree diff --name-only --diff-filter=MD "$1~" "$1" >"$tmp/edited"
 	[ -s "$tmp/edited" ] || return 0
 	# shellcheck disable=SC2046
-	in_tree diff --no-renames "$1~" "$1" -- $(cat "$tmp/edited") | sed '/^index /d'
+	in_tree diff --no-renames "$1~" "$1" -- $(cat "$tmp/edited") >"$tmp/edits"
+	sed '/^index /d' "$tmp/edits"
 }
 
 # part_of SUBJECT: the part in which the patch of this subject is until now
@@ -74,9 +76,8 @@ for commit in $(in_tree rev-list --reverse --no-merges "$base..$branch"); do
 		printf 'Subject: %s\n\n' "$subject"
 		message "$commit"
 		echo
-		in_tree diff --name-only --diff-filter=A "$commit~" "$commit" |
-			sed 's/^/Adds: /' >"$tmp/adds"
-		cat "$tmp/adds"
+		in_tree diff --name-only --diff-filter=A "$commit~" "$commit" >"$tmp/adds"
+		sed 's/^/Adds: /' "$tmp/adds"
 		[ ! -s "$tmp/adds" ] || echo
 		edits "$commit"
 	} >"$tmp/patches/$name"
@@ -90,10 +91,11 @@ for commit in $(in_tree rev-list --reverse --no-merges "$base..$branch"); do
 done
 [ "$number" -gt 0 ] || die "no commits in $base..$branch"
 
-in_tree diff --name-only --diff-filter=A "$base" "$branch" | while IFS= read -r path; do
+in_tree diff --name-only --diff-filter=A "$base" "$branch" >"$tmp/adds"
+while IFS= read -r path; do
 	mkdir -p "$tmp/kernel/$(dirname "$path")"
 	in_tree show "$branch:$path" >"$tmp/kernel/$path"
-done
+done <"$tmp/adds"
 rm -rf "$PATCHES" "$OVERLAY"
 mv "$tmp/patches" "$PATCHES"
 mv "$tmp/kernel" "$OVERLAY"

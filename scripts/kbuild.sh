@@ -185,8 +185,9 @@ in_series()
 check_config()
 {
 	# shellcheck disable=SC2086
-	cat $files | sed -n -e 's/^\(CONFIG_[A-Za-z0-9_]*\)=\(.*\)/\1 \2/p' \
-		-e 's/^# \(CONFIG_[A-Za-z0-9_]*\) is not set/\1 n/p' |
+	cat $files >"$out/.fragments"
+	sed -n -e 's/^\(CONFIG_[A-Za-z0-9_]*\)=\(.*\)/\1 \2/p' \
+		-e 's/^# \(CONFIG_[A-Za-z0-9_]*\) is not set/\1 n/p' "$out/.fragments" |
 	awk '{ want[$1] = $0 } END { for (i in want) print want[i] }' | sort |
 	while read -r symbol value; do
 		if [ "$value" = n ]; then
@@ -206,7 +207,7 @@ check_config()
 # configure NAME: bring $out/.config in line with the fragments.
 configure()
 {
-	configure_key=$(config_key | sha)
+	configure_key=$(key config_key)
 	if [ ! -f "$out/.config" ] || [ "$(cat "$out/.config-key" 2>/dev/null)" != "$configure_key" ]; then
 		rm -f "$out/.config-key"
 		run_logged "configuration of $1" "$CACHE/log/config-$1.log" make_config ||

@@ -38,7 +38,8 @@ value()
 	sed -n -e "s/^$1=\(.*\)/\1/p" -e "s/^# $1 is not set\$/n/p" "$2" | tail -n 1
 }
 
-needed_lines() { sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=\([ym]\)$/\1 \2/p' "$NEEDED"; }
+# needed_lines: into a file, so that a list that cannot be read is not one of nothing
+needed_lines() { sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=\([ym]\)$/\1 \2/p' "$NEEDED" >"$tmp/lines"; }
 
 # A distribution names keys that only it has.
 forget_keys()
@@ -52,21 +53,23 @@ forget_keys()
 # write_fragment: what is merged; what is built in already stays so
 write_fragment()
 {
-	needed_lines | while read -r symbol wanted; do
+	needed_lines
+	while read -r symbol wanted; do
 		[ "$(value "$symbol" "$first")" != y ] || wanted=y
 		printf '%s=%s\n' "$symbol" "$wanted"
-	done
+	done <"$tmp/lines"
 	forget_keys
 }
 
 # lacking: what is needed and did not survive
 lacking()
 {
-	needed_lines | while read -r symbol wanted; do
+	needed_lines
+	while read -r symbol wanted; do
 		got=$(value "$symbol" "$out/.config")
 		[ "$got" = y ] || [ "$got" = "$wanted" ] ||
 			printf '    %s=%s is needed, and it is %s\n' "$symbol" "$wanted" "${got:-not known here}"
-	done
+	done <"$tmp/lines"
 }
 
 configure_kernel()

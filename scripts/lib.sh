@@ -43,6 +43,10 @@ case $TOP$CACHE in
 	;;
 esac
 
+# The scripts that wait for this one, and this one: see is_wanted()
+IOMMU_LIVEUPDATE_SCRIPTS="${IOMMU_LIVEUPDATE_SCRIPTS:-} $$"
+export IOMMU_LIVEUPDATE_SCRIPTS
+
 say() { printf '%s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 # die MESSAGE [WHAT-TO-DO...]: one line each.
@@ -104,6 +108,7 @@ lock()
 	if ! flock -n "$lock_fd"; then
 		say "waiting for another run that uses $CACHE ($1)"
 		flock "$lock_fd" || die "cannot lock $CACHE/lock/$1"
+		is_wanted || exit 130
 	fi
 	IOMMU_LIVEUPDATE_LOCKS="${IOMMU_LIVEUPDATE_LOCKS:-} $CACHE/$1"
 	export IOMMU_LIVEUPDATE_LOCKS
@@ -111,16 +116,28 @@ lock()
 
 sha() { sha256sum | cut -c1-"${1:-16}"; }
 
-# hash_files PATH...: one number for names and contents of all files below.
-hash_files()
+# key COMMAND...: one number for what it prints. If it fails there is none: the number
+# of a beginning might be that of something else.
+key()
 {
-	for hash_path; do
-		[ -e "$hash_path" ] || continue
-		(cd "$(dirname "$hash_path")" &&
-		 find "$(basename "$hash_path")" -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej' |
-		 sort | while IFS= read -r hash_file; do sha256sum "$hash_file"; done)
-	done | sha
+	key_text=$("$@")
+	{ [ -z "$key_text" ] || printf '%s\n' "$key_text"; } | sha
 }
+
+# sums_of PATH...: of all files below
+sums_of()
+{
+	for sums_path; do
+		[ -e "$sums_path" ] || continue
+		(cd "$(dirname "$sums_path")" &&
+		 sums_list=$(find "$(basename "$sums_path")" -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej') &&
+		 { [ -z "$sums_list" ] || printf '%s\n' "$sums_list" | sort |
+			while IFS= read -r sums_file; do sha256sum "$sums_file" || exit 1; done; }) || return 1
+	done
+}
+
+# hash_files PATH...: one number for names and contents of all files below.
+hash_files() { key sums_of "$@"; }
 
 # series_hash TREE: of all that makes this tree, see apply-series.sh
 series_hash()
@@ -242,19 +259,37 @@ kill_tree()
 	done
 }
 
+# is_wanted: are all of them there? One that is killed while it waits for another takes
+# nobody along, and in a subshell nobody hears of it.
+is_wanted()
+{
+	for wanted_pid in $IOMMU_LIVEUPDATE_SCRIPTS; do
+		kill -0 "$wanted_pid" 2>/dev/null || return 1
+	done
+}
+
+# run_end: what runs is killed, and its locks are free
+run_end()
+{
+	[ -z "$run_pid" ] || kill_tree "$run_pid"
+	wait
+	exit 130
+}
+
 # run_logged WHAT LOG COMMAND...: quiet, a line every ten seconds.
 # Counts objects when the log is one of kbuild. Returns the command's status.
 run_logged()
 {
-	run_what=$1; run_log=$2
+	run_what=$1; run_log=$2 run_pid=
 	shift 2
 	run_start=$(date +%s)
+	trap run_end INT TERM HUP
 	"$@" >"$run_log" 2>&1 </dev/null &
 	run_pid=$!
-	trap 'kill_tree "$run_pid"; wait "$run_pid" 2>/dev/null; exit 130' INT TERM HUP
 	run_next=$((run_start + 10))
 	while kill -0 "$run_pid" 2>/dev/null; do
 		sleep 1
+		is_wanted || run_end
 		run_now=$(date +%s)
 		[ "$run_now" -ge "$run_next" ] || continue
 		run_next=$((run_now + 10))
@@ -375,6 +410,15 @@ stage_switches()
 	[ ! -f "$PATCHES/switches.patch" ] || stage_patch "$1" switches.patch
 )
 
+# copy_base: into $tree, without what was built in somebody's own
+copy_base()
+{
+	for copy_path in "$base"/* "$base"/.[!.]*; do
+		case ${copy_path##*/} in .git | build-* | '*' | '.[!.]*') continue ;; esac
+		cp -a "$copy_path" "$tree/" || return 1
+	done
+}
+
 # work_tree NAME: the directory of a work tree, made or completed if need be.
 # Sets $tree. Call with the lock "tree" held.
 work_tree()
@@ -386,7 +430,8 @@ work_tree()
 		say "copying the kernel source to $tree"
 		rm -rf "$tree"
 		mkdir -p "$tree"
-		(cd "$base" && tar -cf - --exclude=./.git --exclude='./build-*' .) | tar -C "$tree" -xf - ||
+		cache_dir log
+		run_logged "copy of the kernel source" "$CACHE/log/copy.log" copy_base ||
 			die "cannot copy $base to $tree" "is the disk full?"
 		: >"$tree.touched"
 		: >"$tree.complete"
@@ -399,11 +444,18 @@ work_tree()
 	fi
 }
 
+# files_below DIR [PREFIX]: in order
+files_below()
+{
+	below_list=$(cd "$1" && find . -type f)
+	[ -z "$below_list" ] || printf '%s\n' "$below_list" | sed "s,^\./,${2:-}," | sort
+}
+
 # sync_tree STAGE: make $tree the base plus what is in STAGE.
 sync_tree()
 {
 	sync_stage=$1
-	(cd "$sync_stage" && find . -type f) | sed 's,^\./,/,' | sort >"$sync_stage.new"
+	files_below "$sync_stage" / >"$sync_stage.new"
 	# The list is what may differ from the base: never lose an entry before
 	# the file is back, or a killed run would leave it behind.
 	sort -u "$tree.touched" "$sync_stage.new" >"$sync_stage.all"
@@ -445,6 +497,7 @@ make_tmp()
 copy_clone()
 {
 	mkdir -p "$1"
-	(cd "$TOP" && tar -cf - --exclude=./.git --exclude=./out --exclude='*.o' --exclude='*~' .) |
-		tar -C "$1" --no-same-owner -xf - || die "cannot copy $TOP to $1" "is the disk full?"
+	{ (cd "$TOP" && tar -cf "$1.tar" --exclude=./.git --exclude=./out --exclude='*.o' --exclude='*~' .) &&
+		tar -C "$1" --no-same-owner -xf "$1.tar" && rm "$1.tar"; } ||
+		die "cannot copy $TOP to $1" "is the disk full?"
 }

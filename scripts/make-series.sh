@@ -68,7 +68,7 @@ for patch in $(series_list); do
 	[ -s "$tmp/body" ] || die "patches/$patch has no message but its subject" "say why in its header"
 	{ printf '%s\n\n' "$subject"; cat "$tmp/body"; } >"$tmp/message"
 	# bring what the stage has now into the repository
-	(cd "$stage" && tar -cf - .) | tar -C "$tmp/repo" -xf -
+	cp -a "$stage/." "$tmp/repo/"
 	for path in $(patch_edits "$PATCHES/$patch"); do
 		[ -f "$stage/$path" ] || rm -f "$tmp/repo/$path"
 	done
@@ -135,9 +135,10 @@ fi
 [ "$(g rev-parse 'HEAD^{tree}')" = "$(g rev-parse "$end^{tree}")" ] ||
 	die "git am gives another tree than the commits that were exported"
 : >"$tmp/diff"
-(cd "$stage" && find . -type f) | while read -r path; do
+files_below "$stage" >"$tmp/built"
+while read -r path; do
 	cmp "$stage/$path" "$tmp/repo/$path" >>"$tmp/diff" 2>&1 || true
-done
+done <"$tmp/built"
 [ ! -s "$tmp/diff" ] || { cat "$tmp/diff" >&2; die "git am gives another tree than the one that is built"; }
 
 # each part alone, with what it needs

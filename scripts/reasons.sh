@@ -166,10 +166,12 @@ HEAD
 case $what in
 header) header ;;
 enum) enum ;;
-page) "$TOP/scripts/refusals.sh" "$@" | page ;;
-count)
+page | count)
 	"$TOP/scripts/refusals.sh" "$@" >"$tmp/lines"
-	table count <"$tmp/lines"
+	case $what in
+	page) page <"$tmp/lines" ;;
+	count) table count <"$tmp/lines" ;;
+	esac
 	;;
 *) die "header, enum, page or count?" ;;
 esac

@@ -14,6 +14,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 sources=${1:-$TOP/kernel}
 patches=${2:-$TOP/patches}
 need_tool awk
+make_tmp
 
 # lines FILE PLUS: of a source, or with PLUS=1 of what a patch adds
 lines()
@@ -84,8 +85,11 @@ lines()
 	}' "$1"
 }
 
+find "$sources" -name '*.[ch]' >"$tmp/sources"
+find "$patches" -name '*.patch' >"$tmp/patches"
 {
-	find "$sources" -name '*.[ch]' | grep -vE 'kunit|selftests|/tests?/|test\.[ch]$|mock' | sort |
+	grep -vE 'kunit|selftests|/tests?/|test\.[ch]$|mock' "$tmp/sources" | sort |
 		while read -r file; do lines "$file" 0; done
-	find "$patches" -name '*.patch' | sort | while read -r file; do lines "$file" 1; done
-} | sort -t "$(printf '\t')" -k 2 -u
+	sort "$tmp/patches" | while read -r file; do lines "$file" 1; done
+} >"$tmp/lines"
+sort -t "$(printf '\t')" -k 2 -u "$tmp/lines"

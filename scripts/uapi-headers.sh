@@ -9,7 +9,8 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 need_tool gcc make rsync flock patch
 base=$("$TOP/scripts/fetch-kernel.sh")
 id=$(base_id)
-content=$({ echo "$id"; series_hash patched; sha256sum <"$0"; } | sha)
+header_parts() { echo "$id"; series_hash patched; sha256sum <"$0"; }
+content=$(key header_parts)
 dir=$CACHE/images/$content/uapi
 case $id in
 kdir-*) ;;

@@ -84,6 +84,7 @@ struct card {
 	struct fake_map *old;	/* the page table that it came in on */
 	bool on_old, kept;
 	const char *refusal;	/* why it cannot be preserved */
+	int on_errno, off_errno;	/* of switching vectors on, and all off, as long as they are set */
 };
 
 struct entry {

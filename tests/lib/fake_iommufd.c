@@ -392,6 +392,8 @@ static int set_irqs(struct fake *fake, struct card *card, struct vfio_irq_set *s
 	if (none) {
 		if (!card->irqs[set->index])
 			return -EINVAL;
+		if (card->off_errno)
+			return -card->off_errno;
 		card->irqs[set->index] = 0;
 		return 0;
 	}
@@ -401,6 +403,8 @@ static int set_irqs(struct fake *fake, struct card *card, struct vfio_irq_set *s
 	for (unsigned int i = 0; i < set->count; i++)
 		if (eventfds[i] >= 0 && !fd_file(fake, eventfds[i], FILE_OTHER))
 			return -EBADF;
+	if (card->on_errno && is_vector(set->index))
+		return -card->on_errno;
 	card->irqs[set->index] = set->count;
 	return 0;
 }

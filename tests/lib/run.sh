@@ -120,7 +120,9 @@ with g++ 'header alone, C++' header_of g++ cc \
 
 # Functions of the header, outside of comments
 declared() { awk '/^\/\*/ { c = 1 } !c { print } /\*\// { c = 0 }' "$HEADER" | grep -oE '\bilu_[a-z_]+\(' | tr -d '(' | sort -u; }
-exported() { nm -D --defined-only "$O/lib-gcc/libiommu-liveupdate.so" | sed -n 's/.* T \([a-z_]*\)@@ILU_0\.1$/\1/p' | sort; }
+# symbols OPTION... FILE: into a file, as what nm could not read has no symbols either
+symbols() { nm "$@" >"$O/symbols"; }
+exported() { symbols -D --defined-only "$O/lib-gcc/libiommu-liveupdate.so" && sed -n 's/.* T \([a-z_]*\)@@ILU_0\.1$/\1/p' "$O/symbols" | sort; }
 mapped() { sed -n 's/^\t\(ilu_[a-z_]*\);$/\1/p' "$MAP" | sort; }
 
 # same NAME NAME: what two functions of this script print
@@ -135,25 +137,27 @@ check 'map and library agree' same mapped exported
 
 nothing_else()
 {
-	nm -D --defined-only "$O/lib-gcc/libiommu-liveupdate.so" | grep -v ' A ILU_0\.1' | grep -v '@@ILU_0\.1$' | grep . && return 1
-	readelf -d "$O/lib-gcc/libiommu-liveupdate.so" | grep -q 'SONAME.*\[libiommu-liveupdate.so.0\]' ||
-		{ echo "another soname"; return 1; }
-	! readelf -d "$O/lib-gcc/libiommu-liveupdate.so" | grep 'NEEDED' | grep -v 'libc\.so'
+	symbols -D --defined-only "$O/lib-gcc/libiommu-liveupdate.so" || return 1
+	grep -v -e ' A ILU_0\.1' -e '@@ILU_0\.1$' "$O/symbols" && return 1
+	readelf -d "$O/lib-gcc/libiommu-liveupdate.so" >"$O/dynamic" || return 1
+	grep -q 'SONAME.*\[libiommu-liveupdate.so.0\]' "$O/dynamic" || { echo "another soname"; return 1; }
+	! grep 'NEEDED' "$O/dynamic" | grep -v 'libc\.so'
 }
 check 'exports nothing else, needs the C library alone' nothing_else
 
 # Contexts know nothing of each other
 no_variables()
 {
-	size -A "$O/lib-gcc/libiommu-liveupdate.a" |
-		awk '$1 ~ /^\.(data|bss|tdata|tbss)$/ { sum += $2 } END { if (sum) print sum " bytes of variables"; exit sum > 0 }'
+	size -A "$O/lib-gcc/libiommu-liveupdate.a" >"$O/sizes" || return 1
+	awk '$1 ~ /^\.(data|bss|tdata|tbss)$/ { sum += $2 } END { if (sum) print sum " bytes of variables"; exit sum > 0 }' "$O/sizes"
 }
 check 'has no variables' no_variables
 
 # Neither prints, nor ends the program, nor starts anything
 calls_nothing()
 {
-	! nm "$O/lib-gcc/libiommu-liveupdate.a" | sed -n 's/.* U //p' | sort -u |
+	symbols "$O/lib-gcc/libiommu-liveupdate.a" || return 1
+	! sed -n 's/.* U //p' "$O/symbols" | sort -u |
 		grep -E '^(__)?([vfd]*printf|puts|fputs|putc|fputc|f?write|exit|_exit|quick_exit|abort|perror|fork|vfork|clone|system|popen|pthread_create|thrd_create|signal|sigaction|atexit)(_chk)?$'
 }
 check 'does not print, end or start anything' calls_nothing
@@ -169,7 +173,8 @@ installs()
 	# shellcheck disable=SC2046
 	gcc -o "$O/user-shared" "$O/user.c" $(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig \
 		pkg-config --cflags --libs iommu-liveupdate) && LD_LIBRARY_PATH=$root/usr/lib "$O/user-shared" || return 1
-	LD_LIBRARY_PATH=$root/usr/lib ldd "$O/user-shared" | grep -q "$root/usr/lib/libiommu-liveupdate.so.0" ||
+	LD_LIBRARY_PATH=$root/usr/lib ldd "$O/user-shared" >"$O/libraries" || return 1
+	grep -q "$root/usr/lib/libiommu-liveupdate.so.0" "$O/libraries" ||
 		{ echo "the program does not use the shared library"; return 1; }
 	[ "$(find "$root/usr/share/man/man3" -name '*.3' | wc -l)" -gt 10 ] || { echo "where are the pages?"; return 1; }
 	echo "$(find "$root" ! -type d | wc -l) files"
@@ -204,7 +209,8 @@ check 'prototypes of the pages are those of the header' prototypes
 clean_pages()
 {
 	for page in $(grep -L '^\.so ' "$PAGES"/*.3); do
-		groff -man -Tutf8 -ww -z "$page" 2>&1 | sed "s/^/${page##*/}: /"
+		groff -man -Tutf8 -ww -z "$page" >"$O/groff" 2>&1 || echo "groff fails" >>"$O/groff"
+		sed "s/^/${page##*/}: /" "$O/groff"
 	done >"$O/wrong"
 	[ ! -s "$O/wrong" ] || { cat "$O/wrong"; return 1; }
 	echo "$(grep -L '^\.so ' "$PAGES"/*.3 | wc -l) pages"

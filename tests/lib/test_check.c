@@ -3,6 +3,7 @@
 #include <linux/vfio.h>
 
 #include "program.h"
+#include "internal.h"
 #include "uapi.h"
 
 #define FINDINGS	16
@@ -12,7 +13,8 @@ struct findings {
 	struct {
 		enum ilu_verdict verdict;
 		enum ilu_id id;
-		char object[64], text[256];
+		int err;
+		char object[64], text[256], hint[256];
 	} at[FINDINGS];
 };
 
@@ -26,7 +28,9 @@ static void note(void *arg, const struct ilu_finding *finding)
 	assert_true(finding->text[0]);
 	findings->at[findings->nr].verdict = finding->verdict;
 	findings->at[findings->nr].id = finding->id;
+	findings->at[findings->nr].err = finding->err;
 	snprintf(findings->at[findings->nr].object, 64, "%s", finding->object);
+	snprintf(findings->at[findings->nr].hint, sizeof(findings->at[0].hint), "%s", finding->hint);
 	snprintf(findings->at[findings->nr++].text, sizeof(findings->at[0].text), "%s", finding->text);
 }
 
@@ -113,6 +117,74 @@ static void test_interrupts(void **state)
 	assert_true(program->fake->cards[0].fired > fired);
 }
 
+static void arm_the_other(struct program *program)
+{
+	int fd = fake_eventfd(program->fake);
+
+	assert_ok(program, ilu_device_irqs(ilu_device(program->ilu, "nic2"),
+					   VFIO_PCI_MSIX_IRQ_INDEX, 1, &fd, 0));
+	fake_close(program->fake, fd);
+}
+
+/* The last thing that is found, and the error of the context */
+static void stay_off(struct program *program, int error, struct findings *findings)
+{
+	int last;
+
+	*findings = (struct findings) { 0 };
+	assert_refused(program, ilu_check(program->ilu, note, findings), error);
+	last = findings->nr - 1;
+	assert_true(last > 0);
+	assert_int_equal(findings->at[last].verdict, ILU_FAIL);
+	assert_string_equal(ilu_id_name(findings->at[last].id), "dev.irqs-off");
+	assert_string_equal(findings->at[last].object, "nic");
+	assert_int_equal(findings->at[last].err, -error);
+	assert_true(findings->at[last].hint[0]);
+	assert_int_equal(ilu_error(program->ilu)->id, ILU_ID_DEV_IRQS_OFF);
+	assert_string_equal(ilu_error(program->ilu)->object, "nic");
+}
+
+/* Interrupts that stay off after it are told; others, also of this device, are on again. */
+static void test_interrupts_stay_off(void **state)
+{
+	struct program *program = *state;
+	struct card *cards = program->fake->cards;
+	struct findings findings;
+
+	arm_the_other(program);
+	cards[0].on_errno = EIO;
+	stay_off(program, EIO, &findings);
+	assert_int_equal(cards[0].irqs[VFIO_PCI_MSIX_IRQ_INDEX], 0);
+	assert_int_equal(cards[0].irqs[VFIO_PCI_REQ_IRQ_INDEX], 1);
+	assert_int_equal(cards[1].irqs[VFIO_PCI_MSIX_IRQ_INDEX], 1);
+	/* When it is over, the next one switches them on. */
+	cards[0].on_errno = 0;
+	assert_int_equal(ilu_check(program->ilu, NULL, NULL), ILU_PASS);
+	assert_int_equal(cards[0].irqs[VFIO_PCI_MSIX_IRQ_INDEX], 3);
+}
+
+/* Likewise if not even all could be switched off */
+static void test_interrupts_half_off(void **state)
+{
+	struct program *program = *state;
+	struct card *cards = program->fake->cards;
+	struct findings findings;
+
+	arm_the_other(program);
+	cards[1].off_errno = EIO;
+	expect(program, ILU_FAIL, ILU_ID_CALL_IO, "nic2");
+	assert_refused(program, ilu_quiesce(program->ilu), EIO);
+	assert_int_equal(cards[0].irqs[VFIO_PCI_MSIX_IRQ_INDEX], 3);
+	cards[0].on_errno = EBUSY;
+	stay_off(program, EBUSY, &findings);
+	assert_int_equal(findings.at[findings.nr - 2].id, ILU_ID_CALL_IO);
+	cards[0].on_errno = 0;
+	assert_int_equal(ilu_check(program->ilu, NULL, NULL), ILU_FAIL);
+	cards[0].on_errno = EBUSY;
+	assert_refused(program, ilu_quiesce(program->ilu), EBUSY);
+	assert_int_equal(ilu_error(program->ilu)->id, ILU_ID_DEV_IRQS_OFF);
+}
+
 static void test_image(void **state)
 {
 	static const enum ilu_id ids[] = {
@@ -171,6 +243,23 @@ static void test_unknown(void **state)
 	program->fake->old_kernel = false;
 	program->fake->liveupdate_late = program->fake->time + 100000;
 	expect(program, ILU_UNKNOWN, ILU_ID_HOST_BUSY, "");
+	program->fake->liveupdate_late = 0;
+}
+
+/* Without memory or files nothing can be asked; a kexec that is refused for it is refused. */
+static void test_nothing_to_ask_with(void **state)
+{
+	struct program *program = *state;
+	struct fake *fake = program->fake;
+
+	fake->fail_at = fake->calls + 1;
+	fake->fail_errno = ENOMEM;
+	expect(program, ILU_UNKNOWN, ILU_ID_CALL_MEMORY, "");
+	fake->fail_at = fake->calls + 1;
+	fake->fail_errno = EMFILE;
+	expect(program, ILU_UNKNOWN, ILU_ID_CALL_FILES, "");
+	fake->kexec_errno = ENOMEM;
+	expect(program, ILU_FAIL, ILU_ID_CALL_MEMORY, "");
 }
 
 /* The session remembers a refusal, but this call has failed otherwise. */
@@ -268,6 +357,26 @@ static void test_ids(void **state)
 	}
 }
 
+/* What is known of something that failed: the command goes by it, too. */
+static void test_verdicts(void **state)
+{
+	static const enum ilu_id unknown[] = {
+		ILU_ID_HOST_BUSY, ILU_ID_HOST_PERMISSION, ILU_ID_HOST_CANNOT_ANSWER,
+		ILU_ID_IMAGE_BUSY, ILU_ID_CALL_MEMORY, ILU_ID_CALL_FILES,
+	};
+	unsigned int found = 0;
+
+	(void)state;
+	for (int id = 1; ilu_id_name(id)[0]; id++)
+		found += ilu_id_verdict(id) == ILU_UNKNOWN;
+	for (size_t i = 0; i < NR(unknown); i++)
+		assert_int_equal(ilu_id_verdict(unknown[i]), ILU_UNKNOWN);
+	assert_int_equal(found, NR(unknown));
+	assert_int_equal(ilu_id_verdict(ILU_ID_DEV_ATS), ILU_FAIL);
+	/* Whatever a kernel may say one day */
+	assert_int_equal(ilu_id_verdict(ILU_ID_NONE), ILU_FAIL);
+}
+
 static void test_lines(void **state)
 {
 	static const struct {
@@ -300,14 +409,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(test_fine),
 		test(test_interrupts),
+		test(test_interrupts_stay_off),
+		test(test_interrupts_half_off),
 		test(test_image),
 		test(test_device),
 		test(test_other_session),
 		test(test_unknown),
+		test(test_nothing_to_ask_with),
 		test(test_incoming),
 		test(test_refused_kexec),
 		cmocka_unit_test(test_handed_over),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_lines),
 	};
 

@@ -12,7 +12,7 @@ trap 'rm -rf "$T"' EXIT
 trap 'exit 130' INT TERM
 
 # nothing of the caller's must leak in, above all not the cache
-unset KDIR QEMU OUT MAKEFLAGS MFLAGS MAKELEVEL EXTRA_CONFIG IOMMU_LIVEUPDATE_LOCKS \
+unset KDIR QEMU OUT MAKEFLAGS MFLAGS MAKELEVEL EXTRA_CONFIG IOMMU_LIVEUPDATE_LOCKS IOMMU_LIVEUPDATE_SCRIPTS \
 	IOMMU_LIVEUPDATE_QUIET APT_OPTIONS SKIP_PACKAGES PARTS
 IOMMU_LIVEUPDATE_CACHE=$T/cache PATCHES=$T/patches OVERLAY=$T/kernel SWITCHES=$T/switches
 COVERS=$T/covers
@@ -48,7 +48,8 @@ try()
     succeeded, an error was wanted" ;;
 	esac
 }
-sums() { (cd "$1" && find . -type f ! -path './build-*' | sort | xargs cksum); }
+# (what cannot be read is like nothing, also not itself)
+sums() { (cd "$1" && find . -type f ! -path './build-*' | sort | xargs cksum) || echo "$1: $(date +%s%N)"; }
 
 toy()	# toy DIR VERSION PATCHLEVEL
 {
@@ -128,6 +129,36 @@ for script in "$S"/*.sh "$0"; do
 	sh -n "$script" 2>>"$T/err" || bad="$bad
     $script"
 done
+end
+
+# Programs that can fail after they have said something, or of which nothing is good news.
+fail_in_pipes='nm readelf objdump size ldd tar cpio xz dpkg-deb dpkg-query git in_tree groff make run_make user'
+begin 'no script loses in a pipe that a program failed'
+: >"$T/err"
+# shellcheck disable=SC2046
+(cd "$TOP" && awk -v programs="$fail_in_pipes \$tool \$make \$TOP/scripts/refusals.sh" -f tests/scripts/pipes.awk \
+	$(find scripts tests system debian .ci -type f ! -name '*.awk' -exec grep -lE '^#!/bin/(ba)?sh|shellcheck shell=' {} +) \
+	debian/rules) >"$T/outp" || bad="$bad
+    the scripts could not be read"
+expect "$(cat "$T/outp")" '' 'in pipes'
+# each of the ways in which one is found, and not found
+cat >"$T/pipes" <<'P'
+! nm a | grep -q b
+if (cd a && tar -cf - .) | tar -C b -xf -; then
+	x=$(readelf -d "$a" 2>&1 | sed s/a/b/)
+fi
+{ echo a; git diff; } | sed s/a/b/
+"$tool" help |
+	grep -q a
+A=b ldd a \
+	-v | grep b
+nm a >b && sort b | uniq || exit 1
+git diff || true; echo a | sort # nm a | sort
+printf 'nm a | sort'
+case $a in make | b) ;; esac
+P
+expect "$(awk -v programs="$fail_in_pipes \$tool" -f "$TOP/tests/scripts/pipes.awk" "$T/pipes" | sed 's/.*pipes://' | tr '\n' ' ')" \
+	'1: nm 2: tar 3: readelf 5: git 6: $tool 8: ldd ' 'planted'
 end
 
 # ---------------------------------------------------------------- the base
@@ -426,6 +457,60 @@ wait "$one" || bad="$bad
     the other run failed"
 expect "$(cat "$T/one")" "$tree" 'the other run'
 expect "$(sed -n 20p "$tree/drivers/iommu/numbers.c")" 2000 'edit'
+end
+
+# soon COMMAND...: within ten seconds
+soon()
+{
+	for i in $(seq 100); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	return 1
+}
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+is_free() { flock -n "$T/cache/lock/$1" true; }
+
+# killed SIGNAL COMMAND...: a script that has the tree locked, and a make that does not end,
+# is killed when that has begun: then both have to go. (In the background of a script SIGINT
+# is ignored, which a shell cannot change for itself.)
+killed()
+{
+	signal=$1
+	shift
+	rm -f "$T/child"
+	env --default-signal=INT,TERM,HUP "$@" >"$T/outp" 2>"$T/err" </dev/null & script=$!
+	soon test -s "$T/child" || bad="$bad
+    $signal: it did not begin"
+	child=$(cat "$T/child")
+	! is_free tree || bad="$bad
+    $signal: the tree is not locked"
+	kill -s "$signal" "$script"
+	wait "$script" 2>/dev/null
+	soon is_gone "$child" || bad="$bad
+    $signal: its child goes on"
+	soon is_free tree || bad="$bad
+    $signal: the tree stays locked"
+	kill "$child" 2>/dev/null
+}
+# a tree whose headers take long, and a script that does the same in a subshell
+cp -r "$T/linux" "$T/long"
+printf 'headers_install:\n\techo $$$$ >%s; exec sleep 600\n' "$T/child" >>"$T/long/Makefile"
+printf '#!/bin/sh\nset -eu\nTOP=%s\n. "$TOP/scripts/lib.sh"\nlock tree\ncache_dir log\n' "$TOP" >"$T/subshell"
+printf '(run_logged long "$CACHE/log/long.log" sh -c "echo \\$\\$ >%s; exec sleep 600")\necho went on\n' "$T/child" >>"$T/subshell"
+chmod +x "$T/subshell"
+
+begin 'a script that is killed takes along what it has started, and its lock'
+series
+for signal in TERM INT HUP; do
+	killed $signal env KDIR="$T/long" "$S/uapi-headers.sh"
+done
+end
+
+begin 'so does one that is waited for by a script that is killed, and one with a subshell'
+killed TERM env KDIR="$T/long" QEMU="$T/new-qemu" "$S/env.sh" --kernels ''
+killed TERM "$T/subshell"
+expect "$(cat "$T/outp")" '' 'standard output'
 end
 
 begin 'a variant that does not exist is refused, the others are named'
@@ -754,7 +839,7 @@ C
 	 gcc -O0 -fno-pie -fprofile-arcs -ftest-coverage -c -o toy.o "$PWD/toy.c") &&
 	gcc -O0 -no-pie -fno-pie -Wl,-z,noseparate-code,--defsym=_text=__executable_start -o "$1/vmlinux" "$T/keep.c" "$T/build-coverage-toy/drivers/iommu/toy.o" &&
 	cp "$T/build-coverage-toy/drivers/iommu/toy.gcno" "$1/drivers/iommu/" &&
-	nm "$1/vmlinux" | grep -E '^[0-9a-f]+ . [^ ]+$' >"$1/System.map"
+	nm "$1/vmlinux" >"$1/symbols" && grep -E '^[0-9a-f]+ . [^ ]+$' "$1/symbols" >"$1/System.map"
 }
 
 begin 'coverage: lines, branches and idle functions are those of the program'

@@ -26,7 +26,11 @@ shown()
 			;;
 		'    $ iommu-liveupdate'*)
 			printf '%s\n' "$line"
-			( PATH=$O/bin:$PATH; eval "${line#    \$ }" ) 2>/dev/null </dev/null | sed 's/^/    /; s/ *$//'
+			# whatever it finds it says, and ends with one of its codes
+			( PATH=$O/bin:$PATH; eval "${line#    \$ }" ) 2>/dev/null </dev/null >"$O/said"
+			status=$?
+			sed 's/^/    /; s/ *$//' "$O/said"
+			[ "$status" -lt 6 ] || echo "    it ends with status $status"
 			printed=1
 			continue
 			;;
@@ -64,8 +68,8 @@ exists()
 	for word; do
 		case $word in
 		-*)
-			{ "$tool" help; [ -z "$object" ] || "$tool" "$object" help; } 2>/dev/null |
-				grep -q -e "[[ ]${word%%=*}\>" || echo "there is no $word"
+			{ "$tool" help; [ -z "$object" ] || "$tool" "$object" help; } >"$O/help" 2>/dev/null
+			grep -q -e "[[ ]${word%%=*}\>" "$O/help" || echo "there is no $word"
 			;;
 		[a-z]*)
 			if [ -z "$object" ]; then
@@ -73,7 +77,8 @@ exists()
 				"$tool" "$object" help >/dev/null 2>&1 || { echo "there is no $word"; return; }
 			elif [ -z "$command" ]; then
 				command=$word
-				"$tool" "$object" help | grep -q "^  $object $word\>" || echo "there is no $object $word"
+				"$tool" "$object" help >"$O/help"
+				grep -q "^  $object $word\>" "$O/help" || echo "there is no $object $word"
 			fi
 			;;
 		esac

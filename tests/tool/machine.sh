@@ -58,7 +58,7 @@ a_kernel()
 	shift 2
 	mkdir -p "$root/boot"
 	[ "$config" = - ] || { printf '%s\n' "$config" | tr ' ' '\n' | gzip -9 >"$root/config.gz"; config=$root/config.gz; }
-	"$make" elf "$config" "$@" | gzip -9 >"$root/payload"
+	"$make" elf "$config" "$@" >"$root/elf" && gzip -9 <"$root/elf" >"$root/payload"
 	"$make" bzimage "$root/payload" >"$file"
 }
 

@@ -151,8 +151,34 @@ run 5 check host
 only UNKNOWN host.busy
 complains 'busy, waiting for up to 5 s'
 end
+begin 'a kexec that cannot be tested beside a daemon'
+run 5 kexec test
+only UNKNOWN host.busy kexec
+shows 'somebody else holds /dev/liveupdate  -> '
+shows 'have him ask, or end him; sessions stay'
+says PASS image.none
+run 5 kexec exec
+! grep -q jump "$root/calls" || wrong 'there was a jump'
+run 5 kexec exec --yes
+grep -q jump "$root/calls" || wrong 'there was no jump'
+end
+machine; answer 'open /dev/liveupdate EIO'
+begin 'a kexec that cannot be tested, for the sessions cannot be read'
+run 1 kexec test
+only FAIL session.unreadable kexec
+shows 'reboot without kexec'
+run 1 kexec exec --yes
+! grep -q jump "$root/calls" || wrong 'there was a jump'
+end
 machine; answer 'open /dev/liveupdate EBUSY 3000'
 situation 0 '' '' 'somebody holds /dev/liveupdate for a while' check host
+# nothing to ask with is no refusal, but an answer is one
+machine; answer 'open /dev/liveupdate ENOMEM'
+situation 3 UNKNOWN call.memory 'no memory to ask with' check host
+machine; answer 'open /dev/liveupdate EMFILE'
+situation 3 UNKNOWN call.files 'no descriptor to ask with' kexec test
+machine; no_answer test; answer 'test ENOMEM 3 vm1 '
+situation 1 FAIL kexec.refused 'refused for lack of memory' kexec test
 machine; answer 'session vm0 5 4'
 situation 1 FAIL session.unfinished 'the last live update is not finished' check host
 machine; answer old
@@ -379,7 +405,9 @@ initrd()
 	mkdir -p "$O/initrd/$(dirname "$1")" "$O/initrd/scripts/init-top"
 	printf "$2" >"$O/initrd/$1"
 	cp "$TOP/system/initramfs-script" "$O/initrd/scripts/init-top/iommu-liveupdate"
-	(cd "$O/initrd" && { printf '' | cpio -o -H newc; find . | LC_ALL=C sort | cpio -o -H newc | gzip; } 2>/dev/null) >"$root/boot/initrd-next"
+	(cd "$O/initrd" && printf '' | cpio -o -H newc >"$root/boot/initrd-next" &&
+	 find . | LC_ALL=C sort | cpio -o -H newc >"$O/cpio" && gzip <"$O/cpio" >>"$root/boot/initrd-next") 2>/dev/null ||
+		rm -f "$root/boot/initrd-next"
 }
 # initrd_binds FILE TEXT, initrd_leaves FILE TEXT
 initrd_binds() { initrd "$@"; situation 0 '' '' "the initrd binds the driver, by $1: $2" check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'; }
@@ -395,6 +423,8 @@ initrd_leaves etc/other.conf "$NIC"
 initrd_binds usr/lib/udev/rules.d/70-vfio.rules 'ATTR{driver_override}="vfio-pci"'
 initrd_leaves usr/lib/udev/rules.d/70-vfio.rules '#ATTR{driver_override}="vfio-pci"'
 initrd_binds etc/modprobe.d/long.conf "$(printf '#%020000d' 0)\noptions vfio-pci ids=8086:10c9\n"
+answer 'unnamed etc/modprobe.d/long.conf'
+situation 0 WARN next.vfio 'the initrd has a file whose name cannot be told' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 machine; put etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
 situation 0 '' '' 'the driver is for the card, by this machine' check kernel $(next) --cmdline 'kho=on liveupdate=on intel_iommu=on'
 put etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10d3'
@@ -460,7 +490,7 @@ end
 begin 'a damaged initrd'
 machine
 initrd etc/modprobe.d/vfio.conf 'options vfio-pci ids=8086:10c9'
-(cd "$O/initrd" && find . | LC_ALL=C sort | cpio -o -H newc 2>/dev/null) >"$O/whole"
+(cd "$O/initrd" && find . | LC_ALL=C sort | cpio -o -H newc 2>/dev/null) >"$O/whole" || wrong 'there is none'
 for at in $(seq 0 7 700); do
 	cp "$O/whole" "$root/boot/initrd-next"
 	printf 'fff' | dd of="$root/boot/initrd-next" bs=1 seek="$at" conv=notrunc 2>/dev/null
@@ -783,7 +813,8 @@ else
 fi
 
 begin 'every reason that it names is one of the table'
-cat "$O"/documents/*.json | grep -o '"id":"[^"]*"' | sed 's/.*:"//; s/"//' | sort -u >"$O/ids"
+grep -oh '"id":"[^"]*"' "$O"/documents/*.json | sed 's/.*:"//; s/"//' | sort -u >"$O/ids"
+[ -s "$O/ids" ] || wrong 'there is none'
 while read -r id; do grep -q "\"$id\"" "$TOP/lib/reasons.def" || wrong "$id"; done <"$O/ids"
 end
 echo "$(wc -l <"$O/ids") reasons"
@@ -815,6 +846,28 @@ for file in sbin/iommu-liveupdate share/man/man8/iommu-liveupdate.8 share/doc/io
 done
 run_make -C "$TOOL" O="$O/tool-gcc" DESTDIR="$O/root" PREFIX=/usr uninstall >"$O/out" 2>"$O/err" || wrong 'it does not uninstall'
 [ -z "$(find "$O/root" -type f)" ] || wrong 'it leaves files'
+end
+
+# unit_runs ROOT PREFIX: each program of the unit of the guard is where the unit says
+unit_runs()
+{
+	sed -n 's/^Exec[A-Za-z]*=\([^ ]*\).*/\1/p' "$1$2/lib/systemd/system/liveupdate-guard.service" >"$O/programs" ||
+		wrong "$2: there is no unit"
+	[ "$(wc -l <"$O/programs")" -eq 2 ] || wrong "$2: other programs than two"
+	while read -r program; do
+		case $program in /*) ;; *) wrong "$2: the path of $program is not known" ;; esac
+		[ -x "$1$program" ] || wrong "$2: there is no $program"
+	done <"$O/programs"
+}
+
+begin 'the unit of the guard finds its programs wherever it is installed'
+for prefix in /usr /usr/local /opt/x '/opt/x SBINDIR=/opt/x/bin'; do
+	rm -rf "$O/root"
+	for part in "$TOOL" "$TOP/system"; do
+		run_make -C "$part" O="$O/tool-gcc" DESTDIR="$O/root" PREFIX=$prefix install >"$O/out" 2>"$O/err" || wrong 'it does not install'
+	done
+	unit_runs "$O/root" "${prefix%% *}"
+done
 end
 
 begin '/dev/liveupdate is open for one ioctl, by strace'
@@ -884,7 +937,8 @@ if command -v bash >/dev/null 2>&1; then
 	[ -z "$(complete_as iommu-liveupdate check host --)" ] || wrong 'of an option that the command does not have'
 	for object in check device session kexec status timing record version; do
 		complete_as iommu-liveupdate '' | grep -qw $object || wrong "it does not know $object"
-		"$tool" $object help | sed -n "s/^  $object \([a-z][a-z]*\).*/\1/p" | while read -r command; do
+		"$tool" $object help >"$O/help" || wrong "help of $object"
+		sed -n "s/^  $object \([a-z][a-z]*\).*/\1/p" "$O/help" | while read -r command; do
 			complete_as iommu-liveupdate $object '' | grep -qw "$command" || echo "$object $command"
 		done >"$O/missing"
 		[ ! -s "$O/missing" ] || wrong "it does not know $(cat "$O/missing")"

@@ -167,27 +167,11 @@ void item(struct tool *tool, enum ilu_verdict verdict, enum ilu_id id, const cha
 	add(tool, verdict, id, object, text);
 }
 
-/* Who is not allowed to ask, or asks when somebody else does, has no answer. */
-static enum ilu_verdict verdict_of(enum ilu_id id)
-{
-	switch (id) {
-	case ILU_ID_HOST_PERMISSION:
-	case ILU_ID_HOST_CANNOT_ANSWER:
-	case ILU_ID_HOST_BUSY:
-	case ILU_ID_IMAGE_BUSY:
-	case ILU_ID_CALL_MEMORY:
-	case ILU_ID_CALL_FILES:
-		return ILU_UNKNOWN;
-	default:
-		return ILU_FAIL;
-	}
-}
-
 void item_error(struct tool *tool, const char *object)
 {
 	const struct ilu_error *error = ilu_error(tool->ilu);
 
-	item(tool, verdict_of(error->id), error->id, object ? object : error->object, "%s",
+	item(tool, ilu_id_verdict(error->id), error->id, object ? object : error->object, "%s",
 	     error->reason[0] ? error->reason : error->text);
 }
 

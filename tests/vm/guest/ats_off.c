@@ -12,9 +12,6 @@
 #include "scenarios.h"
 #include "vmm.h"
 
-#define VIRTIO_VENDOR		0x1af4
-#define VIRTIO_NET_MODERN	0x1041
-
 #define MEMORY			(4ul << 20)
 
 #define ATS_CONTROL		6	/* from the capability on */
@@ -22,7 +19,7 @@
 
 static void find_card(char *bdf)
 {
-	must(pci_find(VIRTIO_VENDOR, VIRTIO_NET_MODERN, 0, bdf), "find the virtio card");
+	ats_card_find(bdf);
 	check(pci_find_extended(bdf, PCI_EXTENDED_ATS), "the card has ATS");
 }
 

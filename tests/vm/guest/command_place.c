@@ -20,23 +20,14 @@
 #include "machine.h"
 #include "preserve.h"
 #include "scenarios.h"
-
-#define VIRTIO_VENDOR		0x1af4
-#define VIRTIO_NET_MODERN	0x1041
+#include "situations.h"
 
 static void refuse_ats(struct operator *operator)
 {
 	struct receiver other;
-	char bdf[BDF_LENGTH];
 
-	receiver_choose(&other);
-	must(pci_find(VIRTIO_VENDOR, VIRTIO_NET_MODERN, 0, bdf), "find the virtio card");
-	must(pci_bind_vfio(bdf), "bind vfio-pci to the virtio card");
-	receiver_create_memory(&other);
-	receiver_open_device(&other, bdf);
-	receiver_attach(&other);
-	must(hwpt_mark_preserve(other.device.iommufd, other.hwpt_id, TOKEN_HWPT), "mark");
-	check_device(operator, bdf, 1, "FAIL dev.ats");
+	ats_card_set_up(&other);
+	check_device(operator, other.device.bdf, 1, "FAIL dev.ats");
 	check_program(operator, 1, "FAIL dev.ats");
 	try_to_preserve(&other, -1, EOPNOTSUPP, "card with ATS");
 	device_close(&other.device);

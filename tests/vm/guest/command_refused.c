@@ -22,11 +22,9 @@
 #include "machine.h"
 #include "preserve.h"
 #include "scenarios.h"
+#include "situations.h"
 #include "spare.h"
 
-#define EXTRA_IOVA	0x30000000ull
-#define EXTRA_SIZE	(2ull << 20)
-#define TOKEN_EXTRA	9
 #define NOBODY		65534
 #define FREEZE_FAILS	"/sys/module/iommu_liveupdate_test/parameters/freeze_fails"
 
@@ -147,17 +145,12 @@ static void pass_what_is_fine(struct operator *operator)
 static void refuse_anonymous_memory(struct operator *operator)
 {
 	const struct receiver *receiver = operator->receiver;
-	const struct device *device = &receiver->device;
-	void *memory = mmap(NULL, EXTRA_SIZE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory = extra_anonymous(receiver);
 
-	must(ioas_map_memory(device->iommufd, receiver->ioas_id, memory, EXTRA_SIZE, EXTRA_IOVA),
-	     "map anonymous memory");
 	check_program(operator, 1, "FAIL mem.not-file");
 	operator_sees(operator, "0x30000000");
 	try_to_preserve(receiver, -1, EOPNOTSUPP, "with anonymous memory mapped");
-	must(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), "unmap");
-	munmap(memory, EXTRA_SIZE);
+	extra_anonymous_end(receiver, memory);
 }
 
 enum flaw { FLAW_UNSEALED, FLAW_SEALED_LATE, FLAW_CLOSED };
@@ -165,11 +158,9 @@ enum flaw { FLAW_UNSEALED, FLAW_SEALED_LATE, FLAW_CLOSED };
 static void refuse_flawed_memory(struct operator *operator, enum flaw flaw, const char *what)
 {
 	const struct receiver *receiver = operator->receiver;
-	const struct device *device = &receiver->device;
 	int memfd = must(memory_create("extra", EXTRA_SIZE), "create memfd");
 
-	must(ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA),
-	     "map");
+	extra_map(receiver, memfd);
 	if (flaw == FLAW_SEALED_LATE)
 		must(memory_seal(memfd), "seal");
 	if (flaw == FLAW_CLOSED) {
@@ -178,7 +169,7 @@ static void refuse_flawed_memory(struct operator *operator, enum flaw flaw, cons
 	}
 	check_program(operator, 1, "FAIL mem.unsealed");
 	try_to_preserve(receiver, memfd, EINVAL, what);
-	must(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), "unmap");
+	extra_unmap(receiver);
 	if (memfd >= 0)
 		close(memfd);
 }
@@ -187,37 +178,27 @@ static void refuse_flawed_memory(struct operator *operator, enum flaw flaw, cons
 static void refuse_closed_memory(struct operator *operator)
 {
 	const struct receiver *receiver = operator->receiver;
-	const struct device *device = &receiver->device;
 	int memfd = must(memory_create("closed", EXTRA_SIZE), "create memfd");
 
 	must(memory_seal(memfd), "seal");
-	must(ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA),
-	     "map");
+	extra_map(receiver, memfd);
 	check_program(operator, 0, "");
 	close(memfd);
 	check_program(operator, 3, "UNKNOWN mem.not-preserved");
 	try_to_preserve(receiver, -1, ENOENT, "with memory mapped whose file is closed");
-	must(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), "unmap");
+	extra_unmap(receiver);
 }
 
 static void refuse_memory_of_huge_page_pool(struct operator *operator)
 {
 	const struct receiver *receiver = operator->receiver;
-	const struct device *device = &receiver->device;
-	int memfd = memfd_create("pool", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	int memfd = extra_huge_pages(receiver);
 
-	if (memfd < 0) {
-		event("note this kernel has no pool of huge pages: %m");
+	if (memfd < 0)
 		return;
-	}
-	if (ftruncate(memfd, EXTRA_SIZE))
-		give_up("size of a memfd: %m");
-	must(memory_seal(memfd), "seal");
-	must(ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA),
-	     "map huge pages");
 	check_program(operator, 1, "FAIL mem.hugetlb");
 	try_to_preserve(receiver, memfd, ENOENT, "with memory of hugetlbfs mapped");
-	must(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), "unmap");
+	extra_unmap(receiver);
 	close(memfd);
 }
 
@@ -239,20 +220,17 @@ static void refuse_unmarked(struct operator *operator)
 static void refuse_hole(struct operator *operator)
 {
 	const struct receiver *receiver = operator->receiver;
-	const struct device *device = &receiver->device;
 	int memfd = must(memory_create("extra", EXTRA_SIZE), "create memfd");
 	int session = must(session_create("hole"), "create session");
 
 	must(memory_seal(memfd), "seal");
-	must(ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA),
-	     "map");
-	if (fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 65536))
-		give_up("punch hole: %m");
+	extra_map(receiver, memfd);
+	extra_punch_hole(memfd);
 	must(session_preserve_fd(session, memfd, TOKEN_EXTRA), "extra memfd");
 	check_errno(preserve_all(receiver, session), EINVAL, "with a memfd mapped that has a hole");
 	check_program(operator, 1, "FAIL mem.changed");
 	close(session);
-	must(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), "unmap");
+	extra_unmap(receiver);
 	close(memfd);
 }
 

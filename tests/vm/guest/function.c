@@ -11,6 +11,14 @@
 
 #define PCI_EXTENDED_START	0x100
 
+#define VIRTIO_VENDOR		0x1af4
+#define VIRTIO_NET_MODERN	0x1041
+
+void ats_card_find(char *bdf)
+{
+	must(pci_find(VIRTIO_VENDOR, VIRTIO_NET_MODERN, 0, bdf), "find the virtio card");
+}
+
 unsigned int pci_find_extended(const char *bdf, unsigned int capability)
 {
 	unsigned int at = PCI_EXTENDED_START;

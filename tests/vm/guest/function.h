@@ -10,6 +10,9 @@
 #define PCI_EXTENDED_PRI	0x13
 #define PCI_EXTENDED_PASID	0x1b
 
+/* The virtio card, which has a cache of its own for translations */
+void ats_card_find(char *bdf);
+
 /* 0 when the function has no such extended capability. */
 unsigned int pci_find_extended(const char *bdf, unsigned int capability);
 

@@ -4,8 +4,6 @@
  * frames go on arriving as if nothing had been asked for.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/falloc.h>
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
 #include <stdio.h>
@@ -20,10 +18,8 @@
 #include "machine.h"
 #include "preserve.h"
 #include "scenarios.h"
+#include "situations.h"
 
-#define EXTRA_IOVA	0x30000000ull
-#define EXTRA_SIZE	(2ull << 20)
-#define TOKEN_EXTRA	9
 #define TOKEN_OTHER	10
 
 static int new_session(const char *name)
@@ -166,21 +162,15 @@ static void expect_said_of_extra(const char *what)
 
 static void refuse_anonymous_memory(const struct receiver *receiver)
 {
-	const struct device *device = &receiver->device;
-	void *memory = mmap(NULL, EXTRA_SIZE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory = extra_anonymous(receiver);
 	int session = new_session("anonymous");
 
-	must(ioas_map_memory(device->iommufd, receiver->ioas_id, memory, EXTRA_SIZE, EXTRA_IOVA),
-	     "map anonymous memory");
 	check_errno(preserve_memory(receiver, session), 0, "memfd");
 	check_errno(preserve_iommufd(receiver, session), EOPNOTSUPP,
 		    "iommufd with anonymous memory mapped");
 	expect_said_of_extra("is not of a file, but of memory of a process");
 	close(session);
-	check_errno(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), 0,
-		    "unmap anonymous memory");
-	munmap(memory, EXTRA_SIZE);
+	extra_anonymous_end(receiver, memory);
 }
 
 enum flaw { FLAW_UNSEALED, FLAW_SEALED_LATE, FLAW_HOLE };
@@ -203,55 +193,37 @@ static int create_touched_memory(void)
 
 static void refuse_flawed_memory(const struct receiver *receiver, enum flaw flaw)
 {
-	const struct device *device = &receiver->device;
 	int memfd = create_touched_memory(), session = new_session("flawed");
 
 	if (flaw == FLAW_HOLE)
 		must(memory_seal(memfd), "seal");
-	must(ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA),
-	     "map");
+	extra_map(receiver, memfd);
 	if (flaw == FLAW_SEALED_LATE)
 		must(memory_seal(memfd), "seal");
-	if (flaw == FLAW_HOLE &&
-	    fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 65536))
-		give_up("punch hole: %m");
+	if (flaw == FLAW_HOLE)
+		extra_punch_hole(memfd);
 
 	check_errno(preserve_memory(receiver, session), 0, "memfd");
 	check_errno(session_preserve_fd(session, memfd, TOKEN_EXTRA), 0, "extra memfd");
 	check_errno(preserve_iommufd(receiver, session), EINVAL, flaw_texts[flaw]);
 	close(session);
-	check_errno(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), 0,
-		    "unmap extra memory");
+	extra_unmap(receiver);
 	close(memfd);
 }
 
 /* It is no file of shmem, so nobody hands it over, nor what it is mapped for. */
 static void refuse_memory_of_huge_page_pool(const struct receiver *receiver)
 {
-	int memfd = memfd_create("pool", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB), session;
-	const struct device *device = &receiver->device;
-	int error;
+	int memfd = extra_huge_pages(receiver), session;
 
-	if (memfd < 0) {
-		event("note this kernel has no pool of huge pages: %m");
+	if (memfd < 0)
 		return;
-	}
-	if (ftruncate(memfd, EXTRA_SIZE))
-		give_up("size of a memfd: %m");
-	must(memory_seal(memfd), "seal");
-	error = ioas_map_file(device->iommufd, receiver->ioas_id, memfd, 0, EXTRA_SIZE, EXTRA_IOVA);
-	if (error == -ENOMEM) {
-		event("note there are no huge pages in the pool");
-		close(memfd);
-		return;
-	}
-	must(error, "map huge pages");
 	session = new_session("pool");
 	check_errno(preserve_memory(receiver, session), 0, "memfd");
 	check_errno(session_preserve_fd(session, memfd, TOKEN_EXTRA), ENOENT, "memfd of huge pages");
 	check_errno(preserve_iommufd(receiver, session), ENOENT, "iommufd with such a memfd mapped");
 	close(session);
-	must(ioas_unmap(device->iommufd, receiver->ioas_id, EXTRA_IOVA, EXTRA_SIZE), "unmap");
+	extra_unmap(receiver);
 	close(memfd);
 }
 
@@ -381,23 +353,12 @@ void shared_group_old_kernel(void)
 	receiver_report_landed(&receiver);
 }
 
-#define VIRTIO_VENDOR		0x1af4
-#define VIRTIO_NET_MODERN	0x1041
-
-/* A card with a cache of its own for translations. */
 static void refuse_ats_device(void)
 {
 	struct receiver other;
-	char bdf[BDF_LENGTH];
 	int session;
 
-	receiver_choose(&other);
-	must(pci_find(VIRTIO_VENDOR, VIRTIO_NET_MODERN, 0, bdf), "find the virtio card");
-	must(pci_bind_vfio(bdf), "bind vfio-pci to the virtio card");
-	receiver_create_memory(&other);
-	receiver_open_device(&other, bdf);
-	receiver_attach(&other);
-	must(hwpt_mark_preserve(other.device.iommufd, other.hwpt_id, TOKEN_HWPT), "mark");
+	ats_card_set_up(&other);
 	session = preserve_memory_only(&other);
 	check_errno(preserve_iommufd(&other, session), 0, "iommufd");
 	check_errno(preserve_device(&other, session), EOPNOTSUPP, "device with ATS");

@@ -19,7 +19,7 @@ trap 'rm -rf "$root"' EXIT
 # take PATH... ; with the directories above
 take()
 {
-	(cd "$from" && tar -cf - "$@") | tar -C "$root" -xf -
+	(cd "$from" && cp -a --parents "$@" "$root")
 }
 
 take usr/lib/os-release 2>/dev/null || :
