@@ -107,18 +107,21 @@ static int remember(struct ilu_device *device, struct ilu_irqs *irqs, unsigned i
 	return 0;
 }
 
-/* Off in between, as the number of vectors may be another. What fails leaves the old ones. */
+/*
+ * Off in between, as the number of vectors may be another. What fails leaves the old ones,
+ * or, if these cannot be on again either, those that are off.
+ */
 static int replace(struct ilu_device *device, unsigned int index, const struct ilu_irqs *new,
 		   bool fire)
 {
-	const struct ilu_irqs *old = &device->irqs[index];
+	struct ilu_irqs *old = &device->irqs[index];
 	int error = switch_off(device, index);
 
 	if (error || !new->count)
 		return error;
 	error = switch_on(device, index, new->count, new->eventfds, fire);
 	if (error && old->count && !old->off)
-		switch_on(device, index, old->count, old->eventfds, can_inject(index));
+		old->off = switch_on(device, index, old->count, old->eventfds, can_inject(index));
 	return error;
 }
 
@@ -135,6 +138,7 @@ int ilu_device_irqs(struct ilu_device *device, unsigned int index, unsigned int 
 		    const int *eventfds, unsigned int flags)
 {
 	struct ilu_irqs new;
+	bool was_off;
 	int error;
 
 	if (!device)
@@ -144,10 +148,12 @@ int ilu_device_irqs(struct ilu_device *device, unsigned int index, unsigned int 
 		error = remember(device, &new, count, eventfds);
 	if (error)
 		return error;
+	was_off = device->irqs[index].off;
 	error = replace(device, index, &new, flags & ILU_IRQ_INJECT);
 	if (error) {
 		forget(device->object.ilu, &new);
-		return ilu_fail(device->object.ilu, error, ILU_CALL_SET_IRQS, device->object.name);
+		return ilu_fail(device->object.ilu, error, device->irqs[index].off && !was_off ?
+				ILU_CALL_IRQS_AGAIN : ILU_CALL_SET_IRQS, device->object.name);
 	}
 	forget(device->object.ilu, &device->irqs[index]);
 	device->irqs[index] = new;

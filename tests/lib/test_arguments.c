@@ -201,6 +201,14 @@ static void test_irqs(void **state)
 	/* another kind meanwhile is refused, and takes nothing away */
 	assert_refused(program, ilu_device_irqs(nic, VFIO_PCI_MSI_IRQ_INDEX, 1, &fd, 0), EINVAL);
 	assert_int_equal(program->fake->cards[0].irqs[VFIO_PCI_MSIX_IRQ_INDEX], 1);
+	/* Neither the new ones nor the old ones can be on: then this is what is told. */
+	program->fake->cards[0].on_errno = EIO;
+	assert_refused(program, ilu_device_irqs(nic, VFIO_PCI_MSIX_IRQ_INDEX, 1, &fd, 0), EIO);
+	assert_int_equal(ilu_error(program->ilu)->id, ILU_ID_DEV_IRQS_OFF);
+	assert_refused(program, ilu_device_irqs(nic, VFIO_PCI_MSIX_IRQ_INDEX, 1, &fd, 0), EIO);
+	assert_int_equal(ilu_error(program->ilu)->id, ILU_ID_CALL_IO);
+	program->fake->cards[0].on_errno = 0;
+	assert_ok(program, ilu_device_irqs(nic, VFIO_PCI_MSIX_IRQ_INDEX, 1, &fd, 0));
 	fake_close(program->fake, fd);
 	assert_ok(program, ilu_quiesce(ilu));
 	end(program);
