@@ -46,6 +46,7 @@ static bool add_phase(struct tool *tool, const char *text, struct json_object *p
 static int timing(struct tool *tool, int argc, char **argv, const struct options *options)
 {
 	FILE *file = file_open(tool, TIMING);
+	bool denied = !file && errno == EACCES;
 	struct json_object *phases = json_object_new_array();
 	char text[256];
 	bool sound = true;
@@ -53,10 +54,9 @@ static int timing(struct tool *tool, int argc, char **argv, const struct options
 	(void)argc, (void)argv, (void)options;
 	json_object_object_add(tool->document, "phases", phases);
 	if (!file) {
-		bool denied = errno == EACCES;
-
 		item(tool, ILU_UNKNOWN, denied ? ILU_ID_HOST_PERMISSION : ILU_ID_HOST_CANNOT_ANSWER,
-		     TIMING, "this kernel does not say how long it took");
+		     TIMING, denied ? "only root may ask how long it took" :
+		     "this kernel does not say how long it took, or debugfs is not mounted");
 		return exit_code(tool);
 	}
 	while (fgets(text, sizeof(text), file))

@@ -128,6 +128,7 @@ static int luo_kexec_check_poison(u64 nr_files)
 	if (!nr_files || !kho_preserved_poison(&phys))
 		return 0;
 
+	/* Told to nobody but who may ask for the whole machine */
 	liveupdate_refuse_warn("Preserved memory at %pa is poisoned: kexec refused, close the session that it belongs to\n",
 			       &phys);
 	return -EHWPOISON;

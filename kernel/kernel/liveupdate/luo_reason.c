@@ -4,7 +4,7 @@
  * DOC: Why LUO Refuses
  *
  * An errno tells a program that a call has failed, but not what the one who runs
- * it has to change. The log does, if he may read it and finds the line. So a
+ * it has to change. The log does, for whoever may read it and finds the line. So a
  * call keeps the first line that is written because of it:
  *
  * 1. luo_reason_begin() starts to listen to what the current task says.

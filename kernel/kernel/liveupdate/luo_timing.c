@@ -471,7 +471,10 @@ static int luo_timing_show(struct seq_file *s, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(luo_timing);
 
-/* Nothing depends on it: without memory for it, or without debugfs, it is not there. */
+/*
+ * Nothing depends on it: without memory for it, or without debugfs, it is not there. As
+ * nobody can write it, it can be read in a kernel that is locked down as well.
+ */
 static void __init luo_timing_make_file(void)
 {
 	debugfs_create_file("timing", 0444,

@@ -26,7 +26,7 @@
  *
  * 6. "refuse 1" has the file refuse the kexec, until "refuse 0".
  *
- * 7. "slow N" makes it last N ms to preserve the file.
+ * 7. "slow N" makes it last N ms to preserve the file, a minute at most.
  *
  * read(2) says "value=N dep=D", where D is 1 if the file holds one that it
  * depends on.
@@ -54,6 +54,7 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
+#include <linux/minmax.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -192,7 +193,7 @@ static ssize_t test_file_write(struct file *file, const char __user *ubuf,
 	} else if (sscanf(buf, "refuse %llu", &arg) == 1) {
 		tf->refuse = arg;
 	} else if (sscanf(buf, "slow %llu", &arg) == 1) {
-		tf->slow_ms = arg;
+		tf->slow_ms = min(arg, 60000);
 	} else {
 		err = -EINVAL;
 	}

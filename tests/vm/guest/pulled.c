@@ -60,7 +60,7 @@ void pulled_old_kernel(void)
 	int session;
 
 	if (!is_pulled_in_first_kernel()) {
-		update_old_kernel();
+		plain_update_old_kernel();
 		return;
 	}
 	prepare_kexec();

@@ -335,7 +335,7 @@ static void test_many_times(struct receiver *receiver, struct user *user, int se
 static pid_t ask_in_child(void)
 {
 	struct liveupdate_ioctl_test_kexec answer;
-	pid_t child = fork();
+	pid_t child = must(fork(), "fork");
 
 	if (!child) {
 		ask_kexec(&answer);
@@ -419,7 +419,7 @@ static void test_without_end(int session)
 	for (int i = 0; i < CROWD; i++) {
 		struct liveupdate_session_test one;
 
-		children[i] = fork();
+		children[i] = must(fork(), "fork");
 		while (!children[i])
 			ask_session(session, &one);
 	}
@@ -446,7 +446,7 @@ static void ask_all_the_time(int session)
 	struct liveupdate_ioctl_test_kexec all;
 	struct liveupdate_session_test one;
 
-	if (fork())
+	if (must(fork(), "fork"))
 		return;
 	for (;;) {
 		ask_kexec(&all);

@@ -92,8 +92,8 @@ static inline bool vfio_pci_retrieved(struct vfio_pci_core_device *vdev)
 /**
  * enum vfio_pci_frozen - vfio_pci_core_device.liveupdate_frozen
  * @VFIO_PCI_NOT_FROZEN: The user has the device
- * @VFIO_PCI_FROZEN: He is shut out, for a kexec comes
- * @VFIO_PCI_FROZEN_TEST: He has to wait, as a kexec is only tested
+ * @VFIO_PCI_FROZEN: The user is shut out, for a kexec comes
+ * @VFIO_PCI_FROZEN_TEST: The user has to wait, as a kexec is only tested
  */
 enum vfio_pci_frozen {
 	VFIO_PCI_NOT_FROZEN = 0,

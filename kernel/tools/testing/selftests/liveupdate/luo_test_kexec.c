@@ -21,7 +21,7 @@
 #define SESSION_B "asked-session-b"
 #define REFUSED "kexec refused, a test file was told to"
 #define SLOW_SESSION "asked-session-slow"
-#define SLOW_MS 10000
+#define SLOW_MS 8000
 #define UNFINISHED "must be finished before the next kexec"
 #define IN_A_CALL "is in a call that does not end"
 #define TESTS 100
@@ -207,9 +207,11 @@ static void check_slow_call(int luo_fd, int session)
 	child = fork();
 	if (child < 0)
 		fail_exit("fork");
-	if (!child)
+	if (!child) {
+		close(luo_fd);
 		_exit(luo_session_preserve_fd(slow_session, slow, TOKEN_FIRST) ?
 		      KSFT_FAIL : KSFT_PASS);
+	}
 
 	usleep(500 * 1000);
 	expect_kexec(luo_fd, -EBUSY, SLOW_SESSION, 0,
