@@ -39,7 +39,7 @@ packages_of()
 		groff-base valgrind strace cpio bash ;;
 	static) echo sparse python3-sphinx python3-yaml ;;
 	arch) echo gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu ;;
-	kernel) echo libcap-dev ;;
+	kernel) echo libcap-dev liburcu-dev ;;
 	demo) echo gnuplot-nox ;;
 	deb) echo build-essential pkgconf dpkg-dev debhelper libjson-c-dev libarchive-dev lintian ;;
 	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # The kernel's own tests, on a kernel with the series, on one without it, and on one with
 # the parts of it that have no option (see scripts/apply-series.sh, front): what
-# KUnit finds at boot, and the programs of kselftest for iommufd, udmabuf and
-# liveupdate, those of the latter through a kexec. Every suite of KUnit has to pass.
+# KUnit finds at boot, the programs of kselftest for iommufd, udmabuf and liveupdate,
+# those of the latter through a kexec, and the simulator of memblock. Every suite of
+# KUnit has to pass.
 # Some tests of kselftest want more than this small machine has: what counts is that
 # none passes on the one kernel and fails on the other.
 #
@@ -188,6 +189,23 @@ run_kunit()
 	count "$status" "no warning in the log of KUnit's run"
 }
 
+# run_memblock ; the kernel's own simulator of early memory compiles mm/memblock.c by itself
+run_memblock()
+{
+	tree=$BUILD_DIR/memblock
+	rm -rf "$tree"
+	mkdir -p "$tree/tools/testing"
+	for part in mm include lib arch tools/include tools/lib tools/arch tools/testing/selftests; do
+		ln -s "$SOURCE_KUNIT/$part" "$tree/$part"
+	done
+	cp -r "$SOURCE_KUNIT/tools/testing/memblock" "$tree/tools/testing"
+	status=0
+	{ make -C "$tree/tools/testing/memblock" && "$tree/tools/testing/memblock/main" -v; } \
+		>"$BUILD_DIR/memblock.log" 2>&1 || status=1
+	[ "$status" -eq 0 ] || tail -n 20 "$BUILD_DIR/memblock.log" | sed 's/^/    /'
+	count "$status" "the simulator of memblock"
+}
+
 case ${1:-} in
 kunit)
 	run_kunit "${2:-}"
@@ -197,13 +215,14 @@ mock) run_mock "${2:-}" ;;
 '')
 	: "${KERNEL_KUNIT_PRISTINE:?bzImage}" "${SOURCE_KUNIT:?}" "${SOURCE_KUNIT_PRISTINE:?}"
 	: "${KERNEL_KUNIT_FRONT:?bzImage}" "${SOURCE_KUNIT_FRONT:?}"
+	run_memblock
 	run pristine "$KERNEL_KUNIT_PRISTINE" "$SOURCE_KUNIT_PRISTINE"
 	run front "$KERNEL_KUNIT_FRONT" "$SOURCE_KUNIT_FRONT"
 	run series "$KERNEL_KUNIT" "$SOURCE_KUNIT"
 	compare front
 	compare series
 	;;
-*) sed -n '10,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '11,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]
