@@ -44,6 +44,11 @@ called_off()
 cat_file() { [ ! -e "$1" ] || while read -r line; do echo "$line"; done <"$1"; }
 
 CARD=nic@0000:02:00.0.service
+systemctl start liveupdate-guard.service
+expect 'a kernel without live update has no guard' inactive "$(state liveupdate-guard.service)"
+# What a kernel of ours has: the guard asks for no more than that it is there.
+: >/dev/liveupdate
+systemctl start liveupdate-guard.service
 await active liveupdate-guard.service
 echo 1 >/run/refuse
 called_off 'a kexec that would be refused'
