@@ -583,6 +583,9 @@ says FAIL dev.other-card 'it was 8086:10c9'
 rm "$root/sys/bus/pci/devices/$NIC"
 run 1 session show vm0
 says FAIL dev.other-card 'there is no device'
+machine; "$make" manifest >"$root/manifest"; answer 'session vm0 5 4 /manifest'; answer 'session vm0 2 1'
+run 0 session show vm0
+says PASS dev.other-card nic
 end
 
 begin 'a session is finished, or not'

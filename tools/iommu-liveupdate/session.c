@@ -23,8 +23,9 @@ static int list_one(void *arg, const struct liveupdate_ioctl_list_sessions *sess
 
 	if (list->wanted && strcmp(list->wanted, (const char *)session->name))
 		return 0;
-	/* An outgoing and an incoming one may have this name: the incoming one, which comes later, counts. */
-	list->found = *session;
+	/* An outgoing and an incoming one may have this name, in any order: the incoming one counts. */
+	if (incoming || !list->found.size)
+		list->found = *session;
 	object = json_object_new_object();
 	json_text(object, "name", (const char *)session->name);
 	json_text(object, "role", incoming ? "incoming" : "outgoing");
