@@ -40,7 +40,7 @@ extern "C" {
 #endif
 
 #define ILU_VERSION_MAJOR	0
-#define ILU_VERSION_MINOR	1
+#define ILU_VERSION_MINOR	2
 
 #define ILU_NAME_MAX		63	/* of an object, without its NUL */
 #define ILU_SESSION_NAME_MAX	63
@@ -84,6 +84,9 @@ struct ilu_ops {
 	/* milliseconds that do not go back; and wait for some */
 	int64_t (*now)(void *arg);
 	void (*sleep)(void *arg, int64_t milliseconds);
+	/* which file it is, as stat(2) says */
+	int (*fstat_inode)(void *arg, int fd, uint64_t *ino, uint32_t *dev_major,
+			   uint32_t *dev_minor);
 };
 
 struct ilu_new_opts {
@@ -265,6 +268,8 @@ enum ilu_id {
 	ILU_ID_FILE_NONE = 146,	/* file.none */
 	ILU_ID_FILE_LOST = 147,	/* file.lost */
 	ILU_ID_DEV_IRQS_OFF = 148,	/* dev.irqs-off */
+	ILU_ID_SPACE_GAP = 149,	/* space.gap */
+	ILU_ID_CALL_FOREIGN = 150,	/* call.foreign */
 };
 /* end of what is made */
 
@@ -283,7 +288,8 @@ struct ilu_error {
 	const char *text;	/* what is wrong, a sentence without its full stop */
 	const char *hint;	/* what to do about it, "" if it is not known */
 	enum ilu_id id;		/* the same for programs */
-	const char *reason;	/* the kernel's own words, "" if it has said none */
+	/* the kernel's own words, or where in a space; "" if there is no more to say */
+	const char *reason;
 };
 
 /* Of the last call that failed. Valid until the next call with this context. */
@@ -330,6 +336,24 @@ int ilu_session_fd(const struct ilu *ilu);
 /* How many live updates this set of objects has been through. */
 uint64_t ilu_generation(const struct ilu *ilu);
 
+struct ilu_session_info {
+	size_t size;
+	const char *name;
+	bool incoming;		/* of the previous kernel */
+	bool open;		/* somebody has its file */
+	bool needs_finish;	/* it is in the way of the next kexec */
+	unsigned int files;
+};
+
+/*
+ * All sessions of the machine, in the order in which they were made. None is touched.
+ * /dev/liveupdate is closed before the callback is called for the first of them; its
+ * strings are valid until it returns. What it returns other than 0 ends the list and is
+ * returned, else 0. -ENOTTY on a kernel that cannot be asked, -ENODEV without live update.
+ */
+int ilu_sessions(struct ilu *ilu,
+		 int (*found)(void *arg, const struct ilu_session_info *session), void *arg);
+
 /* ---- memory ---- */
 
 struct ilu_memory_opts {
@@ -360,6 +384,13 @@ int ilu_map(struct ilu_space *space, uint64_t iova, struct ilu_memory *memory,
 	    uint64_t offset, uint64_t length, unsigned int flags);
 /* What was mapped by one call there, as a whole. */
 int ilu_unmap(struct ilu_space *space, uint64_t iova);
+/* Its id in the iommufd: of an IOAS. 0: none. */
+uint32_t ilu_space_id(const struct ilu_space *space);
+/*
+ * The iommufd of the context, -EBADF while there is none. It stays the library's; who is
+ * given a copy of it may make objects there, which nobody but he destroys.
+ */
+int ilu_iommufd(const struct ilu *ilu);
 
 /* ---- devices ---- */
 
@@ -374,6 +405,8 @@ struct ilu_device *ilu_device_add(struct ilu *ilu, const char *name, int fd,
 				  struct ilu_space *space);
 struct ilu_device *ilu_device(struct ilu *ilu, const char *name);
 int ilu_device_fd(const struct ilu_device *device);
+/* Its id in the iommufd, and that of the page table that it is attached to; either may be NULL. */
+int ilu_device_pt(const struct ilu_device *device, uint32_t *id, uint32_t *hwpt);
 /* Of PCI: vendor and device, as they are in config space */
 int ilu_device_ids(const struct ilu_device *device, uint16_t *vendor, uint16_t *id);
 /* A region of VFIO that can be mapped, mapped when it is first asked for. */
@@ -402,6 +435,107 @@ int ilu_device_reset(const struct ilu_device *device);
 int ilu_device_irqs(struct ilu_device *device, unsigned int index, unsigned int count,
 		    const int *eventfds, unsigned int flags);
 
+/* ---- objects of another program ---- */
+
+/*
+ * What another program has made and owns, say a virtual machine, goes along by its
+ * descriptors: an iommufd, I/O address spaces in it, devices that are attached there, their
+ * interrupts. That program knows nothing of it and must stand still from here to
+ * ilu_release(), or to the kexec: whatever it maps, attaches or arms meanwhile is refused
+ * by the kernel, or not known in here.
+ *
+ * Only looked at is what is adopted. Nothing of it is made, changed or destroyed, but by
+ * ilu_map_instead(), ilu_quiesce() and ilu_kexec(), whose work ilu_release() takes back; and
+ * page tables are marked by ilu_preserve(), which stays and does no harm. Calls that would
+ * change it (ilu_map(), ilu_unmap(), ilu_device_irqs()) are refused with -EPERM, and there
+ * are no objects of the library's own in an iommufd that is adopted.
+ *
+ * The next kernel's objects are the library's own. Their descriptors and ids are for the
+ * program that goes on with them; ilu_release() lets go of them then.
+ */
+
+/*
+ * Duplicated. Before there is a space; -ENOTTY if it is no iommufd, or one of a kernel that
+ * has no list of areas.
+ */
+int ilu_iommufd_adopt(struct ilu *ilu, int iommufd);
+/* By its id. -ENOENT if the iommufd has no IOAS of it, -EEXIST if it is adopted already. */
+struct ilu_space *ilu_space_adopt(struct ilu *ilu, const char *name, uint32_t ioas);
+
+enum ilu_area_type {
+	ILU_AREA_USER,		/* memory of a process */
+	ILU_AREA_FILE,
+	ILU_AREA_DMABUF,
+};
+
+struct ilu_area {
+	size_t size;
+	uint64_t iova, length;
+	uint64_t start;		/* in the file, or address in the process */
+	uint64_t ino;		/* of the file, as stat(2) says; 0 if there is none */
+	uint32_t dev_major, dev_minor;
+	unsigned int flags;	/* ILU_MAP_READ, ILU_MAP_WRITE */
+	enum ilu_area_type type;
+	unsigned int seals;	/* F_SEAL_..., when it was mapped */
+	enum ilu_id id;		/* why it cannot go along */
+};
+
+/*
+ * What is mapped in an adopted space is read when it is needed, the last time by
+ * ilu_preserve(). Each area of a file that is a memory of the context by then, and had its
+ * seals when it was mapped, goes along. The others are strangers, which ilu_preserve()
+ * refuses: this tells which there are, by what is mapped now. Returns how many, or what the
+ * callback returns other than 0, or a negative errno. The callback may be NULL, and must
+ * not use the context.
+ */
+int ilu_space_strangers(struct ilu_space *space,
+			int (*found)(void *arg, const struct ilu_area *area), void *arg);
+
+/*
+ * Maps part of a memory where something else is mapped: a copy of a file that cannot be
+ * sealed, say. The bytes are the program's to copy. Only an area as a whole (iova is where
+ * it begins) that the device can read and not write: it is gone for a moment, and a
+ * read in between is a fault. original is the file that is mapped there now, by which
+ * ilu_release() maps it again: -EINVAL if it is another. It is duplicated. On failure the
+ * original is mapped; if that fails as well, ILU_ID_SPACE_GAP is said, and ilu_release()
+ * tries again.
+ */
+int ilu_map_instead(struct ilu_space *space, uint64_t iova, struct ilu_memory *memory,
+		    uint64_t offset, int original);
+
+struct ilu_device_adopt_opts {
+	size_t size;
+	int fd;			/* bound to the iommufd by its owner; duplicated */
+	uint32_t id;		/* in the iommufd; only told again, by ilu_device_pt() */
+	uint32_t hwpt;		/* that it is attached to: no automatic one */
+	const char *bdf;	/* for people; NULL if it is not known */
+};
+
+/*
+ * That it is attached to this page table, and that one is of this space, is the owner's
+ * word. Both page table and iommufd are looked at by ilu_preserve(): another page table, or
+ * another iommufd, is refused then.
+ */
+struct ilu_device *ilu_device_adopt(struct ilu *ilu, const char *name,
+				    const struct ilu_device_adopt_opts *opts,
+				    struct ilu_space *space);
+/*
+ * Interrupts of one kind as the owner has armed them, -1 for a vector without: no call is
+ * made. The eventfds are duplicated and remembered as those of ilu_device_irqs().
+ */
+int ilu_device_irqs_adopt(struct ilu_device *device, unsigned int index, unsigned int count,
+			  const int *eventfds);
+
+/*
+ * Lets go of all memories, spaces and devices and of the iommufd. Descriptors are closed,
+ * nothing is destroyed: somebody else has them. Before the kexec, in this order, as far as
+ * there is something to take back: interrupts are on again, the session is closed, what
+ * ilu_map_instead() has replaced is mapped again. If one of these fails the error is
+ * returned, what could be done is done, and the objects stay for another call; ilu_free()
+ * tries all of it once more and says nothing. After the kexec only when it is finished.
+ */
+int ilu_release(struct ilu *ilu);
+
 /* ---- state of the program ---- */
 
 /*
@@ -418,6 +552,13 @@ ssize_t ilu_blob_get(struct ilu *ilu, const char *name, void *data, size_t lengt
 
 /* All goes along, or nothing does. Until the kexec maps, attachments and sizes stay. */
 int ilu_preserve(struct ilu *ilu);
+/*
+ * The memories so far, which can take long: the program goes on, and ilu_preserve() does the
+ * rest. They keep their size from here on. Can be called again for those that were added
+ * since. ilu_unpreserve() takes it back, and so does any failure of this or of ilu_preserve();
+ * there is no ilu_check() in between.
+ */
+int ilu_preserve_memory(struct ilu *ilu);
 /* Takes that back; interrupts that ilu_quiesce() has switched off are on again. */
 int ilu_unpreserve(struct ilu *ilu);
 /* Interrupts off: the kexec is refused otherwise. On failure they are on, as before. */
