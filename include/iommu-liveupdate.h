@@ -349,7 +349,7 @@ struct ilu_session_info {
  * All sessions of the machine, in the order in which they were made. None is touched.
  * /dev/liveupdate is closed before the callback is called for the first of them; its
  * strings are valid until it returns. What it returns other than 0 ends the list and is
- * returned, else 0. -ENOTTY on a kernel that cannot be asked, -ENODEV without live update.
+ * returned, else 0. A kernel that cannot be asked is ILU_ID_HOST_CANNOT_ANSWER.
  */
 int ilu_sessions(struct ilu *ilu,
 		 int (*found)(void *arg, const struct ilu_session_info *session), void *arg);
@@ -498,7 +498,7 @@ int ilu_space_strangers(struct ilu_space *space,
  * read in between is a fault. original is the file that is mapped there now, by which
  * ilu_release() maps it again: -EINVAL if it is another. It is duplicated. On failure the
  * original is mapped; if that fails as well, ILU_ID_SPACE_GAP is said, and ilu_release()
- * tries again.
+ * tries again. -EPERM where the device can write, -EEXIST where this was done before.
  */
 int ilu_map_instead(struct ilu_space *space, uint64_t iova, struct ilu_memory *memory,
 		    uint64_t offset, int original);
@@ -521,7 +521,8 @@ struct ilu_device *ilu_device_adopt(struct ilu *ilu, const char *name,
 				    struct ilu_space *space);
 /*
  * Interrupts of one kind as the owner has armed them, -1 for a vector without: no call is
- * made. The eventfds are duplicated and remembered as those of ilu_device_irqs().
+ * made. The eventfds are duplicated and remembered as those of ilu_device_irqs(). Kinds that
+ * are not adopted are never switched off: who armed them has to, or the kexec is refused.
  */
 int ilu_device_irqs_adopt(struct ilu_device *device, unsigned int index, unsigned int count,
 			  const int *eventfds);
@@ -529,7 +530,7 @@ int ilu_device_irqs_adopt(struct ilu_device *device, unsigned int index, unsigne
 /*
  * Lets go of all memories, spaces and devices and of the iommufd. Descriptors are closed,
  * nothing is destroyed: somebody else has them. Before the kexec, in this order, as far as
- * there is something to take back: interrupts are on again, the session is closed, what
+ * there is something to take back: the session is closed, interrupts are on again, what
  * ilu_map_instead() has replaced is mapped again. If one of these fails the error is
  * returned, what could be done is done, and the objects stay for another call; ilu_free()
  * tries all of it once more and says nothing. After the kexec only when it is finished.

@@ -241,14 +241,19 @@ static int check_all(struct check *check)
 
 static bool can_be_preserved(struct check *check)
 {
-	const struct ilu *ilu = check->ilu;
+	struct ilu *ilu = check->ilu;
 
-	if (ilu->role == ILU_ROLE_INCOMING)
+	if (ilu->role == ILU_ROLE_INCOMING) {
 		failed(check, ILU_ID_SESSION_UNFINISHED, -EBUSY, ilu->session_name);
-	else if (ilu->role == ILU_ROLE_FOREIGN)
+	} else if (ilu->role == ILU_ROLE_FOREIGN) {
 		failed(check, ILU_ID_SESSION_FOREIGN, -EBUSY, ilu->session_name);
-	else
+	} else if (!ilu->preserved && ilu_has_early_memory(ilu)) {
+		/* In another session it could not be, and not out of this one. */
+		ilu_refuse(ilu, ILU_OWN_EARLY_MEMORY, ilu->session_name);
+		found(check, ILU_UNKNOWN, &ilu->error.public);
+	} else {
 		return true;
+	}
 	return false;
 }
 

@@ -64,10 +64,48 @@ void ilu_drop_objects(struct ilu *ilu)
 	while (ilu->memories)
 		ilu_memory_close((struct ilu_memory *)ilu->memories);
 	ilu_close(ilu, &ilu->iommufd);
+	ilu->foreign = false;
 	ilu->iommufd_token = 0;
 	ilu->built = false;
 	ilu->swept = false;
 	ilu->restored = false;
+}
+
+/* All of it is tried. What failed first is said. */
+static int give_back(struct ilu *ilu)
+{
+	struct ilu_stored_error first;
+	int error;
+
+	if (ilu->role == ILU_ROLE_OUTGOING)
+		ilu_session_close(ilu);
+	ilu_record_close(ilu);
+	error = ilu_irqs_again(ilu);
+	first = ilu->error;
+	if (!error)
+		return ilu_originals_again(ilu);
+	ilu_originals_again(ilu);
+	ilu_error_restore(ilu, &first);
+	return error;
+}
+
+int ilu_release(struct ilu *ilu)
+{
+	int error;
+
+	if (!ilu)
+		return -EINVAL;
+	if (ilu->role == ILU_ROLE_INCOMING)
+		return ilu_refuse(ilu, ILU_OWN_NOT_RESTORED, ilu->session_name);
+	if (ilu->role == ILU_ROLE_FOREIGN)
+		return ilu_refuse(ilu, ILU_OWN_IS_FOREIGN, ilu->session_name);
+	error = give_back(ilu);
+	if (error)
+		return error;
+	/* From here on they are, whoever has made them. */
+	ilu->foreign = true;
+	ilu_drop_objects(ilu);
+	return 0;
 }
 
 /*
@@ -80,6 +118,8 @@ void ilu_free(struct ilu *ilu)
 		return;
 	if (ilu->role == ILU_ROLE_OUTGOING)
 		ilu_session_close(ilu);
+	if (ilu->foreign)
+		give_back(ilu);
 	ilu_drop_objects(ilu);
 	ilu_blob_drop_all(ilu);
 	ilu_record_close(ilu);
@@ -144,6 +184,13 @@ int ilu_may_change(struct ilu *ilu, const char *object)
 	if (ilu->role == ILU_ROLE_INCOMING)
 		return ilu_refuse(ilu, ILU_OWN_NOT_RESTORED, object);
 	return 0;
+}
+
+int ilu_may_make(struct ilu *ilu, const char *object)
+{
+	if (ilu->foreign)
+		return ilu_refuse(ilu, ILU_OWN_NOT_OURS, object);
+	return ilu_may_change(ilu, object);
 }
 
 void ilu_progress(struct ilu *ilu, unsigned int done, unsigned int of, const char *what)

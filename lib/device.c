@@ -14,12 +14,12 @@
 
 /* ---- regions ---- */
 
-static int region_info(const struct ilu_device *device, unsigned int index,
+static int region_info(const struct ilu_device *device, enum ilu_call call, unsigned int index,
 		       struct vfio_region_info *info)
 {
 	*info = (struct vfio_region_info) { .argsz = sizeof(*info), .index = index };
-	return ilu_ioctl(device->object.ilu, ILU_CALL_REGION_INFO, device->fd,
-			 VFIO_DEVICE_GET_REGION_INFO, info, device->object.name);
+	return ilu_ioctl(device->object.ilu, call, device->fd, VFIO_DEVICE_GET_REGION_INFO, info,
+			 device->object.name);
 }
 
 static int check_config(const struct ilu_device *device, unsigned int offset, size_t length)
@@ -53,7 +53,8 @@ static int map_bar(struct ilu_device *device, unsigned int bar)
 {
 	struct ilu *ilu = device->object.ilu;
 	struct vfio_region_info info;
-	int error = region_info(device, VFIO_PCI_BAR0_REGION_INDEX + bar, &info);
+	int error = region_info(device, ILU_CALL_REGION_INFO, VFIO_PCI_BAR0_REGION_INDEX + bar,
+				&info);
 	void *address;
 
 	if (error)
@@ -170,18 +171,23 @@ static int bind_iommufd(struct ilu_device *device)
 }
 
 /* From here on the device answers. */
-int ilu_device_take(struct ilu_device *device)
+static int find_config(struct ilu_device *device, enum ilu_call call)
 {
 	struct vfio_region_info info;
-	int error = device->bound ? 0 : bind_iommufd(device);
+	int error = region_info(device, call, VFIO_PCI_CONFIG_REGION_INDEX, &info);
 
-	if (!error)
-		error = region_info(device, VFIO_PCI_CONFIG_REGION_INDEX, &info);
 	if (error)
 		return error;
 	device->config_offset = info.offset;
 	device->config_length = info.size;
 	return 0;
+}
+
+int ilu_device_take(struct ilu_device *device)
+{
+	int error = device->bound ? 0 : bind_iommufd(device);
+
+	return error ? error : find_config(device, ILU_CALL_REGION_INFO);
 }
 
 /* The attach comes last: it undoes itself, so a device that fails is only closed. */
@@ -225,8 +231,6 @@ static struct ilu_device *device_new(struct ilu *ilu, const char *name, struct i
 {
 	struct ilu_device *device;
 
-	if (ilu_may_change(ilu, name))
-		return NULL;
 	if (!space) {
 		ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, name);
 		return NULL;
@@ -275,7 +279,7 @@ struct ilu_device *ilu_device_open(struct ilu *ilu, const char *name, const char
 {
 	struct ilu_device *device;
 
-	if (!ilu)
+	if (!ilu || ilu_may_make(ilu, name))
 		return NULL;
 	if (!bdf_is_valid(bdf)) {
 		ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, name);
@@ -299,7 +303,7 @@ struct ilu_device *ilu_device_add(struct ilu *ilu, const char *name, int fd,
 {
 	struct ilu_device *device;
 
-	if (!ilu)
+	if (!ilu || ilu_may_make(ilu, name))
 		return NULL;
 	device = device_new(ilu, name, space);
 	if (!device)
@@ -311,6 +315,70 @@ struct ilu_device *ilu_device_add(struct ilu *ilu, const char *name, int fd,
 		return NULL;
 	}
 	return device_finish(device);
+}
+
+static int check_adopt(struct ilu *ilu, const char *name, const struct ilu_device_adopt_opts *opts)
+{
+	int error = ilu_may_change(ilu, name);
+
+	if (error)
+		return error;
+	if (!ilu->foreign)
+		return ilu_refuse(ilu, ILU_OWN_NOT_ADOPTED, name);
+	if (opts->bdf && !bdf_is_valid(opts->bdf))
+		return ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, name);
+	if (!opts->hwpt)
+		return ilu_refuse(ilu, ILU_OWN_AUTOMATIC, name);
+	return 0;
+}
+
+/* It is only looked at. */
+static int adopt(struct ilu_device *device, const struct ilu_device_adopt_opts *opts)
+{
+	int fd = ilu_dup(device->object.ilu, opts->fd, device->object.name);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	device->fd = fd;
+	error = find_config(device, ILU_CALL_ADOPT_DEVICE);
+	if (!error)
+		error = ilu_device_identify(device, &device->ids);
+	if (!error)
+		error = ilu_hwpt_adopt(device->space, opts->hwpt);
+	if (error)
+		return error;
+	strcpy(device->bdf, opts->bdf ? opts->bdf : "");
+	device->id = opts->id;
+	device->hwpt = opts->hwpt;
+	device->bound = device->attached = true;
+	return 0;
+}
+
+struct ilu_device *ilu_device_adopt(struct ilu *ilu, const char *name,
+				    const struct ilu_device_adopt_opts *given,
+				    struct ilu_space *space)
+{
+	struct ilu_device_adopt_opts opts;
+	struct ilu_device *device;
+
+	if (!ilu)
+		return NULL;
+	if (!ilu_opts_copy(&opts, sizeof(opts), given)) {
+		ilu_refuse(ilu, ILU_OWN_OPTIONS_TOO_NEW, name);
+		return NULL;
+	}
+	if (check_adopt(ilu, name, &opts))
+		return NULL;
+	device = device_new(ilu, name, space);
+	if (!device)
+		return NULL;
+	if (adopt(device, &opts)) {
+		ilu_device_close(device);
+		return NULL;
+	}
+	ilu_append(&ilu->devices, &device->object);
+	return device;
 }
 
 struct ilu_device *ilu_device_build(struct ilu *ilu, struct ilu_space *space,
@@ -345,6 +413,19 @@ struct ilu_device *ilu_device(struct ilu *ilu, const char *name)
 int ilu_device_fd(const struct ilu_device *device)
 {
 	return device ? device->fd : -EBADF;
+}
+
+int ilu_device_pt(const struct ilu_device *device, uint32_t *id, uint32_t *hwpt)
+{
+	if (!device)
+		return -EINVAL;
+	if (!device->attached)
+		return ilu_refuse(device->object.ilu, ILU_OWN_NOT_RESTORED, device->object.name);
+	if (id)
+		*id = device->id;
+	if (hwpt)
+		*hwpt = device->hwpt;
+	return 0;
 }
 
 int ilu_device_ids(const struct ilu_device *device, uint16_t *vendor, uint16_t *id)

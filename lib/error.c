@@ -83,6 +83,19 @@ void ilu_explain(struct ilu *ilu, const char *reason)
 	stored->public.hint = ilu_id_hint(id);
 }
 
+enum ilu_id ilu_own_id(enum ilu_own reason)
+{
+	return own_reasons[reason].id;
+}
+
+void ilu_locate(struct ilu *ilu, uint64_t iova)
+{
+	struct ilu_stored_error *stored = &ilu->error;
+
+	snprintf(stored->reason, sizeof(stored->reason), "at IOVA %#llx: %s",
+		 (unsigned long long)iova, stored->public.text);
+}
+
 void ilu_error_restore(struct ilu *ilu, const struct ilu_stored_error *stored)
 {
 	ilu->error = *stored;

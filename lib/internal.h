@@ -31,13 +31,22 @@ struct ilu_object {
 	char name[ILU_NAME_MAX + 1];
 };
 
+/* Which file it is. Device and number tell memfds apart as long as they are open. */
+struct ilu_inode {
+	bool known;
+	uint64_t ino;
+	uint32_t dev_major, dev_minor;
+};
+
 struct ilu_memory {
 	struct ilu_object object;
 	int fd;
 	uint64_t length;
 	void *address;		/* NULL: not mapped */
 	uint64_t token;
+	bool preserved;		/* already, by ilu_preserve_memory() */
 	uint32_t number;	/* in the manifest */
+	struct ilu_inode inode;	/* known as soon as something is adopted */
 };
 
 struct ilu_map {
@@ -55,11 +64,24 @@ struct ilu_hwpt {
 	bool marked;
 };
 
+/* What ilu_map_instead() has replaced, and with what. */
+struct ilu_instead {
+	struct ilu_instead *next;	/* the one before */
+	uint64_t iova, length;
+	uint64_t start;		/* in the original */
+	uint32_t flags;		/* of the kernel */
+	int original;
+	struct ilu_inode copy;
+	uint64_t copy_start;
+	bool gap;		/* neither of them is mapped */
+};
+
 struct ilu_space {
 	struct ilu_object object;
 	uint32_t ioas;		/* 0: none so far */
 	struct ilu_map *maps;
 	struct ilu_hwpt *hwpts;
+	struct ilu_instead *insteads;
 	uint32_t number;
 };
 
@@ -83,6 +105,7 @@ struct ilu_device {
 	int fd;
 	bool bound, attached;
 	uint32_t id;		/* in the iommufd */
+	uint32_t hwpt;		/* that it is attached to */
 	char bdf[ILU_BDF_SIZE];
 	struct ilu_ids ids;
 	uint64_t config_offset, config_length;
@@ -125,6 +148,8 @@ struct ilu {
 	uint64_t generation;
 
 	int iommufd;
+	/* It is another program's, and so is all in there: none of it is destroyed. */
+	bool foreign;
 	struct ilu_object *memories, *spaces, *devices, *blobs;
 
 	/* The manifest that is in the session, and tokens given out for it */
@@ -148,6 +173,8 @@ void ilu_remove(struct ilu_object **list, struct ilu_object *object);
 void *ilu_new_object(struct ilu *ilu, size_t size, struct ilu_object *list, const char *name);
 /* 0 if objects can be made or changed now. */
 int ilu_may_change(struct ilu *ilu, const char *object);
+/* Likewise, of those that must not be another program's. */
+int ilu_may_make(struct ilu *ilu, const char *object);
 /* Closes all of them. */
 void ilu_drop_objects(struct ilu *ilu);
 void ilu_progress(struct ilu *ilu, unsigned int done, unsigned int of, const char *what);
@@ -163,8 +190,11 @@ enum ilu_verdict ilu_id_verdict(enum ilu_id id);
 /* error.c: both return the errno */
 int ilu_fail(struct ilu *ilu, int error, enum ilu_call call, const char *object);
 int ilu_refuse(struct ilu *ilu, enum ilu_own reason, const char *object);
+enum ilu_id ilu_own_id(enum ilu_own reason);
 /* What failed last, in words of the kernel: they say more than an errno. */
 void ilu_explain(struct ilu *ilu, const char *reason);
+/* Where in a space it is that was refused last */
+void ilu_locate(struct ilu *ilu, uint64_t iova);
 /* What failed before, again; its strings are those of the context. */
 void ilu_error_restore(struct ilu *ilu, const struct ilu_stored_error *stored);
 
@@ -184,6 +214,8 @@ int ilu_read(struct ilu *ilu, enum ilu_call call, int fd, void *data, size_t len
 int ilu_write(struct ilu *ilu, enum ilu_call call, int fd, const void *data, size_t length,
 	      uint64_t offset, const char *object);
 int ilu_length(struct ilu *ilu, int fd, uint64_t *length, const char *object);
+int ilu_inode(struct ilu *ilu, int fd, struct ilu_inode *inode, const char *object);
+bool ilu_same_inode(const struct ilu_inode *one, const struct ilu_inode *other);
 /* A new memfd of this length, sealed. */
 int ilu_memfd(struct ilu *ilu, const char *name, uint64_t length);
 int ilu_seal(struct ilu *ilu, int fd, const char *object);
@@ -211,6 +243,9 @@ int ilu_session_finish(struct ilu *ilu);
 
 /* memory.c */
 void ilu_memory_close(struct ilu_memory *memory);
+/* Which files they are: those that it is not known of so far. */
+int ilu_memories_identify(struct ilu *ilu);
+struct ilu_memory *ilu_memory_by_inode(struct ilu *ilu, const struct ilu_inode *inode);
 struct ilu_memory *ilu_memory_build(struct ilu *ilu, const struct ilu_memory_record *record);
 
 /* space.c */
@@ -221,10 +256,21 @@ struct ilu_space *ilu_space_build(struct ilu *ilu, const struct ilu_space_record
 struct ilu_map *ilu_map_build(struct ilu_space *space, struct ilu_memory *memory,
 			      const struct ilu_map_record *record);
 int ilu_map_make(struct ilu_space *space, struct ilu_map *map);
+void ilu_maps_forget(struct ilu_space *space);
 bool ilu_space_owns(const struct ilu_space *space, uint32_t id);
+/* It becomes one of those that go along, if it is none already. */
+int ilu_hwpt_adopt(struct ilu_space *space, uint32_t id);
 void ilu_space_close(struct ilu_space *space);
 /* To one of the page tables of its space, or to a new one */
 int ilu_attach(struct ilu_device *device);
+
+/* adopt.c: what another program has mapped */
+int ilu_spaces_read(struct ilu *ilu);
+/* After that: is it still so? */
+int ilu_spaces_compare(struct ilu *ilu);
+/* What ilu_map_instead() has replaced, as far as that can be */
+int ilu_originals_again(struct ilu *ilu);
+void ilu_originals_forget(struct ilu_space *space);
 
 /* device.c */
 struct ilu_device *ilu_device_build(struct ilu *ilu, struct ilu_space *space,
@@ -233,7 +279,7 @@ int ilu_device_take(struct ilu_device *device);
 int ilu_device_identify(struct ilu_device *device, struct ilu_ids *ids);
 void ilu_device_close(struct ilu_device *device);
 
-/* irq.c: off is for all of them, or for none */
+/* irq.c: off is for all of them, or for none; for those of another program if they are known */
 int ilu_irqs_off(struct ilu *ilu);
 /* Likewise, but those that are off by then stay so if one fails. */
 int ilu_irqs_try_off(struct ilu *ilu);
@@ -242,6 +288,9 @@ int ilu_irqs_again(struct ilu *ilu);
 /* After what failed last. It stays the error, unless interrupts stay off: that is worse. */
 int ilu_irqs_again_after(struct ilu *ilu);
 void ilu_irqs_forget(struct ilu_device *device);
+
+/* preserve.c: is there any that ilu_preserve_memory() has preserved? */
+bool ilu_has_early_memory(const struct ilu *ilu);
 
 /* blob.c */
 int ilu_blob_preserve(struct ilu_blob *blob);

@@ -144,6 +144,8 @@ int ilu_device_irqs(struct ilu_device *device, unsigned int index, unsigned int 
 	if (!device)
 		return -EINVAL;
 	error = check_irqs(device, index, count, eventfds, flags);
+	if (!error && device->object.ilu->foreign)
+		error = ilu_refuse(device->object.ilu, ILU_OWN_NOT_OURS, device->object.name);
 	if (!error)
 		error = remember(device, &new, count, eventfds);
 	if (error)
@@ -160,12 +162,38 @@ int ilu_device_irqs(struct ilu_device *device, unsigned int index, unsigned int 
 	return 0;
 }
 
+int ilu_device_irqs_adopt(struct ilu_device *device, unsigned int index, unsigned int count,
+			  const int *eventfds)
+{
+	struct ilu_irqs new;
+	int error;
+
+	if (!device)
+		return -EINVAL;
+	error = check_irqs(device, index, count, eventfds, 0);
+	if (!error && !device->object.ilu->foreign)
+		error = ilu_refuse(device->object.ilu, ILU_OWN_NOT_ADOPTED, device->object.name);
+	if (!error)
+		error = remember(device, &new, count, eventfds);
+	if (error)
+		return error;
+	forget(device->object.ilu, &device->irqs[index]);
+	device->irqs[index] = new;
+	return 0;
+}
+
 /* ---- of all devices ---- */
+
+/* What another program has armed, and cannot be armed for it again, is not switched off. */
+static bool stays(const struct ilu_device *device, unsigned int index)
+{
+	return device->object.ilu->foreign && !device->irqs[index].count;
+}
 
 static int device_off(struct ilu_device *device)
 {
 	for (unsigned int i = 0; i < ILU_NR_IRQS; i++) {
-		int error = switch_off(device, i);
+		int error = stays(device, i) ? 0 : switch_off(device, i);
 
 		if (error)
 			return ilu_fail(device->object.ilu, error, ILU_CALL_SET_IRQS,

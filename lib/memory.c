@@ -115,6 +115,31 @@ struct ilu_memory *ilu_memory_add(struct ilu *ilu, const char *name, int memfd)
 	return memory;
 }
 
+int ilu_memories_identify(struct ilu *ilu)
+{
+	for (struct ilu_object *object = ilu->memories; object; object = object->next) {
+		struct ilu_memory *memory = (struct ilu_memory *)object;
+		int error = 0;
+
+		if (!memory->inode.known)
+			error = ilu_inode(ilu, memory->fd, &memory->inode, object->name);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+struct ilu_memory *ilu_memory_by_inode(struct ilu *ilu, const struct ilu_inode *inode)
+{
+	for (struct ilu_object *object = ilu->memories; object; object = object->next) {
+		struct ilu_memory *memory = (struct ilu_memory *)object;
+
+		if (ilu_same_inode(&memory->inode, inode))
+			return memory;
+	}
+	return NULL;
+}
+
 /* One that came in, and is to be retrieved */
 struct ilu_memory *ilu_memory_build(struct ilu *ilu, const struct ilu_memory_record *record)
 {

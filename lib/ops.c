@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,6 +95,20 @@ static int sys_fstat_size(void *arg, int fd, uint64_t *length)
 	if (fstat(fd, &status))
 		return -1;
 	*length = status.st_size;
+	return 0;
+}
+
+static int sys_fstat_inode(void *arg, int fd, uint64_t *ino, uint32_t *dev_major,
+			   uint32_t *dev_minor)
+{
+	struct stat status;
+
+	(void)arg;
+	if (fstat(fd, &status))
+		return -1;
+	*ino = status.st_ino;
+	*dev_major = major(status.st_dev);
+	*dev_minor = minor(status.st_dev);
 	return 0;
 }
 
@@ -182,6 +197,7 @@ static const struct ilu_ops system_ops = {
 	.device_name = sys_device_name,
 	.now = sys_now,
 	.sleep = sys_sleep,
+	.fstat_inode = sys_fstat_inode,
 };
 
 /* A program gives those that it has an opinion of, the others are the default. */
@@ -208,6 +224,7 @@ void ilu_ops_init(struct ilu *ilu, const struct ilu_ops *given)
 	TAKE(device_name);
 	TAKE(now);
 	TAKE(sleep);
+	TAKE(fstat_inode);
 #undef TAKE
 }
 
@@ -317,6 +334,20 @@ int ilu_length(struct ilu *ilu, int fd, uint64_t *length, const char *object)
 	if (ilu->ops.fstat_size(ilu->arg, fd, length))
 		return ilu_fail(ilu, -errno, ILU_CALL_STAT, object);
 	return 0;
+}
+
+int ilu_inode(struct ilu *ilu, int fd, struct ilu_inode *inode, const char *object)
+{
+	if (ilu->ops.fstat_inode(ilu->arg, fd, &inode->ino, &inode->dev_major, &inode->dev_minor))
+		return ilu_fail(ilu, -errno, ILU_CALL_STAT, object);
+	inode->known = true;
+	return 0;
+}
+
+bool ilu_same_inode(const struct ilu_inode *one, const struct ilu_inode *other)
+{
+	return one->known && other->known && one->ino == other->ino &&
+	       one->dev_major == other->dev_major && one->dev_minor == other->dev_minor;
 }
 
 int ilu_seal(struct ilu *ilu, int fd, const char *object)

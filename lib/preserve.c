@@ -9,12 +9,19 @@
 #include "internal.h"
 #include "uapi.h"
 
-static unsigned int count_steps(const struct ilu *ilu)
+static unsigned int count_memories(const struct ilu *ilu)
 {
-	unsigned int nr = 1 + !!ilu->devices;
+	unsigned int nr = 0;
 
 	for (const struct ilu_object *object = ilu->memories; object; object = object->next)
-		nr++;
+		nr += !((const struct ilu_memory *)object)->preserved;
+	return nr;
+}
+
+static unsigned int count_steps(const struct ilu *ilu)
+{
+	unsigned int nr = 1 + !!ilu->devices + count_memories(ilu);
+
 	for (const struct ilu_object *object = ilu->blobs; object; object = object->next)
 		nr++;
 	for (const struct ilu_object *object = ilu->devices; object; object = object->next)
@@ -31,12 +38,30 @@ static void step_done(struct ilu *ilu, struct steps *steps, const char *what)
 	ilu_progress(ilu, ++steps->done, steps->of, what);
 }
 
-/* The manifest names them all, so they are known before anything is preserved. */
+bool ilu_has_early_memory(const struct ilu *ilu)
+{
+	for (const struct ilu_object *object = ilu->memories; object; object = object->next)
+		if (((const struct ilu_memory *)object)->preserved)
+			return true;
+	return false;
+}
+
+static void give_memory_tokens(struct ilu *ilu)
+{
+	if (!ilu_has_early_memory(ilu))
+		ilu->next_token = ILU_TOKEN_FIRST;
+	for (struct ilu_object *object = ilu->memories; object; object = object->next) {
+		struct ilu_memory *memory = (struct ilu_memory *)object;
+
+		if (!memory->preserved)
+			memory->token = ilu->next_token++;
+	}
+}
+
+/* The manifest names them all, so they are known before it is written. */
 static void give_tokens(struct ilu *ilu)
 {
-	ilu->next_token = ILU_TOKEN_FIRST;
-	for (struct ilu_object *object = ilu->memories; object; object = object->next)
-		((struct ilu_memory *)object)->token = ilu->next_token++;
+	give_memory_tokens(ilu);
 	for (struct ilu_object *object = ilu->blobs; object; object = object->next)
 		((struct ilu_blob *)object)->token = ilu->next_token++;
 	/* Page tables without a device are made anew, and so is their iommufd. */
@@ -49,11 +74,15 @@ static int preserve_memories(struct ilu *ilu, struct steps *steps)
 {
 	for (struct ilu_object *object = ilu->memories; object; object = object->next) {
 		struct ilu_memory *memory = (struct ilu_memory *)object;
-		int error = ilu_session_preserve(ilu, ILU_CALL_PRESERVE_MEMORY, memory->fd,
-						 memory->token, object->name);
+		int error;
 
+		if (memory->preserved)
+			continue;
+		error = ilu_session_preserve(ilu, ILU_CALL_PRESERVE_MEMORY, memory->fd,
+					     memory->token, object->name);
 		if (error)
 			return error;
+		memory->preserved = true;
 		step_done(ilu, steps, object->name);
 	}
 	return 0;
@@ -96,10 +125,11 @@ static int mark(struct ilu_space *space, struct ilu_hwpt *hwpt)
 	if (hwpt->marked)
 		return 0;
 	error = ilu_try_ioctl(ilu, ilu->iommufd, IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, &mark);
-	/* There is nobody else in this iommufd. */
+	/* By this context before, or by whoever owns it: any token will do. */
 	if (error && error != -EEXIST)
 		return ilu_fail(ilu, error, ILU_CALL_MARK, space->object.name);
-	hwpt->marked = true;
+	/* Another program's may be another one of this id the next time. */
+	hwpt->marked = !ilu->foreign;
 	return 0;
 }
 
@@ -128,6 +158,9 @@ static int preserve_iommufd(struct ilu *ilu, struct steps *steps)
 	if (!error)
 		error = ilu_session_preserve(ilu, ILU_CALL_PRESERVE_IOMMUFD, ilu->iommufd,
 					     ilu->iommufd_token, NULL);
+	/* Now it cannot change any more. */
+	if (!error && ilu->foreign)
+		error = ilu_spaces_compare(ilu);
 	if (!error)
 		step_done(ilu, steps, "page tables");
 	return error;
@@ -189,35 +222,61 @@ static void undo(struct ilu *ilu, enum ilu_role role)
 		ilu->role = role;
 }
 
-int ilu_preserve(struct ilu *ilu)
+/* All of what, or nothing */
+static int run(struct ilu *ilu, int (*what)(struct ilu *ilu))
 {
-	enum ilu_role role;
+	enum ilu_role role = ilu->role;
+	int error = 0;
+
+	if (role != ILU_ROLE_OUTGOING)
+		error = ilu_session_make(ilu);
+	if (error)
+		return error;
+	error = what(ilu);
+	if (error)
+		undo(ilu, role);
+	return error;
+}
+
+static int preserve_early(struct ilu *ilu)
+{
+	struct steps steps = { .of = count_memories(ilu) };
+
+	give_memory_tokens(ilu);
+	return preserve_memories(ilu, &steps);
+}
+
+int ilu_preserve_memory(struct ilu *ilu)
+{
 	int error;
 
 	if (!ilu)
 		return -EINVAL;
 	error = may_preserve(ilu);
-	if (error)
-		return error;
-	role = ilu->role;
-	if (role != ILU_ROLE_OUTGOING)
-		error = ilu_session_make(ilu);
-	if (error)
-		return error;
-	error = preserve_all(ilu);
-	if (error) {
-		undo(ilu, role);
-		return error;
-	}
-	ilu->preserved = true;
-	return 0;
+	return error ? error : run(ilu, preserve_early);
+}
+
+int ilu_preserve(struct ilu *ilu)
+{
+	int error;
+
+	if (!ilu)
+		return -EINVAL;
+	error = may_preserve(ilu);
+	if (!error && ilu->foreign)
+		error = ilu_spaces_read(ilu);
+	if (!error)
+		error = run(ilu, preserve_all);
+	if (!error)
+		ilu->preserved = true;
+	return error;
 }
 
 int ilu_unpreserve(struct ilu *ilu)
 {
 	if (!ilu)
 		return -EINVAL;
-	if (!ilu->preserved)
+	if (!ilu->preserved && !ilu_has_early_memory(ilu))
 		return ilu_refuse(ilu, ILU_OWN_NOT_PRESERVED, ilu->session_name);
 	ilu_session_close(ilu);
 	ilu_record_close(ilu);

@@ -10,8 +10,8 @@
  *
  * Spaces and page tables are made anew each time. Those of somebody who has died stay
  * in the iommufd, as the session holds it, and nobody tells their ids: they are swept.
- * Once at the beginning, but for what a device is on; again before the finish, when no
- * device is on any of them.
+ * Once at the beginning, but for what a device is on; again at the end, when no device is
+ * on any of them.
  */
 #include <errno.h>
 
@@ -360,6 +360,19 @@ static unsigned int count_all(const struct ilu *ilu)
 	return 1 + 2 * !!nr->spaces + nr->memories + nr->spaces + nr->maps + 3 * nr->devices;
 }
 
+/*
+ * Not by the finish: by then somebody else may have the iommufd, and what he makes there
+ * looks like leftovers.
+ */
+static int leave_clean(struct ilu *ilu)
+{
+	int error = ilu->iommufd >= 0 ? ilu_sweep(ilu) : 0;
+
+	if (!error)
+		ilu->restored = true;
+	return error;
+}
+
 int ilu_restore_step(struct ilu *ilu)
 {
 	int result;
@@ -372,8 +385,8 @@ int ilu_restore_step(struct ilu *ilu)
 		if (result > 0)
 			ilu_progress(ilu, count_done(ilu), count_all(ilu), steps[i].what);
 	}
-	if (!result)
-		ilu->restored = true;
+	if (!result && !ilu->restored)
+		result = leave_clean(ilu);
 	return result;
 }
 
@@ -425,10 +438,7 @@ int ilu_finish(struct ilu *ilu)
 		return error;
 	if (!ilu->restored)
 		return ilu_refuse(ilu, ILU_OWN_NOT_RESTORED, ilu->session_name);
-	if (ilu->iommufd >= 0)
-		error = ilu_sweep(ilu);
-	if (!error)
-		error = ilu_session_finish(ilu);
+	error = ilu_session_finish(ilu);
 	if (!error)
 		finished(ilu);
 	return error;

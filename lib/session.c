@@ -189,6 +189,8 @@ void ilu_session_close(struct ilu *ilu)
 	ilu->role = ILU_ROLE_NONE;
 	ilu->preserved = false;
 	ilu->session_used = false;
+	for (struct ilu_object *object = ilu->memories; object; object = object->next)
+		((struct ilu_memory *)object)->preserved = false;
 }
 
 /* ---- what the program calls ---- */
@@ -198,6 +200,11 @@ static int may_have_session(struct ilu *ilu)
 	if (ilu->session >= 0)
 		return ilu_refuse(ilu, ILU_OWN_HAS_SESSION, ilu->session_name);
 	return 0;
+}
+
+static bool has_objects(const struct ilu *ilu)
+{
+	return ilu->memories || ilu->spaces || ilu->devices || ilu->foreign;
 }
 
 static int may_open(struct ilu *ilu, const char *name)
@@ -233,7 +240,7 @@ static int retrieve(struct ilu *ilu, const char *name)
 	if (error)
 		return error;
 	/* Names of what comes in could be taken. */
-	if (ilu->memories || ilu->spaces || ilu->devices)
+	if (has_objects(ilu))
 		return ilu_refuse(ilu, ILU_OWN_HAS_OBJECTS, name);
 	fd = session_retrieve(ilu, name);
 	if (fd < 0)
@@ -341,7 +348,7 @@ int ilu_session_from_fd(struct ilu *ilu, int fd)
 	error = may_have_session(ilu);
 	if (error)
 		return error;
-	if (ilu->memories || ilu->spaces || ilu->devices)
+	if (has_objects(ilu))
 		return ilu_refuse(ilu, ILU_OWN_HAS_OBJECTS, NULL);
 	if (fd < 0)
 		return ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, NULL);
@@ -409,4 +416,76 @@ int ilu_session_fd(const struct ilu *ilu)
 uint64_t ilu_generation(const struct ilu *ilu)
 {
 	return ilu ? ilu->generation : 0;
+}
+
+/* ---- all of the machine ---- */
+
+struct listed {
+	struct listed *next;
+	struct liveupdate_ioctl_list_sessions session;
+};
+
+static void forget_list(struct listed *list)
+{
+	while (list) {
+		struct listed *first = list;
+
+		list = first->next;
+		free(first);
+	}
+}
+
+/* One after the other, until there is none with a greater id. */
+static int read_list(struct ilu *ilu, int fd, struct listed **at)
+{
+	struct liveupdate_ioctl_list_sessions session = { .size = sizeof(session) };
+	int error;
+
+	while (!(error = ilu_try_ioctl(ilu, fd, LIVEUPDATE_IOCTL_LIST_SESSIONS, &session))) {
+		*at = calloc(1, sizeof(**at));
+		if (!*at)
+			return ilu_refuse(ilu, ILU_OWN_NO_MEMORY, NULL);
+		(*at)->session = session;
+		at = &(*at)->next;
+	}
+	return error == -ENOENT ? 0 : ilu_fail(ilu, error, ILU_CALL_LIST_SESSIONS, NULL);
+}
+
+static int tell(struct listed *listed,
+		int (*found)(void *arg, const struct ilu_session_info *session), void *arg)
+{
+	struct liveupdate_ioctl_list_sessions *session = &listed->session;
+	const struct ilu_session_info info = {
+		.size = sizeof(info),
+		.name = (char *)session->name,
+		.incoming = session->flags & LIVEUPDATE_SESSION_FLAG_INCOMING,
+		.open = session->flags & LIVEUPDATE_SESSION_FLAG_OPEN,
+		.needs_finish = session->flags & LIVEUPDATE_SESSION_FLAG_NEEDS_FINISH,
+		.files = session->nr_files,
+	};
+
+	session->name[sizeof(session->name) - 1] = 0;
+	return found(arg, &info);
+}
+
+/* What is told may use /dev/liveupdate itself, so all is read before. */
+int ilu_sessions(struct ilu *ilu,
+		 int (*found)(void *arg, const struct ilu_session_info *session), void *arg)
+{
+	struct listed *list = NULL;
+	int fd, result;
+
+	if (!ilu)
+		return -EINVAL;
+	if (!found)
+		return ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, NULL);
+	fd = ilu_liveupdate_open(ilu);
+	if (fd < 0)
+		return fd;
+	result = read_list(ilu, fd, &list);
+	ilu_close(ilu, &fd);
+	for (struct listed *at = list; at && !result; at = at->next)
+		result = tell(at, found, arg);
+	forget_list(list);
+	return result;
 }

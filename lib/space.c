@@ -21,6 +21,11 @@ int ilu_iommufd_open(struct ilu *ilu)
 	return 0;
 }
 
+int ilu_iommufd(const struct ilu *ilu)
+{
+	return ilu && ilu->iommufd >= 0 ? ilu->iommufd : -EBADF;
+}
+
 int ilu_iommufd_destroy(struct ilu *ilu, uint32_t id)
 {
 	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = id };
@@ -46,11 +51,22 @@ static void hwpt_destroy(struct ilu_space *space, struct ilu_hwpt *hwpt)
 {
 	struct ilu_hwpt **at = &space->hwpts;
 
-	ilu_iommufd_destroy(space->object.ilu, hwpt->id);
+	if (!space->object.ilu->foreign)
+		ilu_iommufd_destroy(space->object.ilu, hwpt->id);
 	while (*at != hwpt)
 		at = &(*at)->next;
 	*at = hwpt->next;
 	free(hwpt);
+}
+
+void ilu_maps_forget(struct ilu_space *space)
+{
+	while (space->maps) {
+		struct ilu_map *map = space->maps;
+
+		space->maps = map->next;
+		free(map);
+	}
 }
 
 /* Its devices are closed before. What is in the way of IOMMU_DESTROY goes with the file. */
@@ -60,14 +76,10 @@ void ilu_space_close(struct ilu_space *space)
 
 	while (space->hwpts)
 		hwpt_destroy(space, space->hwpts);
-	if (space->ioas)
+	if (space->ioas && !ilu->foreign)
 		ilu_iommufd_destroy(ilu, space->ioas);
-	while (space->maps) {
-		struct ilu_map *map = space->maps;
-
-		space->maps = map->next;
-		free(map);
-	}
+	ilu_maps_forget(space);
+	ilu_originals_forget(space);
 	ilu_remove(&ilu->spaces, &space->object);
 	free(space);
 }
@@ -77,7 +89,7 @@ struct ilu_space *ilu_space_create(struct ilu *ilu, const char *name)
 	struct ilu_space *space;
 	bool first;
 
-	if (!ilu || ilu_may_change(ilu, name))
+	if (!ilu || ilu_may_make(ilu, name))
 		return NULL;
 	space = ilu_new_object(ilu, sizeof(*space), ilu->spaces, name);
 	if (!space)
@@ -114,6 +126,11 @@ struct ilu_space *ilu_space(struct ilu *ilu, const char *name)
 	if (!object)
 		ilu_refuse(ilu, ILU_OWN_NO_OBJECT, name);
 	return (struct ilu_space *)object;
+}
+
+uint32_t ilu_space_id(const struct ilu_space *space)
+{
+	return space ? space->ioas : 0;
 }
 
 bool ilu_space_owns(const struct ilu_space *space, uint32_t id)
@@ -198,7 +215,7 @@ static int check_map(struct ilu_space *space, uint64_t iova, struct ilu_memory *
 		return ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, space->object.name);
 	if (memory->object.ilu != ilu)
 		return ilu_refuse(ilu, ILU_OWN_OTHER_CONTEXT, memory->object.name);
-	return ilu_may_change(ilu, space->object.name);
+	return ilu_may_make(ilu, space->object.name);
 }
 
 int ilu_map(struct ilu_space *space, uint64_t iova, struct ilu_memory *memory, uint64_t offset,
@@ -254,7 +271,7 @@ int ilu_unmap(struct ilu_space *space, uint64_t iova)
 
 	if (!space)
 		return -EINVAL;
-	error = ilu_may_change(space->object.ilu, space->object.name);
+	error = ilu_may_make(space->object.ilu, space->object.name);
 	if (error)
 		return error;
 	for (at = &space->maps; *at; at = &(*at)->next)
@@ -272,7 +289,19 @@ static int attach_to(struct ilu_device *device, const struct ilu_hwpt *hwpt)
 		.pt_id = hwpt->id,
 	};
 
-	return ilu_try_ioctl(device->object.ilu, device->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+	int error = ilu_try_ioctl(device->object.ilu, device->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+				  &attach);
+
+	if (!error)
+		device->hwpt = hwpt->id;
+	return error;
+}
+
+static void hwpt_append(struct ilu_space *space, struct ilu_hwpt *hwpt, uint32_t id)
+{
+	hwpt->id = id;
+	hwpt->next = space->hwpts;
+	space->hwpts = hwpt;
 }
 
 /* For the IOMMU that this device is behind */
@@ -296,9 +325,7 @@ static struct ilu_hwpt *hwpt_alloc(struct ilu_device *device)
 		free(hwpt);
 		return NULL;
 	}
-	hwpt->id = alloc.out_hwpt_id;
-	hwpt->next = space->hwpts;
-	space->hwpts = hwpt;
+	hwpt_append(space, hwpt, alloc.out_hwpt_id);
 	return hwpt;
 }
 
@@ -341,4 +368,32 @@ int ilu_attach(struct ilu_device *device)
 	if (!error)
 		device->attached = true;
 	return error;
+}
+
+/* An id is that of one thing. */
+static bool is_taken(const struct ilu *ilu, const struct ilu_space *space, uint32_t id)
+{
+	for (const struct ilu_object *object = ilu->spaces; object; object = object->next) {
+		const struct ilu_space *other = (const struct ilu_space *)object;
+
+		if (other->ioas == id || (other != space && ilu_space_owns(other, id)))
+			return true;
+	}
+	return false;
+}
+
+int ilu_hwpt_adopt(struct ilu_space *space, uint32_t id)
+{
+	struct ilu *ilu = space->object.ilu;
+	struct ilu_hwpt *hwpt;
+
+	if (is_taken(ilu, space, id))
+		return ilu_refuse(ilu, ILU_OWN_OTHER_SPACE, space->object.name);
+	if (ilu_space_owns(space, id))
+		return 0;
+	hwpt = calloc(1, sizeof(*hwpt));
+	if (!hwpt)
+		return ilu_refuse(ilu, ILU_OWN_NO_MEMORY, space->object.name);
+	hwpt_append(space, hwpt, id);
+	return 0;
 }
