@@ -272,6 +272,7 @@ static const char *request_name(unsigned long request)
 		NAME(LIVEUPDATE_IOCTL_LIST_SESSIONS), NAME(LIVEUPDATE_IOCTL_TEST_KEXEC),
 		NAME(IOMMU_DESTROY), NAME(IOMMU_IOAS_ALLOC), NAME(IOMMU_IOAS_MAP_FILE),
 		NAME(IOMMU_IOAS_UNMAP), NAME(IOMMU_HWPT_ALLOC),
+		NAME(IOMMU_IOAS_LIST_AREAS),
 		NAME(IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE), NAME(VFIO_DEVICE_BIND_IOMMUFD),
 		NAME(VFIO_DEVICE_ATTACH_IOMMUFD_PT), NAME(VFIO_DEVICE_GET_REGION_INFO),
 		NAME(VFIO_DEVICE_SET_IRQS), NAME(VFIO_DEVICE_RESET),
@@ -409,6 +410,7 @@ int fake_memfd(struct fake *fake, uint64_t length, bool sealable)
 	file->content->refs = 1;
 	file->content->bytes = calloc(1, length + 1);
 	file->content->length = length;
+	file->content->ino = ++fake->inodes;
 	file->content->seals = sealable ? 0 : F_SEAL_SEAL;
 	return fd_install(fake, file);
 }
@@ -472,6 +474,22 @@ static int op_fstat_size(void *arg, int fd, uint64_t *length)
 	if (!file)
 		return fake_error(-EBADF);
 	*length = file->kind == FILE_MEMFD ? file->content->length : 0;
+	return 0;
+}
+
+static int op_fstat_inode(void *arg, int fd, uint64_t *ino, uint32_t *dev_major,
+			  uint32_t *dev_minor)
+{
+	struct file *file;
+
+	if (planned(arg, "fstat"))
+		return -1;
+	file = any_file(arg, fd);
+	if (!file)
+		return fake_error(-EBADF);
+	*ino = file->kind == FILE_MEMFD ? file->content->ino : 1;
+	*dev_major = 0;
+	*dev_minor = file->kind == FILE_MEMFD ? FAKE_SHMEM : FAKE_SHMEM + 1;
 	return 0;
 }
 
@@ -559,6 +577,7 @@ const struct ilu_ops fake_ops = {
 	.device_name = op_device_name,
 	.now = op_now,
 	.sleep = op_sleep,
+	.fstat_inode = op_fstat_inode,
 };
 
 /* ---- the process ---- */
@@ -582,6 +601,38 @@ int fake_session(struct fake *fake, const char *name, bool retrieve)
 	error = liveupdate_ioctl(fake, NULL, retrieve ? LIVEUPDATE_IOCTL_RETRIEVE_SESSION :
 				 LIVEUPDATE_IOCTL_CREATE_SESSION, &call);
 	return error ? (int)error : call.fd;
+}
+
+int fake_give(struct fake *fake, int fd)
+{
+	for (int other = FIRST_FD; other < FAKE_FDS; other++)
+		if (!fake->others[other]) {
+			fake->others[other] = file_get(fake->fds[fd]);
+			return other;
+		}
+	abort();
+}
+
+int fake_take(struct fake *fake, int other)
+{
+	return fd_install(fake, file_get(fake->others[other]));
+}
+
+void fake_become_other(struct fake *fake)
+{
+	memcpy(fake->others, fake->fds, sizeof(fake->others));
+	memset(fake->fds, 0, sizeof(fake->fds));
+}
+
+void fake_kill_other(struct fake *fake)
+{
+	for (int fd = 0; fd < FAKE_FDS; fd++) {
+		struct file *file = fake->others[fd];
+
+		fake->others[fd] = NULL;
+		if (file)
+			file_put(fake, file);
+	}
 }
 
 void fake_kill(struct fake *fake)
@@ -648,6 +699,7 @@ struct fake *fake_new(void)
 void fake_free(struct fake *fake)
 {
 	fake_kill(fake);
+	fake_kill_other(fake);
 	machine_free(fake);
 	newest = NULL;
 	free(fake);
@@ -658,8 +710,10 @@ void fake_free(struct fake *fake)
 static void print_maps(FILE *out, const struct fake_map *maps)
 {
 	for (; maps; maps = maps->next)
-		fprintf(out, " %llx+%llx", (unsigned long long)maps->iova,
-			(unsigned long long)maps->length);
+		fprintf(out, " %llx+%llx:%llx@%llx", (unsigned long long)maps->iova,
+			(unsigned long long)maps->length,
+			(unsigned long long)(maps->content ? maps->content->ino : 0),
+			(unsigned long long)maps->start);
 }
 
 static void print_iommufd(FILE *out, const struct file *file)
@@ -680,9 +734,25 @@ static void print_card(FILE *out, const struct card *card)
 	fprintf(out, "%s: %s hwpt %u%s%s%s irqs", card->bdf, card->file ? "open" : "closed",
 		card->hwpt, card->iommufd ? " bound" : "", card->preserved ? " preserved" : "",
 		card->on_old ? " incoming" : "");
-	for (int i = 0; i < FAKE_IRQS; i++)
+	for (unsigned int i = 0; i < FAKE_IRQS; i++) {
 		fprintf(out, " %u", card->irqs[i]);
+		for (unsigned int j = 0; j < card->irqs[i] && j < FAKE_VECTORS; j++)
+			fprintf(out, ",%p", (const void *)card->eventfds[i][j]);
+	}
 	fprintf(out, " command %x\n", card->config[PCI_COMMAND]);
+}
+
+static void print_fds(FILE *out, struct file *const *fds, const char *whose)
+{
+	for (int fd = 0; fd < FAKE_FDS; fd++) {
+		const struct file *file = fds[fd];
+
+		if (!file)
+			continue;
+		fprintf(out, "%s %d: kind %d refs %d\n", whose, fd, file->kind, file->refs);
+		if (file->kind == FILE_IOMMUFD)
+			print_iommufd(out, file);
+	}
 }
 
 char *fake_text(const struct fake *fake)
@@ -691,15 +761,8 @@ char *fake_text(const struct fake *fake)
 	size_t length;
 	FILE *out = open_memstream(&text, &length);
 
-	for (int fd = 0; fd < FAKE_FDS; fd++) {
-		const struct file *file = fake->fds[fd];
-
-		if (!file)
-			continue;
-		fprintf(out, "fd %d: kind %d refs %d\n", fd, file->kind, file->refs);
-		if (file->kind == FILE_IOMMUFD)
-			print_iommufd(out, file);
-	}
+	print_fds(out, fake->fds, "fd");
+	print_fds(out, fake->others, "other fd");
 	for (const struct mapping *mapping = fake->mappings; mapping; mapping = mapping->next)
 		fprintf(out, "mapping of kind %d, %zu\n", mapping->file->kind, mapping->length);
 	for (const struct session *session = fake->sessions; session; session = session->next) {
@@ -730,6 +793,15 @@ unsigned int fake_count(const struct fake *fake, enum object_type type)
 
 	for (int fd = 0; fd < FAKE_FDS; fd++)
 		nr += count(fake->fds[fd], type);
+	return nr;
+}
+
+unsigned int fake_count_other(const struct fake *fake, enum object_type type)
+{
+	unsigned int nr = 0;
+
+	for (int fd = 0; fd < FAKE_FDS; fd++)
+		nr += count(fake->others[fd], type);
 	return nr;
 }
 

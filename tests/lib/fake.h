@@ -2,7 +2,8 @@
 /*
  * A kernel, as far as the library can tell: sessions, memfds, iommufd and devices of
  * VFIO with the rules of docs/uapi.md, through struct ilu_ops. It has one process at a
- * time, which can be killed, and a kexec, which only what is preserved gets through.
+ * time that calls, which can be killed, and may have another one that only holds
+ * descriptors; and a kexec, which only what is preserved gets through.
  *
  * Any one call can be made to fail, and the process to die before any one call. What
  * the library must never do is noted in broken, as is a device that loses what it had
@@ -23,15 +24,18 @@
 #define FAKE_OBJECTS	256
 #define FAKE_CARDS	3
 #define FAKE_IRQS	5
+#define FAKE_VECTORS	8
 #define FAKE_BAR	4096
 #define FAKE_CONFIG	512
 #define FAKE_PAGE	4096
+#define FAKE_SHMEM	1	/* the device that memfds are on: 0:1 */
 
 /* What a memfd holds, and what is mapped: it outlives files. */
 struct content {
 	int refs;
 	unsigned char *bytes;
 	uint64_t length;
+	uint64_t ino;
 	int seals;
 	int frozen;		/* sessions that it is preserved in, or came in by */
 };
@@ -39,8 +43,9 @@ struct content {
 struct fake_map {
 	struct fake_map *next;
 	uint64_t iova, start, length;
-	uint32_t flags;
-	struct content *content;
+	uint32_t flags, type;	/* IOMMU_IOAS_AREA_FILE */
+	int seals;		/* when it was mapped */
+	struct content *content;	/* of a file */
 };
 
 enum object_type { OBJECT_FREE, OBJECT_RESERVED, OBJECT_IOAS, OBJECT_HWPT, OBJECT_DEVICE };
@@ -50,7 +55,7 @@ struct object {
 	struct fake_map *maps;	/* of an IOAS */
 	uint32_t ioas;		/* of a HWPT */
 	int kind;
-	bool marked;
+	bool marked, automatic;
 	uint64_t token;
 };
 
@@ -77,6 +82,7 @@ struct card {
 	uint32_t bar[FAKE_BAR / 4];	/* the first word: it runs */
 	unsigned int resets, fired;
 	unsigned int irqs[FAKE_IRQS];	/* how many are on */
+	const struct file *eventfds[FAKE_IRQS][FAKE_VECTORS];	/* and where they go */
 
 	struct file *file, *iommufd;
 	uint32_t id, hwpt;	/* 0: none */
@@ -120,6 +126,8 @@ struct fake {
 	/* the process */
 	struct file *fds[FAKE_FDS];
 	struct mapping *mappings;
+	/* another one */
+	struct file *others[FAKE_FDS];
 
 	/* what is planned for it */
 	unsigned long calls, fail_at;
@@ -130,6 +138,10 @@ struct fake {
 	jmp_buf *death;
 	int64_t liveupdate_late, driver_late, finish_late;	/* EBUSY, EAGAIN until then */
 	int kexec_errno, attach_errno;	/* as long as they are set */
+	int map_errno;			/* so often */
+	unsigned int map_fails;
+	bool careless;			/* maps what is not sealed, and may */
+	void (*frozen)(struct fake *fake);	/* before an iommufd is preserved */
 
 	/* the machine */
 	int64_t time;
@@ -141,6 +153,7 @@ struct fake {
 	struct card cards[FAKE_CARDS];
 	bool image, jumped;
 	unsigned long ioctls, opens;
+	uint64_t inodes;
 	char broken[128];
 };
 
@@ -154,6 +167,12 @@ struct fake *fake_new(void);
 void fake_free(struct fake *fake);
 /* The process is killed: all that it has is closed. */
 void fake_kill(struct fake *fake);
+/* The other one is given a copy, which is its own; and gives one. Both are descriptors there. */
+int fake_give(struct fake *fake, int fd);
+int fake_take(struct fake *fake, int other);
+/* All that the process has is the other one's, and the process has nothing. */
+void fake_become_other(struct fake *fake);
+void fake_kill_other(struct fake *fake);
 /* A context of this machine's process */
 struct ilu *fake_context(struct fake *fake);
 /* In the process of an update that took place: its memory goes, no call is made. */
@@ -174,6 +193,8 @@ struct content *fake_manifest(struct fake *fake);
 /* All of the machine in words, but for marks and time; to be freed */
 char *fake_text(const struct fake *fake);
 unsigned int fake_count(const struct fake *fake, enum object_type type);
+/* Likewise of the other one */
+unsigned int fake_count_other(const struct fake *fake, enum object_type type);
 /* Likewise in those that came in, whoever has retrieved them */
 unsigned int fake_count_incoming(const struct fake *fake, enum object_type type);
 

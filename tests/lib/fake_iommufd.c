@@ -18,7 +18,8 @@ void maps_free(struct fake_map *maps)
 		struct fake_map *map = maps;
 
 		maps = map->next;
-		content_put(map->content);
+		if (map->content)
+			content_put(map->content);
 		free(map);
 	}
 }
@@ -31,7 +32,8 @@ struct fake_map *maps_copy(const struct fake_map *maps)
 		*at = calloc(1, sizeof(**at));
 		**at = *maps;
 		(*at)->next = NULL;
-		content_get(maps->content);
+		if (maps->content)
+			content_get(maps->content);
 		at = &(*at)->next;
 	}
 	return copy;
@@ -56,7 +58,7 @@ unsigned char *fake_dma(const struct card *card, uint64_t iova, uint32_t flags)
 
 	for (const struct fake_map *map = maps_of(card); map; map = map->next)
 		if (iova >= map->iova && iova - map->iova < map->length &&
-		    (map->flags & wanted) == wanted)
+		    (map->flags & wanted) == wanted && map->content)
 			return map->content->bytes + map->start + (iova - map->iova);
 	return NULL;
 }
@@ -138,7 +140,7 @@ static int map_file(struct fake *fake, struct file *file, struct iommu_ioas_map_
 {
 	struct object *ioas = object(file, call->ioas_id, OBJECT_IOAS);
 	struct file *memfd = fd_file(fake, call->fd, FILE_MEMFD);
-	struct fake_map *map;
+	struct fake_map *map, **at;
 
 	if (!ioas)
 		return -ENOENT;
@@ -153,19 +155,75 @@ static int map_file(struct fake *fake, struct file *file, struct iommu_ioas_map_
 	for (map = ioas->maps; map; map = map->next)
 		if (call->iova < map->iova + map->length && map->iova < call->iova + call->length)
 			return -EEXIST;
-	/* Later it could not be preserved. */
-	if ((memfd->content->seals & SEALS) != SEALS)
+	if (fake->map_fails && fake->map_errno) {
+		fake->map_fails--;
+		return -fake->map_errno;
+	}
+	/* Later it could not be preserved. One that cannot be sealed is another program's. */
+	if ((memfd->content->seals & SEALS) != SEALS && !(memfd->content->seals & F_SEAL_SEAL) &&
+	    !fake->careless)
 		fake_broken(fake, "mapped before it was sealed");
+	at = &ioas->maps;
+	while (*at && (*at)->iova < call->iova)
+		at = &(*at)->next;
 	map = calloc(1, sizeof(*map));
 	*map = (struct fake_map) {
-		.next = ioas->maps,
+		.next = *at,
 		.iova = call->iova,
 		.start = call->start,
 		.length = call->length,
 		.flags = call->flags,
+		.type = IOMMU_IOAS_AREA_FILE,
+		.seals = memfd->content->seals,
 		.content = content_get(memfd->content),
 	};
-	ioas->maps = map;
+	*at = map;
+	return 0;
+}
+
+static struct iommu_ioas_area area_from(const struct fake_map *map, uint64_t iova)
+{
+	struct iommu_ioas_area area = {
+		.iova = iova > map->iova ? iova : map->iova,
+		.flags = map->flags & ~IOMMU_IOAS_MAP_FIXED_IOVA,
+		.type = map->type,
+		.seals = map->seals,
+	};
+
+	area.length = map->iova + map->length - area.iova;
+	area.start = map->start + (area.iova - map->iova);
+	if (!map->content)
+		return area;
+	area.ino = map->content->ino;
+	area.dev_minor = FAKE_SHMEM;
+	return area;
+}
+
+/* Never more than two by one call, which is less than there is room for. */
+static int list_areas(struct file *file, struct iommu_ioas_list_areas *call)
+{
+	struct iommu_ioas_area *areas = (void *)(uintptr_t)call->areas;
+	uint32_t room = call->nr < 2 ? call->nr : 2;
+	const struct object *ioas;
+	const struct fake_map *map;
+
+	if (call->flags || call->reserved)
+		return -EOPNOTSUPP;
+	ioas = object(file, call->ioas_id, OBJECT_IOAS);
+	if (!ioas)
+		return -ENOENT;
+	call->nr = 0;
+	call->out_flags = 0;
+	for (map = ioas->maps; map; map = map->next) {
+		if (map->iova + map->length <= call->iova)
+			continue;
+		if (call->nr == room) {
+			call->out_flags = IOMMU_IOAS_AREAS_MORE;
+			call->iova = area_from(map, call->iova).iova;
+			return 0;
+		}
+		areas[call->nr++] = area_from(map, call->iova);
+	}
 	return 0;
 }
 
@@ -218,6 +276,8 @@ static int mark(struct file *file, struct iommu_hwpt_liveupdate_mark_preserve *c
 		return -ENOENT;
 	if (file->preserved)
 		return -EBUSY;
+	if (hwpt->automatic)
+		return -EOPNOTSUPP;
 	if (hwpt->marked)
 		return -EEXIST;
 	for (uint32_t i = 1; i < FAKE_OBJECTS; i++)
@@ -242,6 +302,8 @@ long iommufd_ioctl(struct fake *fake, struct file *file, unsigned long request, 
 		return map_file(fake, file, data);
 	case IOMMU_IOAS_UNMAP:
 		return unmap(file, data);
+	case IOMMU_IOAS_LIST_AREAS:
+		return fake->old_kernel ? -ENOTTY : list_areas(file, data);
 	case IOMMU_HWPT_ALLOC:
 		return hwpt_alloc(fake, file, data);
 	case IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE:
@@ -267,7 +329,10 @@ int iommufd_check_preserve(struct fake *fake, struct file *file, struct session 
 		if (hwpt->type != OBJECT_HWPT || !hwpt->marked)
 			continue;
 		for (struct fake_map *map = file->objects[hwpt->ioas].maps; map; map = map->next) {
-			if ((map->content->seals & SEALS) != SEALS)
+			if (map->type != IOMMU_IOAS_AREA_FILE)
+				return fake_say(fake, -EOPNOTSUPP, "iommufd: liveupdate: IOAS %u: the mapping at IOVA %#llx is not of a file, but of a process",
+						hwpt->ioas, (unsigned long long)map->iova);
+			if ((map->seals & SEALS) != SEALS)
 				return fake_say(fake, -EINVAL, "iommufd: liveupdate: IOAS %u: the file at IOVA %#llx was not sealed against seal, grow and shrink when it was mapped",
 						hwpt->ioas, (unsigned long long)map->iova);
 			if (!session_has(session, map->content))
@@ -406,6 +471,8 @@ static int set_irqs(struct fake *fake, struct card *card, struct vfio_irq_set *s
 	if (card->on_errno && is_vector(set->index))
 		return -card->on_errno;
 	card->irqs[set->index] = set->count;
+	for (unsigned int i = 0; i < set->count && i < FAKE_VECTORS; i++)
+		card->eventfds[set->index][i] = fd_file(fake, eventfds[i], FILE_OTHER);
 	return 0;
 }
 

@@ -156,6 +156,8 @@ static int preserve(struct fake *fake, struct session *session,
 			return -EEXIST;
 	if (!file)
 		return -EBADF;
+	if (file->kind == FILE_IOMMUFD && fake->frozen)
+		fake->frozen(fake);
 	error = check_preserve(fake, session, file);
 	if (error)
 		return error;
@@ -479,6 +481,7 @@ int machine_kexec(struct fake *fake)
 		if (session->kept)
 			drop_files(fake, session);
 	fake_kill(fake);
+	fake_kill_other(fake);
 	for (session = fake->sessions; session; session = session->next)
 		if (session->kept)
 			arrive(session);
