@@ -3,6 +3,13 @@
 
 #include "program.h"
 
+#ifndef PLAIN
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_disable()
+#define __lsan_enable()
+#endif
+
 #define SESSION		"vm1"
 
 void assert_ok_at(const struct program *program, int result, const char *what, const char *file,
@@ -35,7 +42,7 @@ static int last_error(struct program *program, bool failed)
 }
 
 /* What the kernel is made to say may be wrong: it came in, and it is said that it did not. */
-static int open_session(struct program *program)
+int program_open_session(struct program *program)
 {
 	enum ilu_role role = program->generation ? ILU_ROLE_INCOMING : ILU_ROLE_NONE;
 	int error = ilu_session_open(program->ilu, SESSION);
@@ -216,7 +223,7 @@ static int config(struct program *program)
 }
 
 const struct step set_up_steps[] = {
-	{ "open the session", open_session, ALL },
+	{ "open the session", program_open_session, ALL },
 	{ "create ram", create_ram, ALL },
 	{ "add rom", add_rom, ALL },
 	{ "create dma", create_dma, ALL },
@@ -270,7 +277,7 @@ static int finish(struct program *program)
 }
 
 const struct step take_back_steps[] = {
-	{ "open the session", open_session, ALL },
+	{ "open the session", program_open_session, ALL },
 	{ "restore", restore, NOTHING },
 	{ "get blobs", get_blobs, ALL },
 	{ "start devices", start_devices, NOTHING },
@@ -404,6 +411,31 @@ void program_next(struct program *program)
 	program->generation++;
 	program->ilu = fake_context(program->fake);
 	assert_non_null(program->ilu);
+}
+
+bool program_dies(struct program *program, unsigned long at,
+		  void (*live)(struct program *program))
+{
+	struct fake *fake = program->fake;
+	jmp_buf death;
+
+	fake->death = &death;
+	fake->points = 0;
+	fake->die_at = at;
+	__lsan_disable();
+	if (setjmp(death)) {
+		__lsan_enable();
+		fake->die_at = 0;
+		fake_kill(fake);
+		program->ilu = NULL;
+		return true;
+	}
+	if (!program->ilu)
+		program->ilu = fake_context(fake);
+	live(program);
+	__lsan_enable();
+	fake->die_at = 0;
+	return false;
 }
 
 void program_end(struct program *program)

@@ -26,8 +26,11 @@
 #define HIGH_IOVA	0x8000000000ull
 #define ROM_IOVA	0x20000000ull
 
+struct owner;
+
 struct program {
 	struct fake *fake;
+	struct owner *owner;	/* of a broker, see broker.h */
 	struct ilu *ilu;
 	uint64_t generation;	/* how many updates there were */
 	unsigned int retried;
@@ -43,6 +46,8 @@ struct step {
 
 extern const struct step set_up_steps[], take_back_steps[], leave_steps[];
 
+/* What set_up_steps begins with */
+int program_open_session(struct program *program);
 void program_start(struct program *program, struct fake *fake);
 /* Each of them; one that fails is tried once more, and has to unwind and to say why. */
 void program_run(struct program *program, const struct step *steps);
@@ -51,6 +56,12 @@ void program_live(struct program *program);
 /* After the kexec: another process */
 void program_next(struct program *program);
 void program_end(struct program *program);
+/*
+ * Lives until it dies before that point; 0: it does not. The memory of who has died is
+ * nobody's, and all that it has is closed. True: it died.
+ */
+bool program_dies(struct program *program, unsigned long at,
+		  void (*live)(struct program *program));
 /* Devices run, were never reset, find what they found before; nothing was broken. */
 void program_check(struct program *program);
 /* All devices are closed, no file is open, no session is left. */

@@ -76,7 +76,7 @@ count() { echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" -
 
 run_make() { ${MAKE:-make} --no-print-directory -s "$@"; }
 
-programs='way calls death arguments manifest check'
+programs='way calls death arguments manifest check adopt broker'
 if [ "${1:-}" = valgrind ]; then
 	if ! command -v valgrind >/dev/null 2>&1; then
 		echo "SKIP: there is no valgrind"
@@ -86,7 +86,7 @@ if [ "${1:-}" = valgrind ]; then
 	run_make valgrind-programs
 	# what a program that died has left is no error here: the other build looks for leaks
 	wrapper='valgrind -q --error-exitcode=9'
-	for name in way arguments manifest check; do cmocka "$O/plain/test_$name"; done
+	for name in way arguments manifest check adopt; do cmocka "$O/plain/test_$name"; done
 	count
 	exit
 fi
@@ -122,7 +122,7 @@ with g++ 'header alone, C++' header_of g++ cc \
 declared() { awk '/^\/\*/ { c = 1 } !c { print } /\*\// { c = 0 }' "$HEADER" | grep -oE '\bilu_[a-z_]+\(' | tr -d '(' | sort -u; }
 # symbols OPTION... FILE: into a file, as what nm could not read has no symbols either
 symbols() { nm "$@" >"$O/symbols"; }
-exported() { symbols -D --defined-only "$O/lib-gcc/libiommu-liveupdate.so" && sed -n 's/.* T \([a-z_]*\)@@ILU_0\.1$/\1/p' "$O/symbols" | sort; }
+exported() { symbols -D --defined-only "$O/lib-gcc/libiommu-liveupdate.so" && sed -n 's/.* T \([a-z_]*\)@@ILU_0\.[12]$/\1/p' "$O/symbols" | sort; }
 mapped() { sed -n 's/^\t\(ilu_[a-z_]*\);$/\1/p' "$MAP" | sort; }
 
 # same NAME NAME: what two functions of this script print
@@ -138,7 +138,7 @@ check 'map and library agree' same mapped exported
 nothing_else()
 {
 	symbols -D --defined-only "$O/lib-gcc/libiommu-liveupdate.so" || return 1
-	grep -v -e ' A ILU_0\.1' -e '@@ILU_0\.1$' "$O/symbols" && return 1
+	grep -v -e ' A ILU_0\.[12]$' -e '@@ILU_0\.[12]$' "$O/symbols" && return 1
 	readelf -d "$O/lib-gcc/libiommu-liveupdate.so" >"$O/dynamic" || return 1
 	grep -q 'SONAME.*\[libiommu-liveupdate.so.0\]' "$O/dynamic" || { echo "another soname"; return 1; }
 	! grep 'NEEDED' "$O/dynamic" | grep -v 'libc\.so'

@@ -22,31 +22,6 @@ static void live_to_the_end(struct program *program)
 	program_run(program, take_back_steps);
 }
 
-/* The memory of who has died is nobody's. True: it died. */
-static bool dies(struct program *program, unsigned long at, void (*live)(struct program *program))
-{
-	struct fake *fake = program->fake;
-	jmp_buf death;
-
-	fake->death = &death;
-	fake->points = 0;
-	fake->die_at = at;
-	__lsan_disable();
-	if (setjmp(death)) {
-		__lsan_enable();
-		fake->die_at = 0;
-		fake_kill(fake);
-		program->ilu = NULL;
-		return true;
-	}
-	if (!program->ilu)
-		program->ilu = fake_context(fake);
-	live(program);
-	__lsan_enable();
-	fake->die_at = 0;
-	return false;
-}
-
 /* The whole way, in a machine where somebody has died */
 static void live_anew(struct fake *fake)
 {
@@ -83,7 +58,7 @@ static bool die_before_kexec(unsigned long at)
 {
 	struct fake *fake = fake_new();
 	struct program program = { .fake = fake };
-	bool died = dies(&program, at, program_live);
+	bool died = program_dies(&program, at, program_live);
 
 	if (died) {
 		assert_nothing(fake);
@@ -142,7 +117,7 @@ static bool die_after_kexec(unsigned long at)
 {
 	struct program program;
 	struct fake *fake = arrived(&program);
-	bool died = dies(&program, at, live_to_the_end);
+	bool died = program_dies(&program, at, live_to_the_end);
 
 	if (died)
 		go_on(&program);
@@ -172,9 +147,9 @@ static int die_twice(unsigned long first, unsigned long second)
 	struct fake *fake = arrived(&program);
 	int result = 0;
 
-	if (dies(&program, first, live_to_the_end)) {
+	if (program_dies(&program, first, live_to_the_end)) {
 		result = 2;
-		if (!is_finished(fake) && dies(&program, second, live_to_the_end))
+		if (!is_finished(fake) && program_dies(&program, second, live_to_the_end))
 			result = 1;
 		if (program.ilu) {
 			program_check(&program);
@@ -213,7 +188,7 @@ static void test_many_times(void **state)
 	unsigned long at = 1, deaths = 0;
 
 	(void)state;
-	while (dies(&program, at, live_to_the_end) && !is_finished(fake)) {
+	while (program_dies(&program, at, live_to_the_end) && !is_finished(fake)) {
 		program_check(&program);
 		deaths++;
 		at += 3;
@@ -240,7 +215,7 @@ static void test_leftovers(void **state)
 
 	(void)state;
 	for (int i = 0; i < 40; i++) {
-		assert_false(dies(&program, 0, restore_only));
+		assert_false(program_dies(&program, 0, restore_only));
 		program_check(&program);
 		/* in which the dead one's memory is, for the leak check */
 		fake_lose(fake, program.ilu);
@@ -300,7 +275,7 @@ static bool die_with_a_witness(unsigned long at, ssize_t *last)
 	assert_ok(&program, ilu_preserve(program.ilu));
 	__lsan_enable();
 	session = file_get(fake->fds[ilu_session_fd(program.ilu)]);
-	died = dies(&program, at, set_blobs);
+	died = program_dies(&program, at, set_blobs);
 	if (!died)
 		fake_lose(fake, program.ilu);
 	kexec_by_another(fake, session);
