@@ -32,6 +32,19 @@ static void assert_id(const struct program *program, enum ilu_id id)
 	assert_string_equal(ilu_id_name(ilu_error(program->ilu)->id), ilu_id_name(id));
 }
 
+static struct ilu_device *adopt(struct program *program, const char *name, int fd, uint32_t hwpt,
+				const char *bdf)
+{
+	struct ilu_device *device =
+		ilu_device_adopt(program->ilu, name,
+				 &ILU_OPTS(ilu_device_adopt_opts, .fd = fd, .hwpt = hwpt, .bdf = bdf),
+				 dma(program));
+
+	if (fd >= 0)
+		fake_close(program->fake, fd);
+	return device;
+}
+
 /* ---- letting go ---- */
 
 enum stage { ADOPTED, PRESERVED, QUIET, CHECKED, STAGES };
@@ -84,6 +97,37 @@ static void test_let_go(void **state)
 	for (enum stage stage = ADOPTED; stage < STAGES; stage++) {
 		let_go(stage, true);
 		let_go(stage, false);
+	}
+}
+
+/* What no device is on could be destroyed, and is the owner's all the same. */
+static void test_unused(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake;
+
+	(void)state;
+	for (int release = 0; release < 2; release++) {
+		struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
+		struct iommu_hwpt_alloc hwpt = { .size = sizeof(hwpt) };
+
+		fake = adopted(&program, &owner);
+		assert_int_equal(owner_ioctl(fake, &owner, IOMMU_IOAS_ALLOC, &ioas), 0);
+		assert_non_null(ilu_space_adopt(program.ilu, "unused", ioas.out_ioas_id));
+		hwpt.dev_id = owner.ids[0];
+		hwpt.pt_id = owner.ioas[0];
+		assert_int_equal(owner_ioctl(fake, &owner, IOMMU_HWPT_ALLOC, &hwpt), 0);
+		assert_non_null(adopt(&program, "again", fake_take(fake, owner.devices[0]),
+				      hwpt.out_hwpt_id, NULL));
+		if (release)
+			assert_ok(&program, ilu_release(program.ilu));
+		program_end(&program);
+		assert_int_equal(fake_count_other(fake, OBJECT_IOAS), 3);
+		assert_int_equal(fake_count_other(fake, OBJECT_HWPT), 4);
+		owner_check(&program);
+		program.ilu = fake_context(fake);
+		broker_end_all(&program);
 	}
 }
 
@@ -624,19 +668,6 @@ static void test_spaces(void **state)
 	broker_end_all(&program);
 }
 
-static struct ilu_device *adopt(struct program *program, const char *name, int fd, uint32_t hwpt,
-				const char *bdf)
-{
-	struct ilu_device *device =
-		ilu_device_adopt(program->ilu, name,
-				 &ILU_OPTS(ilu_device_adopt_opts, .fd = fd, .hwpt = hwpt, .bdf = bdf),
-				 dma(program));
-
-	if (fd >= 0)
-		fake_close(program->fake, fd);
-	return device;
-}
-
 static void test_devices(void **state)
 {
 	struct program program;
@@ -1040,6 +1071,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_let_go),
+		cmocka_unit_test(test_unused),
 		cmocka_unit_test(test_unpreserve),
 		cmocka_unit_test(test_release_later),
 		cmocka_unit_test(test_release_twice),
