@@ -20,6 +20,7 @@ static const struct scenario scenarios[] = {
 	{ "guide", guide_old_kernel, guide_new_kernel },
 	{ "disk", disk_old_kernel, disk_new_kernel },
 	{ "interrupts", interrupts_old_kernel, interrupts_new_kernel },
+	{ "carried", carried_old_kernel, carried_new_kernel },
 	{ "neighbour", neighbour_old_kernel, plain_update_new_kernel },
 	{ "blocked", update_old_kernel, blocked_new_kernel },
 	{ "fallocated", fallocated_old_kernel, NULL },

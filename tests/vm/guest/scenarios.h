@@ -26,6 +26,8 @@ void disk_old_kernel(void);
 void disk_new_kernel(void);
 void interrupts_old_kernel(void);
 void interrupts_new_kernel(void);
+void carried_old_kernel(void);
+void carried_new_kernel(void);
 void manager_old_kernel(void);
 void manager_new_kernel(void);
 
