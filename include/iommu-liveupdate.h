@@ -447,8 +447,9 @@ int ilu_device_irqs(struct ilu_device *device, unsigned int index, unsigned int 
  * Only looked at is what is adopted. Nothing of it is made, changed or destroyed, but by
  * ilu_map_instead(), ilu_quiesce() and ilu_kexec(), whose work ilu_release() takes back; and
  * page tables are marked by ilu_preserve(), which stays and does no harm. Calls that would
- * change it (ilu_map(), ilu_unmap(), ilu_device_irqs()) are refused with -EPERM, and there
- * are no objects of the library's own in an iommufd that is adopted.
+ * change it (ilu_map(), ilu_unmap(), ilu_device_irqs(), ilu_device_reset(), a write to config
+ * space) are refused with -EPERM, and there are no objects of the library's own in an iommufd
+ * that is adopted.
  *
  * The next kernel's objects are the library's own. Their descriptors and ids are for the
  * program that goes on with them; ilu_release() lets go of them then.

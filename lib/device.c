@@ -40,11 +40,21 @@ int ilu_device_config_read(const struct ilu_device *device, unsigned int offset,
 					device->config_offset + offset, device->object.name);
 }
 
+/* Another program's is only looked at. */
+static int check_ours(const struct ilu_device *device)
+{
+	struct ilu *ilu = device->object.ilu;
+
+	return ilu->foreign ? ilu_refuse(ilu, ILU_OWN_NOT_OURS, device->object.name) : 0;
+}
+
 int ilu_device_config_write(const struct ilu_device *device, unsigned int offset, const void *data,
 			    size_t length)
 {
 	int error = check_config(device, offset, length);
 
+	if (!error)
+		error = check_ours(device);
 	return error ? error : ilu_write(device->object.ilu, ILU_CALL_CONFIG, device->fd, data, length,
 					 device->config_offset + offset, device->object.name);
 }
@@ -455,8 +465,11 @@ int ilu_device_allow_dma(const struct ilu_device *device)
 
 int ilu_device_reset(const struct ilu_device *device)
 {
+	int error;
+
 	if (!device)
 		return -EINVAL;
-	return ilu_ioctl(device->object.ilu, ILU_CALL_DEVICE_RESET, device->fd, VFIO_DEVICE_RESET,
-			 NULL, device->object.name);
+	error = check_ours(device);
+	return error ? error : ilu_ioctl(device->object.ilu, ILU_CALL_DEVICE_RESET, device->fd,
+					 VFIO_DEVICE_RESET, NULL, device->object.name);
 }

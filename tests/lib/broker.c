@@ -602,6 +602,7 @@ const struct step broker_back_steps[] = {
 	{ "arm vectors", arm_vectors, ALL },
 	{ "arm requests", arm_requests, ALL },
 	{ "feed", feed, NOTHING },
+	{ "restore again", restore, ALL },
 	{ "finish", finish, NOTHING },
 	{ "release", release, NOTHING },
 	{ "tidy", tidy, NOTHING },

@@ -749,6 +749,12 @@ static void test_devices(void **state)
 	fd = fake_take(fake, owner.devices[0]);
 	assert_missing(&program, ilu_device_add(program.ilu, "x", fd, dma(&program)), EPERM);
 	fake_close(fake, fd);
+	assert_refused(&program, ilu_device_reset(nic(&program)), EPERM);
+	assert_refused(&program, ilu_device_config_write(nic(&program), 0x60, &vendor, 2), EPERM);
+	assert_refused(&program, ilu_device_allow_dma(nic(&program)), EPERM);
+	assert_ok(&program, ilu_device_config_read(nic(&program), 0, &vendor, 2));
+	assert_non_null(ilu_device_bar(nic(&program), 0, NULL));
+	program_check(&program);
 	assert_ok(&program, ilu_preserve(program.ilu));
 	fd = fake_take(fake, owner.devices[0]);
 	assert_missing(&program, adopt(&program, "x", fd, owner.hwpts[0], NULL), EBUSY);
