@@ -867,6 +867,67 @@ static void test_marked_anew(void **state)
 	broker_end_all(&program);
 }
 
+/* Two devices of one kind share a page table, before and after. */
+static void test_shared_page_table(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = broker_start(&program, &owner);
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
+	const struct step *step = broker_adopt_steps;
+	uint32_t hwpts[2];
+
+	(void)state;
+	attach.pt_id = owner.hwpts[0];
+	assert_int_equal(device_ioctl(fake, fake->others[owner.devices[1]],
+				      VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach), 0);
+	for (; strcmp(step->name, "adopt other"); step++)
+		assert_ok(&program, step->run(&program));
+	assert_non_null(adopt(&program, "nic2", fake_take(fake, owner.devices[1]), owner.hwpts[0],
+			      NULL));
+	fake->image = true;
+	assert_ok(&program, ilu_preserve(program.ilu));
+	/* by the owner itself */
+	memset(fake->cards[0].irqs, 0, sizeof(fake->cards[0].irqs));
+	assert_ok(&program, ilu_kexec(program.ilu));
+	program_next(&program);
+	assert_ok(&program, ilu_session_open(program.ilu, "vm1"));
+	assert_ok(&program, ilu_restore(program.ilu));
+	assert_ok(&program, ilu_device_pt(nic(&program), NULL, &hwpts[0]));
+	assert_ok(&program, ilu_device_pt(ilu_device(program.ilu, "nic2"), NULL, &hwpts[1]));
+	assert_int_equal(hwpts[0], hwpts[1]);
+	assert_int_equal(fake_count(fake, OBJECT_HWPT), 1);
+	assert_non_null(fake_dma(&fake->cards[1], BIOS_IOVA, ILU_MAP_READ));
+	assert_ok(&program, ilu_finish(program.ilu));
+	program_end(&program);
+	fake_free(fake);
+}
+
+/* Only what is mapped goes along then, to an iommufd of the next kernel. */
+static void test_no_device(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = broker_start(&program, &owner);
+	const struct step *step = broker_adopt_steps;
+
+	(void)state;
+	for (; strcmp(step->name, "adopt nic"); step++)
+		assert_ok(&program, step->run(&program));
+	fake->image = true;
+	assert_ok(&program, ilu_preserve(program.ilu));
+	program_check(&program);
+	assert_ok(&program, ilu_kexec(program.ilu));
+	program_next(&program);
+	assert_ok(&program, ilu_session_open(program.ilu, "vm1"));
+	assert_ok(&program, ilu_restore(program.ilu));
+	assert_int_equal(fake_count(fake, OBJECT_IOAS), 1);
+	assert_non_null(fake->fds[ilu_iommufd(program.ilu)]->objects[ilu_space_id(dma(&program))].maps);
+	assert_ok(&program, ilu_finish(program.ilu));
+	assert_ok(&program, ilu_release(program.ilu));
+	broker_end_all(&program);
+}
+
 /* ---- interrupts ---- */
 
 static void test_irqs(void **state)
@@ -1128,6 +1189,8 @@ int main(void)
 		cmocka_unit_test(test_unbound),
 		cmocka_unit_test(test_refused_by_kernel),
 		cmocka_unit_test(test_marked_anew),
+		cmocka_unit_test(test_shared_page_table),
+		cmocka_unit_test(test_no_device),
 		cmocka_unit_test(test_irqs),
 		cmocka_unit_test(test_unknown_irqs),
 		cmocka_unit_test(test_irqs_adopted_again),

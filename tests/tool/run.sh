@@ -717,7 +717,7 @@ machine
 run 0 version
 shows 'record   ilu-vfio-pci-v1'
 "$tool" -V >"$O/out" 2>&1 || wrong '-V'
-shows 'iommu-liveupdate 0.1'
+shows 'iommu-liveupdate 0.2'
 end
 
 # ---------------------------------------------------------------- wrong arguments
