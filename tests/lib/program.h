@@ -26,6 +26,9 @@
 #define HIGH_IOVA	0x8000000000ull
 #define ROM_IOVA	0x20000000ull
 
+/* Of the way back: manifest, sweep, iommufd, memories, spaces, maps, 3 for each device */
+#define RESTORE_STEPS	(3 + 2 + 2 + 4 + 9)
+
 struct owner;
 
 struct program {

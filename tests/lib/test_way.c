@@ -123,8 +123,7 @@ static void test_steps(void **state)
 	}
 	assert_ok(&program, result);
 	assert_int_equal(last.left, 0);
-	/* manifest, sweep, iommufd, memories, spaces, maps, 3 for each device */
-	assert_int_equal(steps, 3 + 2 + 2 + 4 + 9);
+	assert_int_equal(steps, RESTORE_STEPS);
 	assert_int_equal(ilu_restore_step(program.ilu), 0);
 	assert_ok(&program, ilu_restore(program.ilu));
 	assert_ok(&program, ilu_finish(program.ilu));
