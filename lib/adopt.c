@@ -18,9 +18,9 @@
 
 #define SEALS	(F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_SHRINK)
 
-_Static_assert(ILU_AREA_USER == IOMMU_IOAS_AREA_USER, "area");
-_Static_assert(ILU_AREA_FILE == IOMMU_IOAS_AREA_FILE, "area");
-_Static_assert(ILU_AREA_DMABUF == IOMMU_IOAS_AREA_DMABUF, "area");
+_Static_assert((int)ILU_AREA_USER == (int)IOMMU_IOAS_AREA_USER, "area");
+_Static_assert((int)ILU_AREA_FILE == (int)IOMMU_IOAS_AREA_FILE, "area");
+_Static_assert((int)ILU_AREA_DMABUF == (int)IOMMU_IOAS_AREA_DMABUF, "area");
 
 /* ---- the iommufd ---- */
 
