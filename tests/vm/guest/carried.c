@@ -79,13 +79,27 @@ static void make_rom(struct owner *owner)
 		give_up("map ROM: %m");
 }
 
+static void map_part(const struct receiver *receiver, __u64 start, __u64 end)
+{
+	must(ioas_map_file(receiver->device.iommufd, receiver->ioas_id, receiver->memfd, start,
+			   end - start, receiver->ring.iova + start), "map memfd");
+}
+
+/* The second map does not begin where its file does, and the frames soon come to it. */
+static void map_ring(const struct receiver *receiver)
+{
+	__u64 end_of_first = receiver->size / 32;
+
+	map_part(receiver, 0, end_of_first);
+	map_part(receiver, end_of_first, receiver->size);
+}
+
 static void make_tables(struct receiver *receiver)
 {
 	struct device *device = &receiver->device;
 
 	must(ioas_create(device->iommufd, false, &receiver->ioas_id), "create IOAS");
-	must(ioas_map_file(device->iommufd, receiver->ioas_id, receiver->memfd, 0,
-			   receiver->size, receiver->ring.iova), "map memfd");
+	map_ring(receiver);
 	must(hwpt_create(device, receiver->ioas_id, &receiver->hwpt_id), "create HWPT");
 	must(device_attach(device, receiver->hwpt_id), "attach");
 }
