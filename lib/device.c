@@ -374,6 +374,10 @@ struct ilu_device *ilu_device_adopt(struct ilu *ilu, const char *name,
 
 	if (!ilu)
 		return NULL;
+	if (!given) {
+		ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, name);
+		return NULL;
+	}
 	if (!ilu_opts_copy(&opts, sizeof(opts), given)) {
 		ilu_refuse(ilu, ILU_OWN_OPTIONS_TOO_NEW, name);
 		return NULL;

@@ -288,7 +288,6 @@ static int attach_to(struct ilu_device *device, const struct ilu_hwpt *hwpt)
 		.argsz = sizeof(attach),
 		.pt_id = hwpt->id,
 	};
-
 	int error = ilu_try_ioctl(device->object.ilu, device->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 				  &attach);
 

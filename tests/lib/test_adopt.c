@@ -735,8 +735,8 @@ static void test_devices(void **state)
 	assert_missing(&program, adopt(&program, "x", fd, owner.hwpts[0], "../x"), EINVAL);
 	fd = fake_take(fake, owner.devices[0]);
 	assert_missing(&program, adopt(&program, "nic", fd, owner.hwpts[0], NULL), EEXIST);
-	assert_missing(&program, ilu_device_adopt(program.ilu, "x", NULL, dma(&program)),
-		       EOPNOTSUPP);
+	assert_missing(&program, ilu_device_adopt(program.ilu, "x", NULL, dma(&program)), EINVAL);
+	assert_id(&program, ILU_ID_CALL_ARGUMENT);
 	newer[0] = sizeof(newer);
 	newer[sizeof(newer) - 1] = 1;
 	assert_missing(&program,
