@@ -60,12 +60,35 @@ int ilu_iommufd_adopt(struct ilu *ilu, int iommufd)
 /* ---- areas ---- */
 
 /* Other than 0 from the function ends it, and is returned. */
+/*
+ * The file was given by somebody, and what answers like an iommufd need not be one: no more
+ * than there is room for, and each list begins behind the one before.
+ */
+static bool is_sound(const struct iommu_ioas_list_areas *list, uint64_t from)
+{
+	return list->nr <= BATCH && (!(list->out_flags & IOMMU_IOAS_AREAS_MORE) ||
+				     (list->nr && list->iova > from));
+}
+
+static int list_areas(struct ilu_space *space, struct iommu_ioas_list_areas *list)
+{
+	const uint64_t from = list->iova;
+	struct ilu *ilu = space->object.ilu;
+	int error;
+
+	list->nr = BATCH;
+	error = ilu_ioctl(ilu, ILU_CALL_LIST_AREAS, ilu->iommufd, IOMMU_IOAS_LIST_AREAS, list,
+			  space->object.name);
+	if (error)
+		return error;
+	return is_sound(list, from) ? 0 : ilu_refuse(ilu, ILU_OWN_AREAS_ODD, space->object.name);
+}
+
 static int for_each_area(struct ilu_space *space,
 			 int (*each)(struct ilu_space *space, const struct iommu_ioas_area *area,
 				     void *arg), void *arg)
 {
-	struct ilu *ilu = space->object.ilu;
-	struct iommu_ioas_area areas[BATCH];
+	struct iommu_ioas_area areas[BATCH] = { 0 };
 	struct iommu_ioas_list_areas list = {
 		.size = sizeof(list),
 		.ioas_id = space->ioas,
@@ -74,10 +97,8 @@ static int for_each_area(struct ilu_space *space,
 	int result;
 
 	do {
-		list.nr = BATCH;
-		result = ilu_ioctl(ilu, ILU_CALL_LIST_AREAS, ilu->iommufd, IOMMU_IOAS_LIST_AREAS,
-				   &list, space->object.name);
-		for (uint32_t i = 0; i < list.nr && !result; i++)
+		result = list_areas(space, &list);
+		for (uint32_t i = 0; !result && i < list.nr; i++)
 			result = each(space, &areas[i], arg);
 	} while (!result && list.out_flags & IOMMU_IOAS_AREAS_MORE);
 	return result;

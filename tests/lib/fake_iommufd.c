@@ -227,6 +227,15 @@ static int list_areas(struct file *file, struct iommu_ioas_list_areas *call)
 	return 0;
 }
 
+static int list(struct fake *fake, struct file *file, struct iommu_ioas_list_areas *call)
+{
+	int error = list_areas(file, call);
+
+	if (!error && fake->listed)
+		fake->listed(call);
+	return error;
+}
+
 static int unmap(struct file *file, struct iommu_ioas_unmap *call)
 {
 	struct object *ioas = object(file, call->ioas_id, OBJECT_IOAS);
@@ -303,7 +312,7 @@ long iommufd_ioctl(struct fake *fake, struct file *file, unsigned long request, 
 	case IOMMU_IOAS_UNMAP:
 		return unmap(file, data);
 	case IOMMU_IOAS_LIST_AREAS:
-		return fake->old_kernel ? -ENOTTY : list_areas(file, data);
+		return fake->old_kernel ? -ENOTTY : list(fake, file, data);
 	case IOMMU_HWPT_ALLOC:
 		return hwpt_alloc(fake, file, data);
 	case IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE:

@@ -449,7 +449,55 @@ static void test_odd_areas(void **state)
 		map->length = odd[i].length;
 		map->start = odd[i].start;
 		map->flags = odd[i].flags;
-		assert_preserve_refused(&program, EINVAL, ILU_ID_SPACE_IOVA, "at IOVA 0x1000: ");
+		assert_preserve_refused(&program, EINVAL, ILU_ID_SPACE_IOVA, odd[i].where);
+		broker_end_all(&program);
+	}
+}
+
+static unsigned int lists;
+
+static void more_than_room(struct iommu_ioas_list_areas *list)
+{
+	list->nr = 65;
+}
+
+static void the_same_again(struct iommu_ioas_list_areas *list)
+{
+	assert_true(++lists < 100);
+	list->out_flags = IOMMU_IOAS_AREAS_MORE;
+	list->iova = 0;
+}
+
+static void none_and_more(struct iommu_ioas_list_areas *list)
+{
+	assert_true(++lists < 100);
+	list->out_flags = IOMMU_IOAS_AREAS_MORE;
+	list->iova++;
+	list->nr = 0;
+}
+
+/* What answers need not be an iommufd. */
+static void test_odd_lists(void **state)
+{
+	static void (*const answers[])(struct iommu_ioas_list_areas *list) = {
+		more_than_room, the_same_again, none_and_more,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < NR(answers); i++) {
+		struct program program;
+		struct owner owner;
+		struct fake *fake = adopted(&program, &owner);
+
+		lists = 0;
+		fake->listed = answers[i];
+		assert_refused(&program, ilu_space_strangers(dma(&program), NULL, NULL), EIO);
+		assert_id(&program, ILU_ID_CALL_IO);
+		assert_string_equal(ilu_error(program.ilu)->object, "dma");
+		assert_refused(&program, ilu_preserve(program.ilu), EIO);
+		fake->listed = NULL;
+		assert_ok(&program, ilu_release(program.ilu));
+		owner_check(&program);
 		broker_end_all(&program);
 	}
 }
@@ -1201,3 +1249,4 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		cmocka_unit_test(test_odd_lists),
