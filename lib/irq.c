@@ -54,6 +54,7 @@ static int inject(struct ilu_device *device, unsigned int index, unsigned int co
 	return set_irqs(device, index, VFIO_IRQ_SET_DATA_NONE, count, NULL);
 }
 
+/* What cannot be fired is off, but for another program's: that one would wait for ever. */
 static int switch_on(struct ilu_device *device, unsigned int index, unsigned int count,
 		     const int *eventfds, bool fire)
 {
@@ -62,7 +63,7 @@ static int switch_on(struct ilu_device *device, unsigned int index, unsigned int
 	if (error || !fire)
 		return error;
 	error = inject(device, index, count);
-	if (error)
+	if (error && !device->object.ilu->foreign)
 		switch_off(device, index);
 	return error;
 }
@@ -170,9 +171,7 @@ int ilu_device_irqs_adopt(struct ilu_device *device, unsigned int index, unsigne
 
 	if (!device)
 		return -EINVAL;
-	error = check_irqs(device, index, count, eventfds, 0);
-	if (!error && !device->object.ilu->foreign)
-		error = ilu_refuse(device->object.ilu, ILU_OWN_NOT_ADOPTED, device->object.name);
+	error = check_irqs_adopt(device, index, count, eventfds);
 	if (!error)
 		error = remember(device, &new, count, eventfds);
 	if (error)

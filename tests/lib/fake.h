@@ -90,7 +90,8 @@ struct card {
 	struct fake_map *old;	/* the page table that it came in on */
 	bool on_old, kept;
 	const char *refusal;	/* why it cannot be preserved */
-	int on_errno, off_errno;	/* of switching vectors on, and all off, as long as they are set */
+	/* of switching vectors on, all off, and of firing them, as long as they are set */
+	int on_errno, off_errno, fire_errno;
 };
 
 struct entry {

@@ -445,6 +445,8 @@ static int fire(struct card *card, const struct vfio_irq_set *set)
 {
 	if (!card->irqs[set->index] || set->count > card->irqs[set->index])
 		return -EINVAL;
+	if (card->fire_errno)
+		return -card->fire_errno;
 	card->fired += set->count;
 	return 0;
 }
