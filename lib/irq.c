@@ -163,6 +163,27 @@ int ilu_device_irqs(struct ilu_device *device, unsigned int index, unsigned int 
 	return 0;
 }
 
+/*
+ * What is off now was on, by eventfds that are still needed. An INTx that is switched off
+ * loses what unmasks it, which its owner has set and nobody else knows.
+ */
+static int check_irqs_adopt(const struct ilu_device *device, unsigned int index,
+			    unsigned int count, const int *eventfds)
+{
+	struct ilu *ilu = device->object.ilu;
+	int error = check_irqs(device, index, count, eventfds, 0);
+
+	if (error)
+		return error;
+	if (!ilu->foreign)
+		return ilu_refuse(ilu, ILU_OWN_NOT_ADOPTED, device->object.name);
+	if (index == VFIO_PCI_INTX_IRQ_INDEX)
+		return ilu_refuse(ilu, ILU_OWN_FOREIGN_INTX, device->object.name);
+	if (device->irqs[index].off)
+		return ilu_refuse(ilu, ILU_OWN_IRQS_OFF, device->object.name);
+	return 0;
+}
+
 int ilu_device_irqs_adopt(struct ilu_device *device, unsigned int index, unsigned int count,
 			  const int *eventfds)
 {
@@ -192,8 +213,11 @@ static bool stays(const struct ilu_device *device, unsigned int index)
 static int device_off(struct ilu_device *device)
 {
 	for (unsigned int i = 0; i < ILU_NR_IRQS; i++) {
-		int error = stays(device, i) ? 0 : switch_off(device, i);
+		int error;
 
+		if (stays(device, i))
+			continue;
+		error = switch_off(device, i);
 		if (error)
 			return ilu_fail(device->object.ilu, error, ILU_CALL_SET_IRQS,
 					device->object.name);

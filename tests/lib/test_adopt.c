@@ -1166,6 +1166,10 @@ static int list(void *arg, const struct ilu_session_info *session)
 	assert_int_equal(session->size, sizeof(*session));
 	snprintf(listed->names[listed->nr], sizeof(listed->names[0]), "%s", session->name);
 	listed->infos[listed->nr++] = *session;
+	/* Nobody could switch it on again as it was. */
+	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_INTX_IRQ_INDEX, 1,
+						       &eventfd), EOPNOTSUPP);
+	assert_id(&program, ILU_ID_DEV_IRQ_KIND);
 	return listed->nr == listed->stop_after ? -7 : 0;
 }
 
@@ -1236,6 +1240,56 @@ int main(void)
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_unbound),
 		cmocka_unit_test(test_refused_by_kernel),
+/* Not while they are off: they would stay so. A kind that was never off can still be. */
+static void test_irqs_adopted_late(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = broker_start(&program, &owner);
+	const struct step *step = broker_adopt_steps;
+	int eventfds[NR_MSIX + 1], *request = &eventfds[NR_MSIX];
+
+	(void)state;
+	for (; strcmp(step->name, "adopt requests"); step++)
+		assert_ok(&program, step->run(&program));
+	for (int i = 0; i <= NR_MSIX; i++)
+		eventfds[i] = i == 1 ? -1 : fake_take(fake, owner.eventfds[i]);
+	assert_ok(&program, ilu_quiesce(program.ilu));
+	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_MSIX_IRQ_INDEX,
+						       NR_MSIX, eventfds), EBUSY);
+	assert_id(&program, ILU_ID_CALL_ORDER);
+	assert_ok(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_REQ_IRQ_INDEX, 1,
+						  request));
+	assert_ok(&program, ilu_quiesce(program.ilu));
+	assert_int_equal(fake->cards[0].irqs[VFIO_PCI_REQ_IRQ_INDEX], 0);
+	for (int i = 0; i <= NR_MSIX; i++)
+		if (i != 1)
+			fake_close(fake, eventfds[i]);
+	assert_ok(&program, ilu_release(program.ilu));
+	owner_check(&program);
+	broker_end_all(&program);
+}
+
+/* Armed, and not fired: that is told, and they stay on, as their owner has them. */
+static void test_irqs_not_fired(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = adopted(&program, &owner);
+
+	(void)state;
+	assert_ok(&program, ilu_quiesce(program.ilu));
+	fake->cards[0].fire_errno = ENOMEM;
+	assert_refused(&program, ilu_release(program.ilu), ENOMEM);
+	assert_id(&program, ILU_ID_DEV_IRQS_OFF);
+	owner_check(&program);
+	fake->cards[0].fire_errno = 0;
+	assert_ok(&program, ilu_release(program.ilu));
+	assert_int_equal(fake->cards[0].fired, NR_MSIX);
+	owner_check(&program);
+	broker_end_all(&program);
+}
+
 		cmocka_unit_test(test_marked_anew),
 		cmocka_unit_test(test_shared_page_table),
 		cmocka_unit_test(test_no_device),
@@ -1250,3 +1304,5 @@ int main(void)
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 		cmocka_unit_test(test_odd_lists),
+		cmocka_unit_test(test_irqs_adopted_late),
+		cmocka_unit_test(test_irqs_not_fired),
