@@ -507,6 +507,8 @@ int ilu_map_instead(struct ilu_space *space, uint64_t iova, struct ilu_memory *m
 struct ilu_device_adopt_opts {
 	size_t size;
 	int fd;			/* bound to the iommufd by its owner; duplicated */
+ * The pages are charged to who calls: -ENOMEM without CAP_IPC_LOCK, or room below
+ * RLIMIT_MEMLOCK. offset has to begin at the same byte of a page as iova does.
 	uint32_t id;		/* in the iommufd; only told again, by ilu_device_pt() */
 	uint32_t hwpt;		/* that it is attached to: no automatic one */
 	const char *bdf;	/* for people; NULL if it is not known */

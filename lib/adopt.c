@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "uapi.h"
@@ -457,6 +458,12 @@ static int check_instead(struct ilu_space *space, uint64_t iova, struct ilu_memo
 	return ilu_may_change(ilu, space->object.name);
 }
 
+/* Within a page both have to begin at the same byte. The kernel would say so after the gap. */
+static bool fits_page(uint64_t iova, uint64_t offset)
+{
+	return !((iova ^ offset) & ((uint64_t)sysconf(_SC_PAGESIZE) - 1));
+}
+
 /* Is it one that can be replaced, and is the original what is there? */
 static int check_area(struct ilu_space *space, const struct iommu_ioas_area *area,
 		      const struct ilu_memory *memory, uint64_t offset, int original)
@@ -469,7 +476,7 @@ static int check_area(struct ilu_space *space, const struct iommu_ioas_area *are
 
 	if (area->flags & IOMMU_IOAS_MAP_WRITEABLE)
 		return ilu_refuse(ilu, ILU_OWN_WRITABLE, name);
-	if (area->length > memory->length - offset)
+	if (area->length > memory->length - offset || !fits_page(area->iova, offset))
 		return ilu_refuse(ilu, ILU_OWN_BAD_ARGUMENT, name);
 	error = ilu_inode(ilu, original, &given, name);
 	if (!error && !ilu_same_inode(&there, &given))

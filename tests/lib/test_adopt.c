@@ -555,7 +555,7 @@ static void test_instead_refused(void **state)
 	struct program program;
 	struct owner owner;
 	struct fake *fake = broker_start(&program, &owner);
-	struct ilu_memory *ram, *small, *bios;
+	struct ilu_memory *ram, *small, *bios, *large;
 	struct ilu *other;
 	int fd, rom;
 
@@ -627,6 +627,10 @@ static void test_instead_fails(void **state)
 	assert_refused(&program, step->run(&program), ENOMEM);
 	assert_id(&program, ILU_ID_MEM_LIMIT);
 	owner_check(&program);
+	/* not at the same byte of a page */
+	large = ilu_memory_create(program.ilu, "large", 2 * ROM_LENGTH, NULL);
+	assert_refused(&program, ilu_map_instead(dma(&program), BIOS_IOVA, large, 512, fd), EINVAL);
+	assert_id(&program, ILU_ID_CALL_ARGUMENT);
 	/* That fails as well: a gap, and another try when all is let go of. */
 	fake->map_fails = 2;
 	assert_refused(&program, step->run(&program), ENOMEM);
