@@ -536,10 +536,12 @@ int ilu_device_irqs_adopt(struct ilu_device *device, unsigned int index, unsigne
  * there is something to take back: the session is closed, interrupts are on again, what
  * ilu_map_instead() has replaced is mapped again. If one of these fails the error is
  * returned, what could be done is done, and the objects stay for another call; ilu_free()
- * tries all of it once more and says nothing. After the kexec only when it is finished.
- * -EBUSY while this kind is off for a kexec. -EOPNOTSUPP for INTx: what its owner has set to
- * unmask it goes when it is switched off, so only the owner can do that. Vectors that are
- * armed again and cannot be fired are ILU_ID_DEV_IRQS_OFF as well, but stay on.
+ * tries all of it once more and says nothing. What the owner has mapped, unmapped or destroyed
+ * where something was replaced is his, and stays. Blobs stay, too: they go with the context.
+ *
+ * After the kexec only when it is finished. A program that had the descriptors and ended
+ * before the finish may have changed what is mapped: then ilu_free(), and open and restore
+ * with a new context, which maps all anew.
  */
 int ilu_release(struct ilu *ilu);
 

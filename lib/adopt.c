@@ -564,22 +564,53 @@ int ilu_map_instead(struct ilu_space *space, uint64_t iova, struct ilu_memory *m
 	return instead ? replace(space, instead, memory) : ilu->error.public.err;
 }
 
-/* What its owner has changed since then is his. */
-static int put_back(struct ilu_space *space, struct ilu_instead *instead)
+static bool is_copy(const struct iommu_ioas_area *area, const struct ilu_instead *instead)
+{
+	const struct ilu_inode inode = inode_of(area);
+
+	return area->length == instead->length && area->start == instead->copy_start &&
+	       area->flags == instead->flags && ilu_same_inode(&inode, &instead->copy);
+}
+
+static int try_back(struct ilu_space *space, struct ilu_instead *instead)
 {
 	struct iommu_ioas_area area;
-	int there = find_area(space, instead->iova, &area), error;
-	const struct ilu_inode inode = inode_of(&area);
+	int there, error;
 
+	there = find_area(space, instead->iova, &area);
 	if (there < 0)
 		return there;
-	if (there && area.length == instead->length && area.start == instead->copy_start &&
-	    ilu_same_inode(&inode, &instead->copy)) {
+	if (there && is_copy(&area, instead)) {
 		error = unmap(space, instead);
 		return error ? error : original_again(space, instead);
 	}
 	if (!there && instead->gap)
 		return original_again(space, instead);
+	drop(space, instead);
+	return 0;
+}
+
+static bool is_gone(const struct ilu_space *space)
+{
+	struct ilu *ilu = space->object.ilu;
+	struct iommu_ioas_list_areas list = { .size = sizeof(list), .ioas_id = space->ioas };
+
+	return ilu_try_ioctl(ilu, ilu->iommufd, IOMMU_IOAS_LIST_AREAS, &list) == -ENOENT;
+}
+
+/* The owner has mapped something else in the gap, or has no such space any more. */
+static bool is_changed(const struct ilu_space *space, int error)
+{
+	return error == -EEXIST || error == -EADDRINUSE || (error == -ENOENT && is_gone(space));
+}
+
+/* What its owner has changed since then is his, and nothing to try again. */
+static int put_back(struct ilu_space *space, struct ilu_instead *instead)
+{
+	int error = try_back(space, instead);
+
+	if (!error || !is_changed(space, error))
+		return error;
 	drop(space, instead);
 	return 0;
 }

@@ -682,6 +682,134 @@ static int adopt_other_file(struct program *program, int fd)
 static void test_iommufd(void **state)
 {
 	struct program program;
+static void replace_rom(struct program *program)
+{
+	struct ilu_memory *copy = ilu_memory_create(program->ilu, "copy", ROM_LENGTH, NULL);
+	int rom = fake_take(program->fake, program->owner->rom);
+
+	assert_ok(program, ilu_map_instead(dma(program), ROM_IOVA, copy, 0, rom));
+	fake_close(program->fake, rom);
+}
+
+/* One that cannot be mapped again is in the way of no other one. */
+static void test_insteads_fail(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = adopted(&program, &owner);
+
+	(void)state;
+	replace_rom(&program);
+	fake->map_errno = ENOMEM;
+	fake->map_fails = 1;
+	assert_refused(&program, ilu_release(program.ilu), ENOMEM);
+	assert_id(&program, ILU_ID_SPACE_GAP);
+	assert_non_null(strstr(ilu_error(program.ilu)->reason, "at IOVA 0x20000000: "));
+	assert_null(fake_dma(&fake->cards[0], ROM_IOVA, ILU_MAP_READ));
+	assert_ptr_equal(fake_dma(&fake->cards[0], BIOS_IOVA, ILU_MAP_READ),
+			 fake->others[owner.bios]->content->bytes);
+	assert_ok(&program, ilu_release(program.ilu));
+	owner_check(&program);
+	broker_end_all(&program);
+}
+
+/* A gap that the owner has filled, if only in part, is none. */
+static void test_gap_filled(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = adopted(&program, &owner);
+
+	(void)state;
+	fake->map_errno = ENOMEM;
+	fake->map_fails = 1;
+	assert_refused(&program, ilu_release(program.ilu), ENOMEM);
+	assert_id(&program, ILU_ID_SPACE_GAP);
+	owner_map(fake, &owner, owner.ioas[0], owner.rom, BIOS_IOVA + FAKE_PAGE, 0, FAKE_PAGE,
+		  IOMMU_IOAS_MAP_READABLE);
+	assert_ok(&program, ilu_release(program.ilu));
+	assert_null(fake_dma(&fake->cards[0], BIOS_IOVA, ILU_MAP_READ));
+	assert_int_equal(*fake_dma(&fake->cards[0], BIOS_IOVA + FAKE_PAGE, ILU_MAP_READ), 'r');
+	broker_end_all(&program);
+}
+
+/* Nor is there anything to map again in a space that the owner has destroyed. */
+static void test_space_destroyed(void **state)
+{
+	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
+	struct iommu_destroy destroy = { .size = sizeof(destroy) };
+	struct program program;
+	struct owner owner;
+	struct fake *fake = adopted(&program, &owner);
+	struct ilu_space *space;
+	int bios;
+
+	(void)state;
+	assert_int_equal(owner_ioctl(fake, &owner, IOMMU_IOAS_ALLOC, &ioas), 0);
+	owner_map(fake, &owner, ioas.out_ioas_id, owner.bios, BIOS_IOVA, 0, ROM_LENGTH,
+		  IOMMU_IOAS_MAP_READABLE);
+	space = ilu_space_adopt(program.ilu, "short", ioas.out_ioas_id);
+	bios = fake_take(fake, owner.bios);
+	assert_ok(&program, ilu_map_instead(space, BIOS_IOVA, ilu_memory(program.ilu, "bios"), 0,
+					    bios));
+	fake_close(fake, bios);
+	destroy.id = ioas.out_ioas_id;
+	assert_int_equal(owner_ioctl(fake, &owner, IOMMU_DESTROY, &destroy), 0);
+	assert_ok(&program, ilu_release(program.ilu));
+	owner_check(&program);
+	broker_end_all(&program);
+}
+
+/* The copy itself, by the owner, and not as it was mapped instead: that is his as well. */
+static void copy_changed(uint64_t start, uint64_t length, uint32_t flags)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = adopted(&program, &owner);
+	int copy = fake_give(fake, ilu_memory_fd(ilu_memory(program.ilu, "bios")));
+
+	owner_unmap(fake, &owner, owner.ioas[0], BIOS_IOVA, ROM_LENGTH);
+	owner_map(fake, &owner, owner.ioas[0], copy, BIOS_IOVA, start, length, flags);
+	assert_ok(&program, ilu_release(program.ilu));
+	assert_ptr_equal(fake_dma(&fake->cards[0], BIOS_IOVA, ILU_MAP_READ),
+			 fake->others[copy]->content->bytes + start);
+	broker_end_all(&program);
+}
+
+static void test_copy_changed(void **state)
+{
+	(void)state;
+	copy_changed(0, FAKE_PAGE, IOMMU_IOAS_MAP_READABLE);
+	copy_changed(0, ROM_LENGTH, IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE);
+}
+
+/* Likewise, another part of it */
+static void test_copy_moved(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = broker_start(&program, &owner);
+	const struct step *step = broker_adopt_steps;
+	struct ilu_memory *large;
+	int bios, copy;
+
+	(void)state;
+	for (; strcmp(step->name, "copy bios"); step++)
+		assert_ok(&program, step->run(&program));
+	large = ilu_memory_create(program.ilu, "large", 2 * ROM_LENGTH, NULL);
+	bios = fake_take(fake, owner.bios);
+	assert_ok(&program, ilu_map_instead(dma(&program), BIOS_IOVA, large, FAKE_PAGE, bios));
+	fake_close(fake, bios);
+	copy = fake_give(fake, ilu_memory_fd(large));
+	owner_unmap(fake, &owner, owner.ioas[0], BIOS_IOVA, ROM_LENGTH);
+	owner_map(fake, &owner, owner.ioas[0], copy, BIOS_IOVA, 0, ROM_LENGTH,
+		  IOMMU_IOAS_MAP_READABLE);
+	assert_ok(&program, ilu_release(program.ilu));
+	assert_ptr_equal(fake_dma(&fake->cards[0], BIOS_IOVA, ILU_MAP_READ),
+			 fake->others[copy]->content->bytes);
+	broker_end_all(&program);
+}
+
 	struct owner owner;
 	struct fake *fake = broker_start(&program, &owner);
 
@@ -1310,3 +1438,8 @@ static void test_irqs_not_fired(void **state)
 		cmocka_unit_test(test_odd_lists),
 		cmocka_unit_test(test_irqs_adopted_late),
 		cmocka_unit_test(test_irqs_not_fired),
+		cmocka_unit_test(test_insteads_fail),
+		cmocka_unit_test(test_gap_filled),
+		cmocka_unit_test(test_space_destroyed),
+		cmocka_unit_test(test_copy_changed),
+		cmocka_unit_test(test_copy_moved),
