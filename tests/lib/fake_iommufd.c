@@ -215,7 +215,7 @@ static int list_areas(struct file *file, struct iommu_ioas_list_areas *call)
 	call->nr = 0;
 	call->out_flags = 0;
 	for (map = ioas->maps; map; map = map->next) {
-		if (map->iova + map->length <= call->iova)
+		if (call->iova && map->iova + map->length - 1 < call->iova)
 			continue;
 		if (call->nr == room) {
 			call->out_flags = IOMMU_IOAS_AREAS_MORE;

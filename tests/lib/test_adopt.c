@@ -428,12 +428,17 @@ static void test_unsealed(void **state)
 static void test_odd_areas(void **state)
 {
 	static const struct {
-		uint64_t length, start;
+		uint64_t iova, length, start;
 		uint32_t flags;
+		const char *where;
 	} odd[] = {
-		{ FAKE_PAGE, RAM_LENGTH, IOMMU_IOAS_MAP_READABLE },
-		{ 2 * RAM_LENGTH, 0, IOMMU_IOAS_MAP_READABLE },
-		{ FAKE_PAGE, 0, 0 },
+		{ 0x1000, FAKE_PAGE, RAM_LENGTH, IOMMU_IOAS_MAP_READABLE, "at IOVA 0x1000: " },
+		{ 0x1000, 2 * RAM_LENGTH, 0, IOMMU_IOAS_MAP_READABLE, "at IOVA 0x1000: " },
+		{ 0x1000, FAKE_PAGE, 0, 0, "at IOVA 0x1000: " },
+		{ 0x1000, 0, 0, IOMMU_IOAS_MAP_READABLE, "at IOVA 0x1000: " },
+		/* beyond the last one there is */
+		{ -0x1000ull, 2 * FAKE_PAGE, 0, IOMMU_IOAS_MAP_READABLE,
+		  "at IOVA 0xfffffffffffff000: " },
 	};
 
 	(void)state;
@@ -446,6 +451,7 @@ static void test_odd_areas(void **state)
 		owner_map(fake, &owner, owner.ioas[0], owner.ram, 0x1000, 0, FAKE_PAGE,
 			  IOMMU_IOAS_MAP_READABLE);
 		map = fake->others[owner.iommufd]->objects[owner.ioas[0]].maps;
+		map->iova = odd[i].iova;
 		map->length = odd[i].length;
 		map->start = odd[i].start;
 		map->flags = odd[i].flags;
@@ -515,17 +521,49 @@ static void maps_less(struct fake *fake)
 	owner_unmap(fake, moving, moving->ioas[0], HIGH_IOVA, RAM_LENGTH / 2);
 }
 
-static void maps_otherwise(struct fake *fake)
+static void maps_high(struct fake *fake, uint64_t start, uint64_t length, uint32_t flags)
 {
 	maps_less(fake);
-	owner_map(fake, moving, moving->ioas[0], moving->ram, HIGH_IOVA, 0, RAM_LENGTH / 2,
-		  IOMMU_IOAS_MAP_WRITEABLE);
+	owner_map(fake, moving, moving->ioas[0], moving->ram, HIGH_IOVA, start, length, flags);
+}
+
+static void maps_otherwise(struct fake *fake)
+{
+	maps_high(fake, 0, RAM_LENGTH / 2, IOMMU_IOAS_MAP_WRITEABLE);
+}
+
+static void maps_shorter(struct fake *fake)
+{
+	maps_high(fake, RAM_LENGTH / 2, RAM_LENGTH / 4, IOMMU_IOAS_MAP_WRITEABLE);
+}
+
+static void maps_readable(struct fake *fake)
+{
+	maps_high(fake, RAM_LENGTH / 2, RAM_LENGTH / 2,
+		  IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE);
+}
+
+static void maps_other_memory(struct fake *fake)
+{
+	owner_unmap(fake, moving, moving->ioas[0], ROM_IOVA, ROM_LENGTH);
+	owner_map(fake, moving, moving->ioas[0], moving->ram, ROM_IOVA, 0, ROM_LENGTH,
+		  IOMMU_IOAS_MAP_READABLE);
 }
 
 /* An owner that does not stand still: between the manifest and the freeze */
 static void test_moving_owner(void **state)
 {
-	static void (*const moves[])(struct fake *fake) = { maps_more, maps_less, maps_otherwise };
+	static const struct {
+		void (*move)(struct fake *fake);
+		const char *where;
+	} moves[] = {
+		{ maps_more, "at IOVA 0x1000: " },
+		{ maps_less, "at IOVA 0x8000000000: " },
+		{ maps_otherwise, "at IOVA 0x8000000000: " },
+		{ maps_shorter, "at IOVA 0x8000000000: " },
+		{ maps_readable, "at IOVA 0x8000000000: " },
+		{ maps_other_memory, "at IOVA 0x20000000: " },
+	};
 
 	(void)state;
 	for (size_t i = 0; i < NR(moves); i++) {
@@ -534,11 +572,10 @@ static void test_moving_owner(void **state)
 		struct fake *fake = adopted(&program, &owner);
 
 		moving = &owner;
-		fake->frozen = moves[i];
+		fake->frozen = moves[i].move;
 		assert_refused(&program, ilu_preserve(program.ilu), EBUSY);
 		assert_id(&program, ILU_ID_SPACE_CHANGING);
-		assert_non_null(strstr(ilu_error(program.ilu)->reason,
-				       i ? "at IOVA 0x8000000000: " : "at IOVA 0x1000: "));
+		assert_non_null(strstr(ilu_error(program.ilu)->reason, moves[i].where));
 		assert_null(fake->sessions);
 		fake->frozen = NULL;
 		/* It is read anew. */
@@ -590,6 +627,10 @@ static void test_instead_refused(void **state)
 		       EINVAL);
 	/* by the library: the kernel would be asked after the gap */
 	assert_id(&program, ILU_ID_CALL_ARGUMENT);
+	/* not at the same byte of a page */
+	large = ilu_memory_create(program.ilu, "large", 2 * ROM_LENGTH, NULL);
+	assert_refused(&program, ilu_map_instead(dma(&program), BIOS_IOVA, large, 512, fd), EINVAL);
+	assert_id(&program, ILU_ID_CALL_ARGUMENT);
 	assert_refused(&program, ilu_map_instead(dma(&program), BIOS_IOVA, NULL, 0, fd), EINVAL);
 	assert_int_equal(ilu_map_instead(NULL, BIOS_IOVA, bios, 0, fd), -EINVAL);
 	other = fake_context(fake);
@@ -627,10 +668,6 @@ static void test_instead_fails(void **state)
 	assert_refused(&program, step->run(&program), ENOMEM);
 	assert_id(&program, ILU_ID_MEM_LIMIT);
 	owner_check(&program);
-	/* not at the same byte of a page */
-	large = ilu_memory_create(program.ilu, "large", 2 * ROM_LENGTH, NULL);
-	assert_refused(&program, ilu_map_instead(dma(&program), BIOS_IOVA, large, 512, fd), EINVAL);
-	assert_id(&program, ILU_ID_CALL_ARGUMENT);
 	/* That fails as well: a gap, and another try when all is let go of. */
 	fake->map_fails = 2;
 	assert_refused(&program, step->run(&program), ENOMEM);
@@ -645,43 +682,6 @@ static void test_instead_fails(void **state)
 	broker_end_all(&program);
 }
 
-/* What the owner has changed meanwhile is his. */
-static void test_instead_changed(void **state)
-{
-	struct program program;
-	struct owner owner;
-	struct fake *fake;
-
-	(void)state;
-	fake = adopted(&program, &owner);
-	owner_unmap(fake, &owner, owner.ioas[0], BIOS_IOVA, ROM_LENGTH);
-	assert_ok(&program, ilu_release(program.ilu));
-	assert_null(fake_dma(&fake->cards[0], BIOS_IOVA, ILU_MAP_READ));
-	broker_end_all(&program);
-
-	fake = adopted(&program, &owner);
-	owner_unmap(fake, &owner, owner.ioas[0], BIOS_IOVA, ROM_LENGTH);
-	owner_map(fake, &owner, owner.ioas[0], owner.rom, BIOS_IOVA, 0, ROM_LENGTH,
-		  IOMMU_IOAS_MAP_READABLE);
-	assert_ok(&program, ilu_release(program.ilu));
-	assert_int_equal(*fake_dma(&fake->cards[0], BIOS_IOVA, ILU_MAP_READ), 'r');
-	broker_end_all(&program);
-}
-
-/* ---- wrong descriptors, wrong ids, wrong order ---- */
-
-static int adopt_other_file(struct program *program, int fd)
-{
-	int error = ilu_iommufd_adopt(program->ilu, fd);
-
-	if (fd >= 0)
-		fake_close(program->fake, fd);
-	return error;
-}
-
-static void test_iommufd(void **state)
-{
-	struct program program;
 static void replace_rom(struct program *program)
 {
 	struct ilu_memory *copy = ilu_memory_create(program->ilu, "copy", ROM_LENGTH, NULL);
@@ -810,8 +810,46 @@ static void test_copy_moved(void **state)
 	broker_end_all(&program);
 }
 
+/* What the owner has changed meanwhile is his. */
+static void test_instead_changed(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake;
+
+	(void)state;
+	fake = adopted(&program, &owner);
+	owner_unmap(fake, &owner, owner.ioas[0], BIOS_IOVA, ROM_LENGTH);
+	assert_ok(&program, ilu_release(program.ilu));
+	assert_null(fake_dma(&fake->cards[0], BIOS_IOVA, ILU_MAP_READ));
+	broker_end_all(&program);
+
+	fake = adopted(&program, &owner);
+	owner_unmap(fake, &owner, owner.ioas[0], BIOS_IOVA, ROM_LENGTH);
+	owner_map(fake, &owner, owner.ioas[0], owner.rom, BIOS_IOVA, 0, ROM_LENGTH,
+		  IOMMU_IOAS_MAP_READABLE);
+	assert_ok(&program, ilu_release(program.ilu));
+	assert_int_equal(*fake_dma(&fake->cards[0], BIOS_IOVA, ILU_MAP_READ), 'r');
+	broker_end_all(&program);
+}
+
+/* ---- wrong descriptors, wrong ids, wrong order ---- */
+
+static int adopt_other_file(struct program *program, int fd)
+{
+	int error = ilu_iommufd_adopt(program->ilu, fd);
+
+	if (fd >= 0)
+		fake_close(program->fake, fd);
+	return error;
+}
+
+static void test_iommufd(void **state)
+{
+	struct program program;
 	struct owner owner;
 	struct fake *fake = broker_start(&program, &owner);
+	int fd;
 
 	(void)state;
 	assert_int_equal(ilu_iommufd_adopt(NULL, 3), -EINVAL);
@@ -842,6 +880,10 @@ static void test_copy_moved(void **state)
 	/* What comes in has an iommufd of its own. */
 	assert_refused(&program, ilu_session_open(program.ilu, "vm1"), EBUSY);
 	assert_refused(&program, ilu_session_retrieve(program.ilu, "vm1"), EBUSY);
+	fd = fake_session(fake, "given", false);
+	assert_refused(&program, ilu_session_from_fd(program.ilu, fd), EBUSY);
+	assert_id(&program, ILU_ID_CALL_ORDER);
+	fake_close(fake, fd);
 	broker_end_all(&program);
 }
 
@@ -1124,6 +1166,10 @@ static void test_irqs(void **state)
 	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), 2, 1, NULL), EINVAL);
 	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), 2, 2049, &eventfd), EINVAL);
 	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), 2, 1, &(int) { 99 }), EBADF);
+	/* Nobody could switch it on again as it was. */
+	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_INTX_IRQ_INDEX, 1,
+						       &eventfd), EOPNOTSUPP);
+	assert_id(&program, ILU_ID_DEV_IRQ_KIND);
 	/* Those of the owner are not for this program to change. */
 	assert_refused(&program, ilu_device_irqs(nic(&program), VFIO_PCI_MSIX_IRQ_INDEX, 1,
 						 &eventfd, 0), EPERM);
@@ -1190,6 +1236,56 @@ static void test_irqs_adopted_again(void **state)
 	assert_ok(&program, ilu_preserve(program.ilu));
 	assert_ok(&program, ilu_quiesce(program.ilu));
 	assert_ok(&program, ilu_release(program.ilu));
+	owner_check(&program);
+	broker_end_all(&program);
+}
+
+/* Not while they are off: they would stay so. A kind that was never off can still be. */
+static void test_irqs_adopted_late(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = broker_start(&program, &owner);
+	const struct step *step = broker_adopt_steps;
+	int eventfds[NR_MSIX + 1], *request = &eventfds[NR_MSIX];
+
+	(void)state;
+	for (; strcmp(step->name, "adopt requests"); step++)
+		assert_ok(&program, step->run(&program));
+	for (int i = 0; i <= NR_MSIX; i++)
+		eventfds[i] = i == 1 ? -1 : fake_take(fake, owner.eventfds[i]);
+	assert_ok(&program, ilu_quiesce(program.ilu));
+	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_MSIX_IRQ_INDEX,
+						       NR_MSIX, eventfds), EBUSY);
+	assert_id(&program, ILU_ID_CALL_ORDER);
+	assert_ok(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_REQ_IRQ_INDEX, 1,
+						  request));
+	assert_ok(&program, ilu_quiesce(program.ilu));
+	assert_int_equal(fake->cards[0].irqs[VFIO_PCI_REQ_IRQ_INDEX], 0);
+	for (int i = 0; i <= NR_MSIX; i++)
+		if (i != 1)
+			fake_close(fake, eventfds[i]);
+	assert_ok(&program, ilu_release(program.ilu));
+	owner_check(&program);
+	broker_end_all(&program);
+}
+
+/* Armed, and not fired: that is told, and they stay on, as their owner has them. */
+static void test_irqs_not_fired(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = adopted(&program, &owner);
+
+	(void)state;
+	assert_ok(&program, ilu_quiesce(program.ilu));
+	fake->cards[0].fire_errno = ENOMEM;
+	assert_refused(&program, ilu_release(program.ilu), ENOMEM);
+	assert_id(&program, ILU_ID_DEV_IRQS_OFF);
+	owner_check(&program);
+	fake->cards[0].fire_errno = 0;
+	assert_ok(&program, ilu_release(program.ilu));
+	assert_int_equal(fake->cards[0].fired, NR_MSIX);
 	owner_check(&program);
 	broker_end_all(&program);
 }
@@ -1298,10 +1394,6 @@ static int list(void *arg, const struct ilu_session_info *session)
 	assert_int_equal(session->size, sizeof(*session));
 	snprintf(listed->names[listed->nr], sizeof(listed->names[0]), "%s", session->name);
 	listed->infos[listed->nr++] = *session;
-	/* Nobody could switch it on again as it was. */
-	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_INTX_IRQ_INDEX, 1,
-						       &eventfd), EOPNOTSUPP);
-	assert_id(&program, ILU_ID_DEV_IRQ_KIND);
 	return listed->nr == listed->stop_after ? -7 : 0;
 }
 
@@ -1363,71 +1455,29 @@ int main(void)
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_unsealed),
 		cmocka_unit_test(test_odd_areas),
+		cmocka_unit_test(test_odd_lists),
 		cmocka_unit_test(test_moving_owner),
 		cmocka_unit_test(test_instead_refused),
 		cmocka_unit_test(test_instead_fails),
+		cmocka_unit_test(test_insteads_fail),
+		cmocka_unit_test(test_gap_filled),
+		cmocka_unit_test(test_space_destroyed),
+		cmocka_unit_test(test_copy_changed),
+		cmocka_unit_test(test_copy_moved),
 		cmocka_unit_test(test_instead_changed),
 		cmocka_unit_test(test_iommufd),
 		cmocka_unit_test(test_spaces),
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_unbound),
 		cmocka_unit_test(test_refused_by_kernel),
-/* Not while they are off: they would stay so. A kind that was never off can still be. */
-static void test_irqs_adopted_late(void **state)
-{
-	struct program program;
-	struct owner owner;
-	struct fake *fake = broker_start(&program, &owner);
-	const struct step *step = broker_adopt_steps;
-	int eventfds[NR_MSIX + 1], *request = &eventfds[NR_MSIX];
-
-	(void)state;
-	for (; strcmp(step->name, "adopt requests"); step++)
-		assert_ok(&program, step->run(&program));
-	for (int i = 0; i <= NR_MSIX; i++)
-		eventfds[i] = i == 1 ? -1 : fake_take(fake, owner.eventfds[i]);
-	assert_ok(&program, ilu_quiesce(program.ilu));
-	assert_refused(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_MSIX_IRQ_INDEX,
-						       NR_MSIX, eventfds), EBUSY);
-	assert_id(&program, ILU_ID_CALL_ORDER);
-	assert_ok(&program, ilu_device_irqs_adopt(nic(&program), VFIO_PCI_REQ_IRQ_INDEX, 1,
-						  request));
-	assert_ok(&program, ilu_quiesce(program.ilu));
-	assert_int_equal(fake->cards[0].irqs[VFIO_PCI_REQ_IRQ_INDEX], 0);
-	for (int i = 0; i <= NR_MSIX; i++)
-		if (i != 1)
-			fake_close(fake, eventfds[i]);
-	assert_ok(&program, ilu_release(program.ilu));
-	owner_check(&program);
-	broker_end_all(&program);
-}
-
-/* Armed, and not fired: that is told, and they stay on, as their owner has them. */
-static void test_irqs_not_fired(void **state)
-{
-	struct program program;
-	struct owner owner;
-	struct fake *fake = adopted(&program, &owner);
-
-	(void)state;
-	assert_ok(&program, ilu_quiesce(program.ilu));
-	fake->cards[0].fire_errno = ENOMEM;
-	assert_refused(&program, ilu_release(program.ilu), ENOMEM);
-	assert_id(&program, ILU_ID_DEV_IRQS_OFF);
-	owner_check(&program);
-	fake->cards[0].fire_errno = 0;
-	assert_ok(&program, ilu_release(program.ilu));
-	assert_int_equal(fake->cards[0].fired, NR_MSIX);
-	owner_check(&program);
-	broker_end_all(&program);
-}
-
 		cmocka_unit_test(test_marked_anew),
 		cmocka_unit_test(test_shared_page_table),
 		cmocka_unit_test(test_no_device),
 		cmocka_unit_test(test_irqs),
 		cmocka_unit_test(test_unknown_irqs),
 		cmocka_unit_test(test_irqs_adopted_again),
+		cmocka_unit_test(test_irqs_adopted_late),
+		cmocka_unit_test(test_irqs_not_fired),
 		cmocka_unit_test(test_early_memory),
 		cmocka_unit_test(test_early_memory_stays),
 		cmocka_unit_test(test_sessions),
@@ -1435,11 +1485,3 @@ static void test_irqs_not_fired(void **state)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		cmocka_unit_test(test_odd_lists),
-		cmocka_unit_test(test_irqs_adopted_late),
-		cmocka_unit_test(test_irqs_not_fired),
-		cmocka_unit_test(test_insteads_fail),
-		cmocka_unit_test(test_gap_filled),
-		cmocka_unit_test(test_space_destroyed),
-		cmocka_unit_test(test_copy_changed),
-		cmocka_unit_test(test_copy_moved),
