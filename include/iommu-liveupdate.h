@@ -388,7 +388,8 @@ int ilu_unmap(struct ilu_space *space, uint64_t iova);
 uint32_t ilu_space_id(const struct ilu_space *space);
 /*
  * The iommufd of the context, -EBADF while there is none. It stays the library's; who is
- * given a copy of it may make objects there, which nobody but he destroys.
+ * given a copy of it may make objects there, which nobody but he destroys. Before
+ * ilu_finish() they are not safe: another ilu_restore() destroys all that no device is on.
  */
 int ilu_iommufd(const struct ilu *ilu);
 

@@ -208,6 +208,37 @@ static void go_on(struct program *program)
 	broker_end_all(program);
 }
 
+/* Up to where the new owner has it all */
+static void hand_over(struct program *program)
+{
+	for (const struct step *step = broker_back_steps; strcmp(step->name, "feed"); step++)
+		assert_ok(program, step->run(program));
+}
+
+/* A new owner that has changed what is mapped, and ended: a new context maps all anew. */
+static void test_owner_leaves(void **state)
+{
+	struct program program;
+	struct owner owner;
+	struct fake *fake = arrived(&program, &owner);
+
+	(void)state;
+	program.ilu = fake_context(fake);
+	hand_over(&program);
+	owner_check(&program);
+	owner_unmap(fake, &owner, owner.ioas[0], BIOS_IOVA, ROM_LENGTH);
+	owner_map(fake, &owner, owner.ioas[0], owner.rom, BIOS_IOVA, 0, ROM_LENGTH,
+		  IOMMU_IOAS_MAP_READABLE);
+	fake_kill_other(fake);
+	program_end(&program);
+	program.ilu = fake_context(fake);
+	back(&program);
+	owner_is_served(&program);
+	assert_int_equal(fake_count_other(fake, OBJECT_IOAS), 2);
+	assert_int_equal(fake_count_other(fake, OBJECT_HWPT), 3);
+	broker_end_all(&program);
+}
+
 static bool die_after_kexec(unsigned long at)
 {
 	struct program program;
@@ -281,7 +312,7 @@ static void test_twice(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[NR(errnos) + 5];
+	struct CMUnitTest tests[NR(errnos) + 6];
 	char names[NR(errnos)][32];
 	size_t nr = 0;
 
@@ -299,5 +330,6 @@ int main(void)
 	tests[nr++] = (struct CMUnitTest)cmocka_unit_test(test_before_kexec);
 	tests[nr++] = (struct CMUnitTest)cmocka_unit_test(test_after_kexec);
 	tests[nr++] = (struct CMUnitTest)cmocka_unit_test(test_twice);
+	tests[nr++] = (struct CMUnitTest)cmocka_unit_test(test_owner_leaves);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
