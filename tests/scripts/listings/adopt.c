@@ -12,7 +12,8 @@ uint32_t ioas_id, device_id, hwpt_id;
 unsigned int nr;
 const int *eventfds;
 
-int replace_it(void *arg, const struct ilu_area *area);
+int note_it(void *arg, const struct ilu_area *area);
+void replace_noted(const int *broker);
 void carry(void);
 void carry(void)
 {
