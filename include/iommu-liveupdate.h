@@ -333,7 +333,10 @@ enum ilu_role ilu_role(const struct ilu *ilu);
  * its own in there: the tokens below 2^32 are free.
  */
 int ilu_session_fd(const struct ilu *ilu);
-/* How many live updates this set of objects has been through. */
+/*
+ * How many live updates this set of objects has been through, as far as it was one context
+ * or its manifest that went on: what a new process adopts begins at 0.
+ */
 uint64_t ilu_generation(const struct ilu *ilu);
 
 struct ilu_session_info {
@@ -364,7 +367,10 @@ struct ilu_memory_opts {
 /* A memfd of this size, sealed as it has to be. */
 struct ilu_memory *ilu_memory_create(struct ilu *ilu, const char *name, uint64_t length,
 				     const struct ilu_memory_opts *opts);
-/* One of the program, which is duplicated and sealed; -EINVAL if it cannot be preserved. */
+/*
+ * One of the program, which is duplicated and sealed; -EINVAL if it cannot be preserved. Seals
+ * stay: also one of another program keeps its size for good, whoever has it.
+ */
 struct ilu_memory *ilu_memory_add(struct ilu *ilu, const char *name, int memfd);
 struct ilu_memory *ilu_memory(struct ilu *ilu, const char *name);
 int ilu_memory_fd(const struct ilu_memory *memory);
@@ -501,6 +507,8 @@ int ilu_space_strangers(struct ilu_space *space,
  * ilu_release() maps it again: -EINVAL if it is another. It is duplicated. On failure the
  * original is mapped; if that fails as well, ILU_ID_SPACE_GAP is said, and ilu_release()
  * tries again. -EPERM where the device can write, -EEXIST where this was done before.
+ * The pages are charged to who calls: -ENOMEM without CAP_IPC_LOCK, or room below
+ * RLIMIT_MEMLOCK. offset has to begin at the same byte of a page as iova does.
  */
 int ilu_map_instead(struct ilu_space *space, uint64_t iova, struct ilu_memory *memory,
 		    uint64_t offset, int original);
@@ -508,8 +516,6 @@ int ilu_map_instead(struct ilu_space *space, uint64_t iova, struct ilu_memory *m
 struct ilu_device_adopt_opts {
 	size_t size;
 	int fd;			/* bound to the iommufd by its owner; duplicated */
- * The pages are charged to who calls: -ENOMEM without CAP_IPC_LOCK, or room below
- * RLIMIT_MEMLOCK. offset has to begin at the same byte of a page as iova does.
 	uint32_t id;		/* in the iommufd; only told again, by ilu_device_pt() */
 	uint32_t hwpt;		/* that it is attached to: no automatic one */
 	const char *bdf;	/* for people; NULL if it is not known */
@@ -517,8 +523,10 @@ struct ilu_device_adopt_opts {
 
 /*
  * That it is attached to this page table, and that one is of this space, is the owner's
- * word. Both page table and iommufd are looked at by ilu_preserve(): another page table, or
- * another iommufd, is refused then.
+ * word. ilu_preserve() refuses a device of another iommufd, or on a page table that nobody
+ * has marked; which of the marked ones it is on nobody can tell. A marked one of an address
+ * space that is not adopted has that space preserved, too, so what is mapped there is refused
+ * unless it is of memories of the context.
  */
 struct ilu_device *ilu_device_adopt(struct ilu *ilu, const char *name,
 				    const struct ilu_device_adopt_opts *opts,
@@ -527,6 +535,9 @@ struct ilu_device *ilu_device_adopt(struct ilu *ilu, const char *name,
  * Interrupts of one kind as the owner has armed them, -1 for a vector without: no call is
  * made. The eventfds are duplicated and remembered as those of ilu_device_irqs(). Kinds that
  * are not adopted are never switched off: who armed them has to, or the kexec is refused.
+ * -EBUSY while this kind is off for a kexec. -EOPNOTSUPP for INTx: what its owner has set to
+ * unmask it goes when it is switched off, so only the owner can do that. Vectors that are
+ * armed again and cannot be fired are ILU_ID_DEV_IRQS_OFF as well, but stay on.
  */
 int ilu_device_irqs_adopt(struct ilu_device *device, unsigned int index, unsigned int count,
 			  const int *eventfds);
@@ -565,8 +576,9 @@ int ilu_preserve(struct ilu *ilu);
 /*
  * The memories so far, which can take long: the program goes on, and ilu_preserve() does the
  * rest. They keep their size from here on. Can be called again for those that were added
- * since. ilu_unpreserve() takes it back, and so does any failure of this or of ilu_preserve();
- * there is no ilu_check() in between.
+ * since. ilu_unpreserve() takes it back, and so does a failure of this or of ilu_preserve(),
+ * but for what is refused before the kernel is asked (call.order, strangers in an adopted
+ * space): they stay preserved then. There is no ilu_check() in between.
  */
 int ilu_preserve_memory(struct ilu *ilu);
 /* Takes that back; interrupts that ilu_quiesce() has switched off are on again. */

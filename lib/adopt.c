@@ -2,8 +2,8 @@
 /*
  * What another program has mapped. It may change that as long as the kernel lets it, so
  * nothing of it is kept longer than for the call that has read it, but for what goes into
- * the manifest: that is read before it is written, and compared once the page tables are
- * frozen.
+ * the manifest: that is read before it is written, and compared when all is preserved. Only
+ * spaces with page tables of devices that go along are frozen by then.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +60,6 @@ int ilu_iommufd_adopt(struct ilu *ilu, int iommufd)
 
 /* ---- areas ---- */
 
-/* Other than 0 from the function ends it, and is returned. */
 /*
  * The file was given by somebody, and what answers like an iommufd need not be one: no more
  * than there is room for, and each list begins behind the one before.
@@ -85,6 +84,7 @@ static int list_areas(struct ilu_space *space, struct iommu_ioas_list_areas *lis
 	return is_sound(list, from) ? 0 : ilu_refuse(ilu, ILU_OWN_AREAS_ODD, space->object.name);
 }
 
+/* Other than 0 from the function ends it, and is returned. */
 static int for_each_area(struct ilu_space *space,
 			 int (*each)(struct ilu_space *space, const struct iommu_ioas_area *area,
 				     void *arg), void *arg)

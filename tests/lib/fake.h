@@ -143,9 +143,9 @@ struct fake {
 	unsigned int map_fails;
 	bool careless;			/* maps what is not sealed, and may */
 	void (*frozen)(struct fake *fake);	/* before an iommufd is preserved */
-
 	/* what is mapped was listed: another answer */
 	void (*listed)(struct iommu_ioas_list_areas *list);
+
 	/* the machine */
 	int64_t time;
 	struct session *sessions;
