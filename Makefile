@@ -19,7 +19,7 @@ ifeq ($(RATE),)
 unexport RATE
 endif
 
-.PHONY: help packages fetch kernels demo lib tool install uninstall deb kernel-deb check check-packages check-scripts check-lib check-tool check-long check-debug check-debian check-systemd check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
+.PHONY: help packages fetch kernels demo lib tool install uninstall deb kernel-deb check check-packages check-scripts check-lib check-tool check-long check-debug check-debian check-systemd check-vm check-kernel check-mutations check-planted coverage soak chain replace-baseline series check-series check-arch apply clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -44,6 +44,8 @@ help:
 	@echo "  make check-debian  the scenarios on kernels with Debian's own configuration, with modules"
 	@echo "  make check-systemd services below systemd 262 as PID 1: a kexec that would be refused is called"
 	@echo "                     off before they are stopped; in QEMU a card goes through systemctl kexec"
+	@echo "  make check-vm      virtual machines of a QEMU as Debian ships it, with cards passed through, in a"
+	@echo "                     machine of the rig; NAMES= for some"
 	@echo "  make check-mutations  takes one rule of the kernel half away at a time: the scenario"
 	@echo "                     that guards it has to fail; NAMES= for some"
 	@echo "  make replace-baseline  what the VT-d part that replaces a page table without a gap changes,"
@@ -145,6 +147,10 @@ check-debug check-debian check-mutations soak chain replace-baseline:
 check-systemd:
 	@scripts/install-packages.sh build systemd
 	@scripts/check-systemd.sh
+
+check-vm:
+	@scripts/install-packages.sh build vm
+	@scripts/check-vm.sh
 
 coverage:
 	@scripts/install-packages.sh build unit

@@ -15,6 +15,8 @@
 #   modular               new, with iommufd and VFIO as modules
 #   debian-old, debian-new  Debian's configuration of a cloud kernel, trimmed
 #                         (debian-config.sh), with iommufd and VFIO as modules
+#   vmm-old, vmm-new      old and new as hosts of virtual machines
+#   inner                 what runs in such a virtual machine
 #   systemd-old, systemd-new  wide-old with what systemd as PID 1 needs, under two names
 #   debug-old, debug-new  old and new with KASAN, lockdep and so on
 #   coverage-old, coverage-new, coverage-kunit  with counters in the new files, see coverage.sh
@@ -32,7 +34,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/scripts/lib.sh"
 . "$TOP/scripts/kbuild.sh"
 
-[ $# -eq 1 ] || { sed -n '3,28s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '3,30s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 variant=$1
 variant_files "$variant"
 for fragment in ${EXTRA_CONFIG:-}; do

@@ -17,6 +17,7 @@
 #   deb      make deb
 #   kernel-deb  make kernel-deb, besides build
 #   systemd  make check-systemd, besides build
+#   vm       make check-vm, besides build
 #   chroot   make check-packages
 #
 #   SKIP_PACKAGES=1   look at nothing, install nothing
@@ -44,13 +45,14 @@ packages_of()
 	deb) echo build-essential pkgconf dpkg-dev debhelper libjson-c-dev libarchive-dev lintian ;;
 	kernel-deb) echo dpkg-dev debhelper kmod rsync ;;
 	systemd) echo cpio util-linux ;;
+	vm) echo cpio e2fsprogs ;;
 	chroot) echo debootstrap debian-archive-keyring binutils util-linux ;;
-	*) die "no such group of packages: $1" "one of: series build unit lib tool static arch kernel demo deb kernel-deb systemd chroot" ;;
+	*) die "no such group of packages: $1" "one of: series build unit lib tool static arch kernel demo deb kernel-deb systemd vm chroot" ;;
 	esac
 }
 
 PACKAGES=
-[ $# -gt 0 ] || set -- series build unit lib tool static arch kernel demo deb kernel-deb systemd chroot
+[ $# -gt 0 ] || set -- series build unit lib tool static arch kernel demo deb kernel-deb systemd vm chroot
 for group; do
 	group_packages=$(packages_of "$group")
 	for package in $group_packages; do

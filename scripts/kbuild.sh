@@ -75,6 +75,8 @@ variant_files()
 		first=$("$TOP/scripts/debian-config.sh") || exit 1
 		;;
 	systemd-old | systemd-new) fragments="$tested old distribution systemd"; words=LOCALVERSION=-$1 ;;
+	vmm-old | vmm-new) fragments="$tested ${1#vmm-} vmm" ;;
+	inner) fragments=inner; work=plain ;;
 	off) fragments="$small old off" ;;
 	ordinary) fragments="$host old ordinary" ;;
 	ordinary-pristine) fragments="$small host old ordinary"; work=plain ;;
@@ -82,7 +84,7 @@ variant_files()
 	kunit-pristine) fragments="$small host old kunit"; work=plain ;;
 	kunit-front) fragments="$small host old kunit front"; work=front ;;
 	*) die "no such variant: $1" "one of: pristine replaced old new wide-old wide-new modular debug-old debug-new off" \
-		"debian-old debian-new systemd-old systemd-new coverage-old coverage-new coverage-kunit" \
+		"debian-old debian-new systemd-old systemd-new vmm-old vmm-new inner coverage-old coverage-new coverage-kunit" \
 		"ordinary ordinary-pristine kunit kunit-pristine kunit-front" ;;
 	esac
 	files=

@@ -951,6 +951,7 @@ toy_vm()
 	: >"$T/vm/scenarios.debug"
 	: >"$T/vm/scenarios.debian"
 	: >"$T/vm/scenarios.systemd"
+	: >"$T/vm/scenarios.inner"
 	cat >"$T/user/vm-run" <<'V'
 #!/bin/sh
 echo run >>"${0%/*}/runs"
@@ -1094,7 +1095,7 @@ row_names()
 	done
 }
 sed 's/#.*//' "$TOP"/tests/vm/scenarios "$TOP"/tests/vm/scenarios.long "$TOP"/tests/vm/scenarios.debug \
-	"$TOP"/tests/vm/scenarios.debian "$TOP"/tests/vm/scenarios.systemd |
+	"$TOP"/tests/vm/scenarios.debian "$TOP"/tests/vm/scenarios.systemd "$TOP"/tests/vm/scenarios.inner |
 	awk 'NF > 1 { print $1 }' >"$T/names"
 # those that need a kernel of the kernel's own tests
 sed -n 's/^	mock_run \(mock-[a-z-]*\) .*/\1/p; s/^	mock_damaged [0-9]* \([a-z-]*\) .*/mock-damaged-\1/p' \

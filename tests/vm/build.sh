@@ -65,6 +65,7 @@ if ! up_to_date "$BUILD_DIR/vm-run"; then
 		"$here/guest/service/work.c" "$here/guest/vmm.c" "$here/guest/receiver.c" "$here/guest/events.c" \
 		"$here/guest/machine.c" "$here/guest/function.c" "$here/guest/interrupt_buffer.c" \
 		"$examples/nic.c" "$examples/device.c" "$top/lib"/*.c
+	compile "$BUILD_DIR/inner-init" -static -s -pthread -I "$here/include" "$here/inner/init.c"
 	compile "$BUILD_DIR/keep-freed.so" -shared -fPIC -fno-builtin "$here/host/preload/keep_freed.c"
 	compile "$BUILD_DIR/vm-run" -pthread -I "$here/include" -I "$examples" "$here"/host/*.c
 fi

@@ -9,6 +9,8 @@
 #   KERNEL_WIDE_OLD, KERNEL_WIDE_NEW, KERNEL_MODULAR,
 #   KERNEL_DEBIAN_OLD, KERNEL_DEBIAN_NEW                  bzImages
 #   KERNEL_SYSTEMD_OLD, KERNEL_SYSTEMD_NEW                bzImages
+#   KERNEL_VMM_OLD, KERNEL_VMM_NEW, KERNEL_INNER          bzImages
+#   INNER_QEMU    where scripts/fetch-inner-qemu.sh has unpacked it; without it what needs it is skipped
 #   SYSTEMD_ROOT  where scripts/fetch-systemd.sh has unpacked it; without it what needs it is skipped
 #   RATE      frames per second, default 1000
 #   TIMEOUT   seconds per run, default 180, 900 on debug kernels
@@ -38,6 +40,9 @@ fi
 "$here/build.sh" >/dev/null
 [ -z "${SYSTEMD_ROOT:-}" ] ||
 	TOOL=$BUILD_DIR/tool/iommu-liveupdate "$here/systemd/make-root.sh" "$SYSTEMD_ROOT" "$BUILD_DIR/systemd.cpio"
+[ -z "${INNER_QEMU:-}" ] ||
+	INNER_KERNEL=$KERNEL_INNER INNER_INIT=$BUILD_DIR/inner-init \
+		"$here/inner/make-root.sh" "$INNER_QEMU" "$BUILD_DIR/usr.image"
 
 # in_use KERNEL... ; what is used is not removed as old, however long all of it takes
 in_use()
@@ -106,6 +111,7 @@ options_of_kernel()
 lacks()
 {
 	case " $* " in
+	*' --nested '*) [ -n "${INNER_QEMU:-}" ] || echo "no QEMU for virtual machines: INNER_QEMU is not set" ;;
 	*' --script systemd '*) [ -n "${SYSTEMD_ROOT:-}" ] || echo "no systemd: SYSTEMD_ROOT is not set" ;;
 	esac
 }
@@ -120,6 +126,7 @@ vm_start()
 	in_use "$vm_old" "$vm_new"
 	mkdir -p "$results/$vm_name"
 	[ -z "${COVERAGE:-}" ] || set -- "$@" --counters "$here/../coverage/add.sh"
+	case " $* " in *' --nested '*) set -- --usr "$BUILD_DIR/usr.image" "$@" ;; esac
 	case " $* " in *' --script systemd '*) set -- --root "$BUILD_DIR/systemd.cpio" "$@" ;; esac
 	[ -z "$(modules_of "$vm_old")" ] || set -- --old-modules "$(modules_of "$vm_old")" "$@"
 	[ -z "$(modules_of "$vm_new")" ] || set -- --new-modules "$(modules_of "$vm_new")" "$@"

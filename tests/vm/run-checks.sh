@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: run-checks.sh [NAME...]
 # Runs the scenarios: those of make check, with LONG=yes those of make check-long,
-# with DEBIAN=yes those of make check-debian, with SYSTEMD=yes those of make check-systemd, with CHECK_DEBUG=1 besides those that need
+# with DEBIAN=yes those of make check-debian, with SYSTEMD=yes those of make check-systemd, with
+# VIRTUAL=yes those of make check-vm, with CHECK_DEBUG=1 besides those that need
 # a debug kernel, or the named ones of all; a NAME may be a shell pattern.
 # The kernels come from the environment, see lib.sh; KERNEL_OLD and KERNEL_NEW
 # may be any two bzImages.  VMS machines run at a time, by default two where there
@@ -46,6 +47,8 @@ kernel()
 	debian-new) printf '%s' "${KERNEL_DEBIAN_NEW:-}" ;;
 	systemd-old) printf '%s' "${KERNEL_SYSTEMD_OLD:-}" ;;
 	systemd-new) printf '%s' "${KERNEL_SYSTEMD_NEW:-}" ;;
+	vmm-old) printf '%s' "${KERNEL_VMM_OLD:-}" ;;
+	vmm-new) printf '%s' "${KERNEL_VMM_NEW:-}" ;;
 	ordinary) printf '%s' "${KERNEL_ORDINARY:-}" ;;
 	ordinary-pristine) printf '%s' "${KERNEL_ORDINARY_PRISTINE:-}" ;;
 	esac
@@ -128,10 +131,11 @@ lists()
 {
 	[ $# -eq 0 ] ||
 		{ cat "$here/scenarios" "$here/scenarios.long" "$here/scenarios.debian" \
-			"$here/scenarios.systemd"; debug_list; return; }
+			"$here/scenarios.systemd" "$here/scenarios.inner"; debug_list; return; }
 	[ -z "${LONG:-}" ] || { cat "$here/scenarios.long"; return; }
 	[ -z "${DEBIAN:-}" ] || { cat "$here/scenarios.debian"; return; }
 	[ -z "${SYSTEMD:-}" ] || { cat "$here/scenarios.systemd"; return; }
+	[ -z "${VIRTUAL:-}" ] || { cat "$here/scenarios.inner"; return; }
 	[ -n "${CHECK_DEBUG:-}" ] || { cat "$here/scenarios"; return; }
 	# These kernels come without the checks of the debug kernels.
 	awk '$2 !~ /^(wide-|modular)/' "$here/scenarios"

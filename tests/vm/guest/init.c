@@ -88,6 +88,7 @@ static const struct scenario scenarios[] = {
 	{ "manager", manager_old_kernel, manager_new_kernel },
 	{ "systemd", systemd_old_kernel, systemd_new_kernel },
 	{ "modules", modules_old_kernel, modules_new_kernel },
+	{ "inner-control", inner_control_old_kernel, NULL },
 };
 
 static const struct scenario *find_scenario(const char *name)

@@ -27,6 +27,23 @@ void machine_mount_filesystems(void)
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 }
 
+void machine_mount_usr(void)
+{
+	static const char *const directories[] = { "bin", "lib", "lib64", "sbin" };
+	char target[16], link[16];
+
+	mkdir("/usr", 0755);
+	mkdir("/run", 0755);
+	if (mount("/dev/vda", "/usr", "ext2", MS_RDONLY, NULL))
+		give_up("/usr: %m");
+	for (int i = 0; i < 4; i++) {
+		snprintf(target, sizeof(target), "usr/%s", directories[i]);
+		snprintf(link, sizeof(link), "/%s", directories[i]);
+		if (symlink(target, link))
+			give_up("%s: %m", link);
+	}
+}
+
 long long monotonic_ns(void)
 {
 	struct timespec now;

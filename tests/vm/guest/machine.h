@@ -9,6 +9,8 @@
 #define PAGE		4096
 
 void machine_mount_filesystems(void);
+/* The disk of --usr */
+void machine_mount_usr(void);
 long long monotonic_ns(void);
 void sleep_ms(int milliseconds);
 /* Release and version of the running kernel, without blanks. */

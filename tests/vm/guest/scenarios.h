@@ -133,6 +133,7 @@ void kernel_tests_old_kernel(void);
 void kernel_tests_new_kernel(void);
 void mock_old_kernel(void);
 void mock_new_kernel(void);
+void inner_control_old_kernel(void);
 void modules_old_kernel(void);
 void modules_new_kernel(void);
 

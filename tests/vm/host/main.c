@@ -39,6 +39,7 @@ static void usage(void)
 		"  --examples DIR        the example programs, for their script\n"
 		"  --tool FILE           the operator's command, for its scripts\n"
 		"  --root ARCHIVE        of cpio: what there is in the root file system besides\n"
+		"  --usr IMAGE           a disk with the file system for /usr\n"
 		"  --tests DIR           programs for the scripts kernel-tests and mock\n"
 		"  --old-modules DIR, --new-modules DIR   of each kernel, DIR/RELEASE/NAME.ko\n"
 		"  --mode MODE           legacy, sm-ss or sm-fs\n"
@@ -65,6 +66,7 @@ static void usage(void)
 		"  --ordinary            disk and network, nothing for live updates\n"
 		"  --firmware-protects   VT-d is on before the first kernel, and blocks\n"
 		"  --reserved-memory     the second card has some of the firmware's (RMRR)\n"
+		"  --nested              a machine that can have virtual machines by KVM\n"
 		"  --guest OPTIONS       lu_NAME=VALUE,... for the guest\n"
 		"  --append, --old-append, --new-append OPTION;...   for both kernels or one;\n"
 		"                         given more than once they add up\n");
@@ -99,13 +101,13 @@ enum option_id {
 	OPT_NAME = 1, OPT_SCRIPT, OPT_QEMU, OPT_OLD_KERNEL, OPT_NEW_KERNEL, OPT_INIT, OPT_OUTPUT,
 	OPT_MODE, OPT_NIC, OPT_TOPOLOGY, OPT_PRESERVE, OPT_EXPECT, OPT_GUEST, OPT_APPEND,
 	OPT_OLD_APPEND, OPT_NEW_APPEND, OPT_MUST_FIND, OPT_MAY_FIND, OPT_EXAMPLES, OPT_TOOL, OPT_TESTS,
-	OPT_ROOT, OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS, OPT_OLD_MODULES, OPT_NEW_MODULES,
+	OPT_ROOT, OPT_USR, OPT_SECOND_USE, OPT_CRASH, OPT_COUNTERS, OPT_OLD_MODULES, OPT_NEW_MODULES,
 	OPT_CPUS, OPT_MEMORY, OPT_RATE, OPT_TIMEOUT, OPT_UPDATES, OPT_NODES, OPT_ADDED_MEMORY,
 	OPT_MORE_NICS,
 	OPT_SECOND_NIC, OPT_X2APIC, OPT_HOTPLUG, OPT_KEEP_FREED, OPT_ATS_DEVICE, OPT_NO_IOMMU,
 	OPT_SHARED_MEMORY,
 	OPT_COLD, OPT_INTERRUPT_BUFFERS, OPT_ORDINARY, OPT_FIRMWARE_PROTECTS,
-	OPT_RESERVED_MEMORY,
+	OPT_RESERVED_MEMORY, OPT_NESTED,
 };
 
 static const struct option long_options[] = {
@@ -119,6 +121,7 @@ static const struct option long_options[] = {
 	{ "tool", required_argument, NULL, OPT_TOOL },
 	{ "tests", required_argument, NULL, OPT_TESTS },
 	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "usr", required_argument, NULL, OPT_USR },
 	{ "old-modules", required_argument, NULL, OPT_OLD_MODULES },
 	{ "new-modules", required_argument, NULL, OPT_NEW_MODULES },
 	{ "output", required_argument, NULL, OPT_OUTPUT },
@@ -156,6 +159,7 @@ static const struct option long_options[] = {
 	{ "ordinary", no_argument, NULL, OPT_ORDINARY },
 	{ "firmware-protects", no_argument, NULL, OPT_FIRMWARE_PROTECTS },
 	{ "reserved-memory", no_argument, NULL, OPT_RESERVED_MEMORY },
+	{ "nested", no_argument, NULL, OPT_NESTED },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -228,6 +232,7 @@ static void set_text(struct options *options, int id, const char *text)
 		[OPT_TOOL] = &options->tool,
 		[OPT_TESTS] = &options->tests,
 		[OPT_ROOT] = &options->root,
+		[OPT_USR] = &options->usr,
 		[OPT_CRASH] = &options->crash,
 		[OPT_SECOND_USE] = &options->second_use,
 		[OPT_GUEST] = &options->guest,
@@ -276,6 +281,8 @@ static void parse(struct options *options, int argc, char **argv)
 			options->firmware_protects = true;
 		else if (id == OPT_RESERVED_MEMORY)
 			options->reserved_memory = true;
+		else if (id == OPT_NESTED)
+			options->nested = true;
 		else if (id >= OPT_CPUS)
 			set_number(options, id, optarg);
 		else

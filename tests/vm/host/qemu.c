@@ -162,12 +162,23 @@ static void add_dimm(const struct options *options, struct arguments *arguments)
 	add_option(arguments, "-device", "pc-dimm,memdev=added");
 }
 
+/*
+ * AMD's extension for virtual machines is the one that can be emulated. What is off makes
+ * an emulated processor slow.
+ */
+static const char *processor_model(const struct options *options)
+{
+	if (options->nested)
+		return "max,+svm,+npt,-erms,-fsrm,-fzrm,-fsrs,-fsrc,-la57";
+	return options->x2apic ? "qemu64,+x2apic" : "qemu64";
+}
+
 static void add_machine(const struct run *run, struct arguments *arguments)
 {
 	const struct options *options = &run->options;
 
 	add_option(arguments, "-accel", "tcg");
-	add_option(arguments, "-cpu", options->x2apic ? "qemu64,+x2apic" : "qemu64");
+	add_option(arguments, "-cpu", processor_model(options));
 	add(arguments, "-smp");
 	add(arguments, "%d,sockets=%d", options->cpus, options->cpus);
 	add(arguments, "-m");
@@ -379,6 +390,14 @@ static void add_firmware_ports(const struct run *run, struct arguments *argument
 	add(arguments, "unix:%s/qtest,server=on,wait=off", run->socket_dir);
 }
 
+/* It is the same in both kernels, and is not translated for. */
+static void add_usr(const struct run *run, struct arguments *arguments)
+{
+	add(arguments, "-drive");
+	add(arguments, "if=none,id=usr,format=raw,readonly=on,file=%s", run->options.usr);
+	add_option(arguments, "-device", "virtio-blk-pci,drive=usr,addr=8");
+}
+
 static void add_devices(const struct run *run, struct arguments *arguments)
 {
 	add_iommu(run, arguments);
@@ -396,6 +415,8 @@ static void add_devices(const struct run *run, struct arguments *arguments)
 		add_nic(run, arguments, 1, "bus=rp3");
 	}
 	add_more_nics(run, arguments);
+	if (run->options.usr)
+		add_usr(run, arguments);
 	if (run->options.ats_device) {
 		add_option(arguments, "-device",
 			   "pcie-root-port,id=rp4,chassis=4,slot=4,addr=7");

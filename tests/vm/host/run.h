@@ -35,6 +35,7 @@ struct options {
 	const char *tool;
 	const char *tests;
 	const char *root;
+	const char *usr;
 	const char *output;
 	const char *mode;
 	const char *nic;
@@ -74,6 +75,7 @@ struct options {
 	bool ordinary;
 	bool firmware_protects;
 	bool reserved_memory;
+	bool nested;
 };
 
 enum frame_fate { FRAME_WAITING, FRAME_TAKEN, FRAME_REFUSED };
