@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # What make check-vm does: gets a QEMU that can hand over cards of iommufd, and runs the
-# scenarios of tests/vm/scenarios.inner: virtual machines that it runs, in a machine whose
-# kernel is replaced. Where it cannot be had all of that is skipped, and the reason is said.
+# scenarios of tests/vm/scenarios.inner: virtual machines that it runs in a machine of the
+# rig, whose kernel stays. Where it cannot be had all of that is skipped, and the reason is said.
 #
 #   NAMES   some of the scenarios; shell patterns
 set -eu
