@@ -510,3 +510,29 @@ void assert_nothing(struct fake *fake)
 			assert_int_equal(card->irqs[j], 0);
 	}
 }
+
+unsigned long program_each_point(bool (*dies)(unsigned long at))
+{
+	unsigned long at = 1;
+
+	while (dies(at)) {
+		at++;
+		assert_true(at < LONGEST);
+	}
+	return at - 1;
+}
+
+unsigned long program_each_pair(int (*die_twice)(unsigned long first, unsigned long second),
+				unsigned long stride)
+{
+	unsigned long pairs = 0;
+	int result = 1;
+
+	for (unsigned long first = 1; result; first++)
+		for (unsigned long second = 1 + first % stride; ; second += stride, pairs++) {
+			result = die_twice(first, second);
+			if (result != 1)
+				break;
+		}
+	return pairs;
+}

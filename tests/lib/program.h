@@ -18,6 +18,8 @@
 
 #include "fake.h"
 
+/* More points than any way has: who counts so far counts in vain. */
+#define LONGEST		2000
 #define NR(array)	(sizeof(array) / sizeof((array)[0]))
 
 #define RAM_LENGTH	(16 * FAKE_PAGE)
@@ -65,6 +67,14 @@ void program_end(struct program *program);
  */
 bool program_dies(struct program *program, unsigned long at,
 		  void (*live)(struct program *program));
+/* Point after point, until there is no other one: how many there were. */
+unsigned long program_each_point(bool (*dies)(unsigned long at));
+/*
+ * Pairs of points, each of the first ones with every stride-th second one. 0: the first one
+ * is not met, 1: both are, 2: the second one is not.
+ */
+unsigned long program_each_pair(int (*die_twice)(unsigned long first, unsigned long second),
+				unsigned long stride);
 /* Devices run, were never reset, find what they found before; nothing was broken. */
 void program_check(struct program *program);
 /* All devices are closed, no file is open, no session is left. */

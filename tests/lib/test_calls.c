@@ -5,7 +5,6 @@
  */
 #include "program.h"
 
-#define LONGEST	2000
 
 static const int errnos[] = { ENOMEM, EBUSY, EINVAL, EAGAIN, ENOENT, EIO, EPERM, EOPNOTSUPP, EINTR };
 
