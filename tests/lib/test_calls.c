@@ -5,7 +5,6 @@
  */
 #include "program.h"
 
-
 static const int errnos[] = { ENOMEM, EBUSY, EINVAL, EAGAIN, ENOENT, EIO, EPERM, EOPNOTSUPP, EINTR };
 
 struct count {
